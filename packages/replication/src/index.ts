@@ -1,0 +1,5 @@
+export * from "./action.ts";
+export * from "./event.ts";
+export * from "./observation.ts";
+export * from "./ports.ts";
+export * from "./reason.ts";
