@@ -1,0 +1,34 @@
+/**
+ * How every package runs its tests; each package's own `vitest.config.ts` hands on to this one.
+ *
+ * `vitest run` runs the unit suite, `test/**` + `/*.test.ts`; `vitest run --mode process` runs
+ * the process suite, `test/process/**` + `/*.process.ts`: real processes, one file after the
+ * other. Each run leaves `.reports/<suite>.json` in the package for `scripts/summary.ts`.
+ */
+import { defineConfig } from "vitest/config";
+import { suiteReporter } from "./scripts/vitest-report.ts";
+
+const SUITES = {
+  unit: { include: ["test/**/*.test.ts"], fileParallelism: true, testTimeout: 15_000 },
+  process: {
+    include: ["test/process/**/*.process.ts"],
+    fileParallelism: false,
+    testTimeout: 120_000,
+  },
+};
+
+export default defineConfig(({ mode }) => {
+  const suite = mode === "process" ? "process" : "unit";
+  return {
+    cacheDir: ".reports/.vite",
+    test: {
+      ...SUITES[suite],
+      hookTimeout: 60_000,
+      teardownTimeout: 10_000,
+      maxWorkers: 2,
+      // A suite without tests must not pass for one whose tests passed.
+      passWithNoTests: false,
+      reporters: ["default", suiteReporter(`.reports/${suite}.json`)],
+    },
+  };
+});
