@@ -1,0 +1,101 @@
+/**
+ * One client that does the same thing again and again, as an application would: one connection at
+ * a time, reconnecting at once when it is lost, with a bounded back-off.
+ *
+ * Guarantees: a command is never re-sent behind the caller's back (ioredis' offline queue, retries
+ * and resending are off), every await has a deadline, `stop` returns within two of them.
+ * Does not interpret answers: `operate` does.
+ */
+import { Redis } from "ioredis";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface SessionOptions {
+  readonly name: string;
+  readonly address: Address;
+  readonly password?: string | undefined;
+  /** Pause between two operations. */
+  readonly paceMs: number;
+  /** Bound of the connect and of each command. */
+  readonly deadlineMs: number;
+  /**
+   * One operation. `broken` gives the connection up, so that the next one goes where the address
+   * leads then. Must not throw.
+   */
+  readonly operate: (redis: Redis) => Promise<"done" | "broken">;
+  /** The address did not take the connection: nothing was sent. */
+  readonly unreachable: () => void;
+}
+
+export interface Session {
+  stop(): Promise<void>;
+}
+
+const FIRST_BACKOFF_MS = 2;
+const LONGEST_BACKOFF_MS = 20;
+
+export function startSession(options: SessionOptions): Session {
+  const stopping = new AbortController();
+  const ended = runSession(options, stopping.signal);
+  return {
+    async stop() {
+      stopping.abort();
+      await ended;
+    },
+  };
+}
+
+async function runSession(options: SessionOptions, signal: AbortSignal): Promise<void> {
+  let redis: Redis | null = null;
+  let backoffMs = FIRST_BACKOFF_MS;
+  while (!signal.aborted) {
+    redis ??= await connect(options);
+    if (redis === null) options.unreachable();
+    const done = redis !== null && (await options.operate(redis)) === "done";
+    if (!done) {
+      redis?.disconnect();
+      redis = null;
+    }
+    await pause(done ? options.paceMs : backoffMs, signal);
+    backoffMs = done ? FIRST_BACKOFF_MS : Math.min(2 * backoffMs, LONGEST_BACKOFF_MS);
+  }
+  redis?.disconnect();
+}
+
+/** Null: refused, reset or not in time. */
+export async function connect(
+  options: Pick<SessionOptions, "name" | "address" | "password" | "deadlineMs">,
+): Promise<Redis | null> {
+  const redis = new Redis({
+    ...options.address,
+    ...(options.password === undefined ? {} : { password: options.password }),
+    connectionName: options.name,
+    connectTimeout: options.deadlineMs,
+    commandTimeout: options.deadlineMs,
+    lazyConnect: true,
+    protocol: 2,
+    disableClientInfo: true,
+    enableReadyCheck: false,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    retryStrategy: null,
+  });
+  // A closed connection shows in the rejected command; without a listener ioredis prints it.
+  redis.on("error", () => {});
+  try {
+    await redis.connect();
+    return redis;
+  } catch {
+    redis.disconnect();
+    return null;
+  }
+}
+
+async function pause(durationMs: number, signal: AbortSignal): Promise<void> {
+  await sleep(durationMs, undefined, { signal }).catch(() => {});
+}

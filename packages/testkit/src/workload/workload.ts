@@ -1,0 +1,164 @@
+/**
+ * The load under which a fault is judged: writers through the write address, and one observer for
+ * each member that writes to it directly.
+ *
+ * Half of the writers, rounded up, ask for a replica's confirmation. All of them count for the
+ * write gap, so that a slow confirmation is not taken for a closed door.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Ledger, LedgerCheck, LedgerCounts } from "./ledger.ts";
+import { startObserver } from "./observer.ts";
+import { connect, type Address, type Session } from "./session.ts";
+import { mostWritableAtOnce, type Probe, type WritableFinding } from "./writable.ts";
+import { createGapMeter, type WriteGap } from "./write-gap.ts";
+import { startWriter } from "./writer.ts";
+
+export interface WorkloadOptions {
+  /** Keeps this run's keys and connections apart from those of others. */
+  readonly name: string;
+  /** The write address. */
+  readonly address: Address;
+  /** Each member's own Redis address. */
+  readonly members: ReadonlyMap<string, Address>;
+  readonly password?: string | undefined;
+  readonly writers?: number;
+  /** Pause of a writer between two writes. */
+  readonly writerPaceMs?: number;
+  readonly observerPaceMs?: number;
+  /** Bound of each connect and command of a client. */
+  readonly deadlineMs?: number;
+}
+
+export interface WorkloadState extends LedgerCounts {
+  readonly gap: WriteGap;
+  /** Milliseconds since the newest acknowledged write. */
+  readonly sinceLastAckMs: number;
+}
+
+export interface Workload {
+  /** Resolves true once writes flow, false if they do not within `deadlineMs`. */
+  flowing(deadlineMs: number): Promise<boolean>;
+  /** The write gap is measured from now on. */
+  restartGap(): void;
+  state(): WorkloadState;
+  /** Most members writable at one instant so far; null: none accepted a write. */
+  writable(): WritableFinding | null;
+  /** Ends all clients. The state stays as it is then. */
+  stop(): Promise<void>;
+}
+
+const DEFAULTS = { writers: 5, writerPaceMs: 4, observerPaceMs: 15, deadlineMs: 1000 };
+/** An observer must not wait long at a member that hangs. */
+const OBSERVER_DEADLINE_MS = 300;
+
+export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload {
+  const options = { ...DEFAULTS, ...input };
+  const before = ledger.counts();
+  const meter = createGapMeter(performance.now());
+  const probes = new Map<string, Probe[]>();
+  const sessions = [
+    ...startWriters(options, ledger, (atMs) => meter.acknowledged(atMs)),
+    ...startObservers(options, probes),
+  ];
+  let endedAtMs: number | null = null;
+  const nowMs = () => endedAtMs ?? performance.now();
+  const counts = () => difference(ledger.counts(), before);
+  return {
+    async flowing(deadlineMs) {
+      const untilMs = performance.now() + deadlineMs;
+      const enough = counts().acknowledged + options.writers;
+      while (performance.now() < untilMs) {
+        if (counts().acknowledged > enough) return true;
+        await sleep(5);
+      }
+      return false;
+    },
+    restartGap: () => meter.restart(performance.now()),
+    state: () => ({
+      ...counts(),
+      gap: meter.longest(nowMs()),
+      sinceLastAckMs: nowMs() - meter.lastAckMs(),
+    }),
+    writable: () => mostWritableAtOnce(probes),
+    async stop() {
+      endedAtMs ??= performance.now();
+      await Promise.all(sessions.map((session) => session.stop()));
+    },
+  };
+}
+
+type Settled = WorkloadOptions & typeof DEFAULTS;
+
+function startWriters(
+  options: Settled,
+  ledger: Ledger,
+  acknowledged: (atMs: number) => void,
+): Session[] {
+  return Array.from({ length: options.writers }, (_, index) => {
+    const name = `${options.name}-writer-${index}`;
+    return startWriter({
+      name,
+      address: options.address,
+      password: options.password,
+      paceMs: options.writerPaceMs,
+      deadlineMs: options.deadlineMs,
+      list: ledger.open(name),
+      replicas: index % 2 === 0 && options.members.size > 1 ? 1 : 0,
+      acknowledged,
+    });
+  });
+}
+
+function startObservers(options: Settled, probes: Map<string, Probe[]>): Session[] {
+  return [...options.members].map(([member, address]) => {
+    const seen: Probe[] = [];
+    probes.set(member, seen);
+    return startObserver({
+      name: `${options.name}-observer`,
+      address,
+      password: options.password,
+      paceMs: options.observerPaceMs,
+      deadlineMs: OBSERVER_DEADLINE_MS,
+      key: `leasehold:observer:${member}`,
+      observed: (probe) => seen.push(probe),
+    });
+  });
+}
+
+function difference(now: LedgerCounts, before: LedgerCounts): LedgerCounts {
+  return {
+    acknowledged: now.acknowledged - before.acknowledged,
+    confirmed: now.confirmed - before.confirmed,
+    failed: now.failed - before.failed,
+  };
+}
+
+/** Tokens per LRANGE: a few hundred kilobytes. */
+const CHUNK = 20_000;
+
+/**
+ * Compares the ledger with what the primary behind `address` holds.
+ *
+ * Throws if it cannot be read: then nothing is known about losses, and nobody may say "0 lost".
+ */
+export async function checkLedger(
+  ledger: Ledger,
+  target: { readonly address: Address; readonly password?: string | undefined },
+): Promise<LedgerCheck> {
+  const deadlineMs = 5000;
+  const redis = await connect({ ...target, name: "ledger-check", deadlineMs });
+  const where = `${target.address.host}:${target.address.port}`;
+  if (redis === null) throw new Error(`no connection to ${where} to compare the ledger with`);
+  try {
+    return await ledger.check(async (key) => {
+      const tokens: string[] = [];
+      const length = await redis.llen(key);
+      for (let start = 0; start < length; start += CHUNK) {
+        for (const token of await redis.lrange(key, start, start + CHUNK - 1)) tokens.push(token);
+      }
+      return tokens;
+    });
+  } finally {
+    redis.disconnect();
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * A writer: appends one unique token after the other through the write address and tells the
+ * ledger what became of it.
+ *
+ * Only an error *reply* is a definite refusal; whatever ends without a reply is `unknown`.
+ */
+import { ReplyError, type Redis } from "ioredis";
+import type { LedgerList, WriteOutcome } from "./ledger.ts";
+import { startSession, type Session, type SessionOptions } from "./session.ts";
+
+export interface WriterOptions extends Pick<
+  SessionOptions,
+  "name" | "address" | "password" | "paceMs" | "deadlineMs"
+> {
+  readonly list: LedgerList;
+  /** Replicas that must hold a write before it counts as confirmed; 0: it is not asked. */
+  readonly replicas: number;
+  /** Called at each acknowledgement, with its `performance.now()`. */
+  readonly acknowledged: (atMs: number) => void;
+}
+
+/** Of the command's deadline, so that `WAIT` answers before the client gives up. */
+const WAIT_SHARE = 0.5;
+
+export function startWriter(options: WriterOptions): Session {
+  return startSession({
+    ...options,
+    async operate(redis) {
+      const outcome = await writeOnce(redis, options);
+      options.list.settle(outcome);
+      return outcome === "confirmed" || outcome === "acknowledged" ? "done" : "broken";
+    },
+    unreachable() {
+      options.list.next();
+      options.list.settle("refused");
+    },
+  });
+}
+
+async function writeOnce(redis: Redis, options: WriterOptions): Promise<WriteOutcome> {
+  const pushed = redis.rpush(options.list.key, options.list.next()).then(
+    () => {
+      options.acknowledged(performance.now());
+      return "acknowledged" as const;
+    },
+    (error: unknown) => (error instanceof ReplyError ? "refused" : "unknown"),
+  );
+  if (options.replicas === 0) return pushed;
+  // Sent behind the write on the same connection: it asks for exactly that write's offset.
+  const waited = redis.wait(options.replicas, options.deadlineMs * WAIT_SHARE).then(
+    (count) => count >= options.replicas,
+    () => false,
+  );
+  const [outcome, enough] = await Promise.all([pushed, waited]);
+  return outcome === "acknowledged" && enough ? "confirmed" : outcome;
+}
