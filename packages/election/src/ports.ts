@@ -32,7 +32,7 @@ export interface LeaseStore {
   write(write: LeaseWrite, deadlineMs: number, connection: number): Promise<LeaseWriteOutcome>;
   /**
    * Calls `changed` at every sign of a change; a trigger only. Reopens by itself and calls
-   * `changed` once after each reopening. Returns the function that ends it.
+   * `changed` once (without a version) after each reopening. Returns the function that ends it.
    */
-  watch(changed: () => void): () => void;
+  watch(changed: (resourceVersion?: string) => void): () => void;
 }

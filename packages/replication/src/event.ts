@@ -23,7 +23,8 @@ import type {
 
 export type MemberEvent = { readonly at: Instant; readonly jitter: number } & (
   | { readonly type: "tick" }
-  | { readonly type: "leaseChanged" }
+  /** `resourceVersion` where the watch said it: a version already seen is no news. */
+  | { readonly type: "leaseChanged"; readonly resourceVersion?: string }
   | { readonly type: "leaseRead"; readonly seq: number; readonly outcome: LeaseReadOutcome }
   | { readonly type: "leaseWritten"; readonly seq: number; readonly attempt: string; readonly outcome: LeaseWriteOutcome }
   | { readonly type: "redisObserved"; readonly observation: RedisObservation }

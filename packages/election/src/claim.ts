@@ -1,0 +1,95 @@
+/**
+ * When this process may try to take the Lease, as far as the Lease alone can tell. Which copy of
+ * the data should lead is another question (replication). Every way but an accepted hand-over is
+ * closed while a promise binds (docs/protocol.md, sections 2, 5.5, 5.7 and 7).
+ */
+import { waiterElapsedMs, type Instant } from "./instant.ts";
+import { isOwnPredecessor } from "./observe.ts";
+import { recordOf, versionOf, type Bound, type ElectionState } from "./state.ts";
+import { JITTER_MS, STALE_HANDOVER_MS, waitMs } from "./timing.ts";
+
+export type ClaimWay =
+  | "missing"
+  | "expired"
+  | "stranger"
+  | "released"
+  | "handover"
+  | "staleHandover"
+  | "ownPredecessor"
+  | "provenDead";
+
+export type Claim =
+  | { readonly kind: "none" }
+  | { readonly kind: "wait"; readonly way: ClaimWay; readonly leftMs: number }
+  | { readonly kind: "now"; readonly way: ClaimWay; readonly sinceMs: number };
+
+export interface ClaimFacts {
+  /** Own configured D. */
+  readonly durationMs: number;
+  /** Drawn from 0..1 once per process. */
+  readonly jitter: number;
+  /** No slice, no record anywhere, every Redis gated: nobody can have led before. */
+  readonly firstInstall: boolean;
+  /** Version that was in force when both containers of its holder's pod were seen terminated. */
+  readonly deadHolderVersion: string | null;
+}
+
+export function claimOf(state: ElectionState, facts: ClaimFacts, at: Instant): Claim {
+  const claim = unboundClaim(state, facts, at);
+  if (claim.kind === "none" || !isBound(state.bound, at)) return claim;
+  if (claim.way === "handover" && releasesBound(state)) return claim;
+  return { kind: "wait", way: claim.way, leftMs: boundLeftMs(state.bound, at) };
+}
+
+function unboundClaim(state: ElectionState, facts: ClaimFacts, at: Instant): Claim {
+  const view = state.view;
+  if (view.kind === "unread" || isTermOfItsOwn(state)) return { kind: "none" };
+  const wait = expiryMs(Math.max(view.maxDurationMs, facts.durationMs), facts.jitter);
+  if (view.kind === "missing") {
+    if (facts.firstInstall) return { kind: "now", way: "missing", sinceMs: 0 };
+    return after("missing", wait, waiterElapsedMs(view.since, at));
+  }
+  const { record } = view.lease;
+  const sinceMs = waiterElapsedMs(view.since, at);
+  if (state.offer !== null && state.offer === versionOf(view)) return now("handover", sinceMs);
+  if (record.holder === null) return now("released", sinceMs);
+  if (isOwnPredecessor(state, record)) return now("ownPredecessor", sinceMs);
+  if (facts.deadHolderVersion === versionOf(view)) return now("provenDead", sinceMs);
+  if (record.handover !== null) return after("staleHandover", STALE_HANDOVER_MS, sinceMs);
+  return after(record.holder === state.me ? "stranger" : "expired", wait, sinceMs);
+}
+
+/** A holder renews; only one that resumed by promises alone has still to take its Lease. */
+function isTermOfItsOwn(state: ElectionState): boolean {
+  const { term } = state;
+  return term !== null && (term.confirmed !== null || term.gaveSeq !== null);
+}
+
+function expiryMs(durationMs: number, jitter: number): number {
+  return waitMs(durationMs) + jitter * JITTER_MS;
+}
+
+function now(way: ClaimWay, sinceMs: number): Claim {
+  return { kind: "now", way, sinceMs };
+}
+
+function after(way: ClaimWay, waitFor: number, sinceMs: number): Claim {
+  if (sinceMs >= waitFor) return { kind: "now", way, sinceMs: sinceMs - waitFor };
+  return { kind: "wait", way, leftMs: waitFor - sinceMs };
+}
+
+export function isBound(bound: Bound | null, at: Instant): boolean {
+  return boundLeftMs(bound, at) > 0;
+}
+
+export function boundLeftMs(bound: Bound | null, at: Instant): number {
+  if (bound === null) return 0;
+  return Math.max(0, waitMs(bound.durationMs) - waiterElapsedMs(bound.from, at));
+}
+
+/** A hand-over of a higher epoch by the very process that asked for the promise. */
+function releasesBound(state: ElectionState): boolean {
+  const record = recordOf(state.view);
+  if (record === null || state.bound === null) return false;
+  return record.handover?.from === state.bound.holder && record.epoch > state.bound.epoch;
+}

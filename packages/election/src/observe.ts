@@ -1,0 +1,202 @@
+/**
+ * What answers of the API mean. A GET replaces the view whatever its resourceVersion, unless a
+ * request that was sent later has answered; a write counts from the send of *its own* try; 409 and
+ * unknown outcomes ask for a read (docs/protocol.md, section 2; red-team U2, U17).
+ */
+import type { Instant } from "./instant.ts";
+import type { LeaseReadOutcome, LeaseWriteOutcome } from "./ports.ts";
+import { nonceOfAttempt, parseIdentity, type Epoch, type Identity, type LeaseRecord, type VersionedLease } from "./record.ts";
+import { versionOf, type Basis, type ElectionState, type Term, type Try } from "./state.ts";
+
+export function observeRead(
+  state: ElectionState,
+  answer: { readonly seq: number; readonly outcome: LeaseReadOutcome },
+  at: Instant,
+): ElectionState {
+  const reads = state.reads.filter((read) => read.seq !== answer.seq);
+  const { outcome } = answer;
+  if (outcome.kind === "failed") {
+    const lastRead = state.lastRead === null ? null : { ...state.lastRead, failed: true };
+    return { ...state, reads, lastRead };
+  }
+  const answered = { ...state, reads, answeredAt: at };
+  if (answer.seq <= viewSeq(state)) return answered;
+  if (outcome.kind === "missing") return observeMissing(answered, answer.seq, at);
+  return judge(replaceView(answered, { lease: outcome.lease, seq: answer.seq }, at));
+}
+
+function viewSeq(state: ElectionState): number {
+  return state.view.kind === "unread" ? -1 : state.view.seq;
+}
+
+function observeMissing(state: ElectionState, seq: number, at: Instant): ElectionState {
+  const view = state.view;
+  const since = view.kind === "missing" ? view.since : at;
+  const maxDurationMs = view.kind === "unread" ? 0 : view.maxDurationMs;
+  return { ...state, view: { kind: "missing", since, seq, maxDurationMs }, offer: null };
+}
+
+interface Sight {
+  readonly lease: VersionedLease;
+  readonly seq: number;
+}
+
+function replaceView(state: ElectionState, sight: Sight, at: Instant): ElectionState {
+  const { lease, seq } = sight;
+  const before = state.view;
+  const same = versionOf(before) === `${lease.uid}/${lease.resourceVersion}`;
+  const since = same && before.kind === "present" ? before.since : at;
+  const sameHolder = before.kind === "present" && before.lease.record.holder === lease.record.holder;
+  const longest = sameHolder ? before.maxDurationMs : 0;
+  const maxDurationMs = Math.max(longest, lease.record.durationMs);
+  const next = { ...state, view: { kind: "present" as const, lease, since, seq, maxDurationMs } };
+  const offered = same ? state.offer : offerIn(state, lease);
+  return settle(learnEpoch({ ...next, offer: offered }, lease.record.epoch, lease.record.holder));
+}
+
+/** A hand-over to this process, of an epoch above all that it has seen itself (U17). */
+function offerIn(state: ElectionState, lease: VersionedLease): string | null {
+  const { record } = lease;
+  if (record.holder !== state.me || record.handover?.to !== state.me) return null;
+  if (record.epoch <= state.epochSeen || record.epoch < state.epochHeard) return null;
+  return `${lease.uid}/${lease.resourceVersion}`;
+}
+
+/** Folds in an epoch that was read first hand, with its holder where that is known. */
+export function learnEpoch(state: ElectionState, epoch: Epoch, holder: Identity | null): ElectionState {
+  if (epoch < state.epochSeen) return state;
+  const holderSeen = holder ?? (epoch === state.epochSeen ? state.holderSeen : null);
+  return { ...state, epochSeen: epoch, epochHeard: Math.max(state.epochHeard, epoch), holderSeen };
+}
+
+/** Folds in an epoch that somebody mentioned. */
+export function hearEpoch(state: ElectionState, epoch: Epoch): ElectionState {
+  return epoch > state.epochHeard ? { ...state, epochHeard: epoch } : state;
+}
+
+/** Drops tries that can never commit any more: the version they compare with is gone. */
+function settle(state: ElectionState): ElectionState {
+  const view = state.view;
+  if (view.kind !== "present") return state;
+  const { uid, resourceVersion } = view.lease;
+  const tries = state.tries.filter((one) => {
+    if (one.seq > view.seq) return true;
+    if (one.attempt === view.lease.record.attempt) return true;
+    if (one.base === null) return one.open;
+    return one.base.uid === uid && one.base.resourceVersion === resourceVersion;
+  });
+  return tries.length === state.tries.length ? state : { ...state, tries };
+}
+
+/** What the record says of this process' own term. */
+function judge(state: ElectionState): ElectionState {
+  if (state.view.kind !== "present") return state;
+  const record = state.view.lease.record;
+  const own = state.tries.find((one) => one.attempt === record.attempt);
+  if (own !== undefined) return judgeOwnTry(state, own);
+  if (state.term === null) return state;
+  if (record.holder === state.me && isOfTerm(state.term, state.nonce, record)) return state;
+  if (leadsAfterPredecessor(state, record)) return state;
+  return endTerm(state);
+}
+
+function judgeOwnTry(state: ElectionState, own: Try): ElectionState {
+  const rest = { ...state, tries: state.tries.filter((one) => one !== own) };
+  if (own.purpose === "transfer" || own.purpose === "release") return gaveAway(rest, own);
+  return confirm(rest, own);
+}
+
+/** Attempts older than the remembered ones prove that the record is ours, and move nothing. */
+function isOfTerm(term: Term, nonce: string, record: LeaseRecord): boolean {
+  if (nonceOfAttempt(record.attempt) !== nonce) return false;
+  return Number(record.attempt?.slice(nonce.length + 1)) >= term.firstCounter;
+}
+
+/** A restarted process that resumed by promises finds its predecessor in the Lease. */
+function leadsAfterPredecessor(state: ElectionState, record: LeaseRecord): boolean {
+  if (state.term === null || state.term.confirmed !== null) return false;
+  return isOwnPredecessor(state, record);
+}
+
+/** Same pod, other process, and that process wrote this version. */
+export function isOwnPredecessor(state: ElectionState, record: LeaseRecord): boolean {
+  const holder = record.holder === null ? null : parseIdentity(record.holder);
+  if (holder === null || holder.podUid !== state.podUid || holder.nonce === state.nonce) return false;
+  return nonceOfAttempt(record.attempt) === holder.nonce;
+}
+
+function endTerm(state: ElectionState): ElectionState {
+  return { ...state, term: null, round: null };
+}
+
+function gaveAway(state: ElectionState, own: Try): ElectionState {
+  if (state.term === null || state.term.id !== own.termId) return state;
+  return { ...state, term: null, round: null };
+}
+
+export function observeWrite(
+  state: ElectionState,
+  answer: { readonly seq: number; readonly outcome: LeaseWriteOutcome },
+  at: Instant,
+): ElectionState {
+  const own = state.tries.find((one) => one.seq === answer.seq);
+  if (own === undefined) return state;
+  const { outcome } = answer;
+  if (outcome.kind === "unknown") {
+    const tries = state.tries.map((one) => (one === own ? { ...own, open: false } : one));
+    return { ...state, tries, readWanted: true };
+  }
+  if (outcome.kind !== "committed") {
+    const tries = state.tries.filter((one) => one !== own);
+    return { ...state, tries, readWanted: true, answeredAt: at };
+  }
+  return observeCommit({ ...state, answeredAt: at }, own, { lease: outcome.lease, at });
+}
+
+function observeCommit(
+  state: ElectionState,
+  own: Try,
+  commit: { readonly lease: VersionedLease; readonly at: Instant },
+): ElectionState {
+  if (own.seq > viewSeq(state)) {
+    const viewed = replaceView(state, { lease: commit.lease, seq: own.seq }, commit.at);
+    return judge(viewed);
+  }
+  // A request sent later has answered: it may have shown another holder since.
+  const rest = { ...state, tries: state.tries.filter((one) => one !== own) };
+  return own.purpose === "renew" ? confirm(rest, own) : rest;
+}
+
+/** The try is known to have committed: its right counts from its own send. */
+function confirm(state: ElectionState, own: Try): ElectionState {
+  const basis: Basis = { from: own.sentAt, durationMs: own.durationMs };
+  const term = state.term;
+  if (own.purpose === "acquire" && term?.id !== own.termId) return begin(state, own, basis);
+  if (term === null || term.id !== own.termId) return state;
+  if (term.gaveSeq !== null && own.seq < term.gaveSeq) return state;
+  return { ...state, term: { ...renewed(term, basis), epoch: Math.max(term.epoch, own.epoch) } };
+}
+
+function begin(state: ElectionState, own: Try, basis: Basis): ElectionState {
+  // A try of an ended term that surfaces now is a stranger's record (U17).
+  if (own.termId !== state.termCounter) return state;
+  const carried = state.term?.promised ?? null;
+  const term: Term = {
+    id: own.termId,
+    epoch: own.epoch,
+    firstCounter: Number(own.attempt.slice(state.nonce.length + 1)),
+    confirmed: basis,
+    promised: carried,
+    cap: null,
+    gaveSeq: null,
+  };
+  return { ...state, term, offer: null, round: null };
+}
+
+function renewed(term: Term, basis: Basis): Term {
+  const before = term.confirmed;
+  const newer = before === null || basis.from.monotonicMs >= before.from.monotonicMs;
+  const confirmed = newer ? basis : before;
+  const capOver = term.cap !== null && basis.from.monotonicMs >= term.cap.from.monotonicMs;
+  return { ...term, confirmed, cap: capOver ? null : term.cap, gaveSeq: newer ? null : term.gaveSeq };
+}

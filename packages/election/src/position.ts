@@ -1,0 +1,25 @@
+/**
+ * Which copy of the data reaches further. Pure comparison: epoch of the last byte first, then a
+ * live copy before one restored from disk, then the offset (docs/protocol.md, section 1).
+ */
+import type { Position } from "./record.ts";
+
+/** Negative: `a` is behind `b`. Null (empty, unknown) is behind everything. */
+export function comparePositions(a: Position | null, b: Position | null): number {
+  if (a === null || b === null) return Number(a !== null) - Number(b !== null);
+  if (a.epoch !== b.epoch) return a.epoch - b.epoch;
+  const restored = Number(b.restored === true) - Number(a.restored === true);
+  if (restored !== 0) return restored;
+  return a.offset - b.offset;
+}
+
+/**
+ * True if `a` may lack a byte that `b` has. A restored copy is measured by the bytes it claims
+ * here, since the other side is a fixed point in the past and not a rival.
+ */
+export function isBehind(a: Position | null, b: Position | null): boolean {
+  if (b === null) return false;
+  if (a === null) return true;
+  if (a.epoch !== b.epoch) return a.epoch < b.epoch;
+  return a.offset < b.offset;
+}

@@ -1,0 +1,128 @@
+/**
+ * Promises while the API is away: what a member answers, and what a leader gains when everybody
+ * said yes in one round. A yes binds from its receipt for 1.02 D; the leader's right counts from
+ * the first request of the round, so the right always ends first (docs/protocol.md, section 7).
+ */
+import type { Instant } from "./instant.ts";
+import { leaderElapsedMs } from "./instant.ts";
+import { learnEpoch } from "./observe.ts";
+import type { PromiseAnswer, PromiseRequest } from "./promise.ts";
+import type { Epoch, Identity, LineageEntry, MemberName } from "./record.ts";
+import { recordOf, type ElectionState, type Term } from "./state.ts";
+import { validityMs } from "./timing.ts";
+import { gaveWithUnknownOutcome } from "./write.ts";
+
+export interface VoterFacts {
+  readonly member: MemberName;
+  /** This process leads, or its Redis may be writable. */
+  readonly leads: boolean;
+  /** Neither the Lease was read nor a record found: it knows nothing. */
+  readonly knowsNothing: boolean;
+}
+
+/** Null: yes. Else the reason, in words. */
+export function refusalOf(
+  state: ElectionState,
+  request: PromiseRequest,
+  facts: VoterFacts,
+): string | null {
+  if (!request.asked.includes(facts.member)) return "I am not in the list that was asked";
+  if (facts.leads) return "I lead";
+  if (facts.knowsNothing) return "I know neither the Lease nor a record";
+  if (state.epochSeen > request.epoch) return `I know epoch ${state.epochSeen}`;
+  const other = state.epochSeen === request.epoch && state.holderSeen !== request.holder;
+  if (other && state.holderSeen !== null) return `${state.holderSeen} holds that epoch`;
+  if (state.tries.length > 0) return "I have a Lease write of unknown outcome";
+  if (recordOf(state.view)?.handover != null) return "a hand-over is open";
+  return null;
+}
+
+/** Binds this process; the caller makes epoch and lineage durable before it answers yes. */
+export function bind(state: ElectionState, request: PromiseRequest, at: Instant): ElectionState {
+  if (!request.binding) return state;
+  const learned = learnEpoch(state, request.epoch, request.holder);
+  const { holder, epoch, durationMs } = request;
+  return { ...learned, bound: { holder, epoch, from: at, durationMs } };
+}
+
+export interface RoundDraft {
+  readonly asked: readonly MemberName[];
+  readonly epoch: Epoch;
+  readonly lineage: readonly LineageEntry[];
+  readonly durationMs: number;
+  readonly binding: boolean;
+  readonly me: MemberName;
+}
+
+/** Null: nothing may be asked now (a transfer of unknown outcome, U7). */
+export function startRound(
+  state: ElectionState,
+  draft: RoundDraft,
+  at: Instant,
+): { readonly state: ElectionState; readonly request: PromiseRequest } | null {
+  if (gaveWithUnknownOutcome(state)) return null;
+  const round = state.roundCounter + 1;
+  const { epoch, durationMs, binding, asked, lineage } = draft;
+  const next: ElectionState = {
+    ...state,
+    roundCounter: round,
+    round: {
+      round,
+      startedAt: at,
+      durationMs,
+      epoch,
+      binding,
+      asked,
+      yes: asked.filter((name) => name === draft.me),
+      lineageEpoch: lineage.at(-1)?.epoch ?? 0,
+      refused: null,
+    },
+  };
+  const request = { holder: state.me as Identity, epoch, round, lineage, asked, durationMs, binding };
+  return { state: next, request };
+}
+
+export function observePromise(
+  state: ElectionState,
+  answered: { readonly round: number; readonly member: MemberName; readonly answer: PromiseAnswer | null },
+): ElectionState {
+  const round = state.round;
+  if (round === null || round.round !== answered.round) return state;
+  if (answered.answer === null || !answered.answer.yes) {
+    const why = answered.answer?.reason ?? "no answer";
+    return { ...state, round: { ...round, refused: `${answered.member}: ${why}` } };
+  }
+  const yes = round.yes.includes(answered.member) ? round.yes : [...round.yes, answered.member];
+  return { ...state, round: { ...round, yes } };
+}
+
+export function roundIsComplete(state: ElectionState): boolean {
+  const round = state.round;
+  return round !== null && round.asked.every((name) => round.yes.includes(name));
+}
+
+/** A complete binding round gives the right; a round of an older epoch or too late gives none. */
+export function gainByPromise(state: ElectionState, at: Instant): ElectionState {
+  const round = state.round;
+  if (round === null || !round.binding || !roundIsComplete(state)) return state;
+  if (gaveWithUnknownOutcome(state) || round.epoch < state.epochSeen) return state;
+  if (leaderElapsedMs(round.startedAt, at) >= validityMs(round.durationMs)) return state;
+  const promised = { from: round.startedAt, durationMs: round.durationMs };
+  const learned = learnEpoch(state, round.epoch, state.me);
+  const before = state.term;
+  if (before !== null) {
+    const term: Term = { ...before, promised, epoch: Math.max(before.epoch, round.epoch) };
+    return { ...learned, term };
+  }
+  const id = state.termCounter + 1;
+  const term: Term = {
+    id,
+    epoch: round.epoch,
+    firstCounter: state.counter + 1,
+    confirmed: null,
+    promised,
+    cap: null,
+    gaveSeq: null,
+  };
+  return { ...learned, term, termCounter: id };
+}

@@ -1,0 +1,155 @@
+/**
+ * Sending: when a renewal or a read is due, and how a try is written down before it leaves. Every
+ * try carries its own `attempt`, so no two bodies are equal, and the uid and version it compares
+ * with, so nothing but POST creates a Lease (docs/protocol.md, section 2; red-team U2, U3).
+ */
+import { waiterElapsedMs, type Instant } from "./instant.ts";
+import type { LeaseWrite } from "./ports.ts";
+import type { LeaseRecord, MemberName } from "./record.ts";
+import { HEDGE_MS, MAX_OPEN_TRIES, RETRY_MS, silenceMs } from "./timing.ts";
+import type { ElectionState, Term, Try, TryPurpose } from "./state.ts";
+
+/** Tries remembered for dating; older ones still count as ours by their counter. */
+const REMEMBERED_TRIES = 32;
+const MAX_OPEN_READS = 2;
+/** A read that has been open this long gets another one beside it. */
+const READ_HEDGE_MS = 800;
+
+export interface Draft {
+  readonly purpose: TryPurpose;
+  readonly record: Omit<LeaseRecord, "attempt">;
+}
+
+export interface SentTry {
+  readonly state: ElectionState;
+  readonly seq: number;
+  readonly attempt: string;
+  readonly write: LeaseWrite;
+  readonly connection: number;
+}
+
+/** Writes down a try and returns what to send. The caller sends it at once. */
+export function startTry(state: ElectionState, draft: Draft, at: Instant): SentTry {
+  const counter = state.counter + 1;
+  const seq = state.seq + 1;
+  const attempt = `${state.nonce}.${counter}`;
+  const begins = draft.purpose === "acquire";
+  const termId = begins ? nextTermId(state) : (state.term?.id ?? state.termCounter);
+  const one: Try = {
+    seq,
+    attempt,
+    termId,
+    purpose: draft.purpose,
+    sentAt: at,
+    durationMs: draft.record.durationMs,
+    epoch: draft.record.epoch,
+    base: baseOf(state),
+    members: Object.keys(draft.record.members),
+    open: true,
+  };
+  const tries = [...state.tries, one].slice(-REMEMBERED_TRIES);
+  const next: ElectionState = {
+    ...state,
+    counter,
+    seq,
+    tries,
+    lastTryAt: at,
+    termCounter: Math.max(state.termCounter, termId),
+    term: state.term === null ? null : afterSending(state.term, one),
+  };
+  const record = { ...draft.record, attempt };
+  const write = { record, base: one.base, acquires: begins || draft.purpose === "transfer" };
+  return { state: next, seq, attempt, write, connection: openTries(state) % MAX_OPEN_TRIES };
+}
+
+/** Tries of one acquisition share a term, so that the one that committed begins it. */
+function nextTermId(state: ElectionState): number {
+  const base = baseOf(state);
+  const sibling = state.tries.find(
+    (one) =>
+      one.purpose === "acquire" &&
+      one.termId === state.termCounter &&
+      one.base?.resourceVersion === base?.resourceVersion &&
+      one.base?.uid === base?.uid,
+  );
+  return sibling === undefined ? state.termCounter + 1 : sibling.termId;
+}
+
+function baseOf(state: ElectionState): Try["base"] {
+  if (state.view.kind !== "present") return null;
+  const { uid, resourceVersion } = state.view.lease;
+  return { uid, resourceVersion };
+}
+
+function afterSending(term: Term, one: Try): Term {
+  if (one.purpose === "transfer" || one.purpose === "release") {
+    // From here on the Lease may belong to another: the right ends with the send, not the answer.
+    return { ...term, confirmed: null, promised: null, gaveSeq: one.seq };
+  }
+  const longest = Math.max(term.confirmed?.durationMs ?? 0, term.promised?.durationMs ?? 0);
+  if (one.durationMs >= longest) return term;
+  const cap = { from: one.sentAt, durationMs: one.durationMs };
+  return term.cap === null ? { ...term, cap } : term;
+}
+
+export function openTries(state: ElectionState): number {
+  return state.tries.filter((one) => one.open).length;
+}
+
+/** A transfer or release was sent and nothing has settled it: no right, no promises (U7). */
+export function gaveWithUnknownOutcome(state: ElectionState): boolean {
+  return state.term?.gaveSeq !== null && state.term?.gaveSeq !== undefined;
+}
+
+/** Names of every list that may be in force: the confirmed one and those of unsettled tries (U8). */
+export function listsInForce(state: ElectionState): readonly MemberName[] {
+  const confirmed =
+    state.view.kind === "present" ? Object.keys(state.view.lease.record.members) : [];
+  const names = new Set(confirmed);
+  for (const one of state.tries) for (const name of one.members) names.add(name);
+  return [...names].sort();
+}
+
+/**
+ * Milliseconds until the next try of a kind that repeats (renewals each `intervalMs` from the send
+ * of the last confirmed one); 0: now; null: not before an answer.
+ */
+export function tryDueInMs(state: ElectionState, intervalMs: number, at: Instant): number | null {
+  const open = openTries(state);
+  const last = state.lastTryAt;
+  if (last === null) return 0;
+  const sinceLast = waiterElapsedMs(last, at);
+  if (open >= MAX_OPEN_TRIES) return null;
+  if (open > 0) return Math.max(0, HEDGE_MS - sinceLast);
+  const confirmed = state.term?.confirmed?.from;
+  const rest = confirmed === undefined ? 0 : intervalMs - waiterElapsedMs(confirmed, at);
+  return Math.max(0, rest, RETRY_MS - sinceLast);
+}
+
+/** True if the Lease should be read now: a doubt, or nothing heard for 2.5 R. */
+export function readIsDue(state: ElectionState, renewIntervalMs: number, at: Instant): boolean {
+  if (state.reads.length >= MAX_OPEN_READS) return false;
+  const newest = state.reads.at(-1);
+  if (newest !== undefined) return waiterElapsedMs(newest.at, at) >= READ_HEDGE_MS;
+  const last = state.lastRead;
+  if (last?.failed && waiterElapsedMs(last.at, at) < RETRY_MS) return false;
+  if (state.readWanted) return true;
+  if (state.answeredAt === null) return true;
+  return waiterElapsedMs(state.answeredAt, at) >= silenceMs(renewIntervalMs);
+}
+
+export function startRead(state: ElectionState, at: Instant): ElectionState {
+  const seq = state.seq + 1;
+  return { ...state, seq, reads: [...state.reads, { seq, at }], lastRead: { at, failed: false }, readWanted: false };
+}
+
+/**
+ * A sign that the Lease may have changed. Decides nothing. An own try that is under way answers
+ * the question by itself, and a version already seen is no news.
+ */
+export function wantRead(state: ElectionState, resourceVersion?: string): ElectionState {
+  if (state.term !== null && openTries(state) > 0) return state;
+  const view = state.view;
+  if (view.kind === "present" && view.lease.resourceVersion === resourceVersion) return state;
+  return state.readWanted ? state : { ...state, readWanted: true };
+}
