@@ -1,0 +1,117 @@
+/**
+ * Refusals of the API server as `Status` bodies, with the words of the real one (1.36), so that
+ * a client's error handling meets here what it will meet there.
+ */
+import type { Resource } from "./resources.ts";
+
+export interface StatusBody {
+  readonly kind: "Status";
+  readonly apiVersion: "v1";
+  readonly metadata: Record<string, never>;
+  readonly status: "Success" | "Failure";
+  readonly message?: string;
+  readonly reason?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+  readonly code: number;
+}
+
+export class ApiError extends Error {
+  readonly status: StatusBody;
+  readonly retryAfterSeconds: number | null;
+
+  constructor(status: StatusBody, retryAfterSeconds: number | null = null) {
+    super(status.message);
+    this.status = status;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: "BadRequest",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "NotFound",
+  405: "MethodNotAllowed",
+  409: "Conflict",
+  410: "Expired",
+  413: "RequestEntityTooLarge",
+  415: "UnsupportedMediaType",
+  422: "Invalid",
+  429: "TooManyRequests",
+  500: "InternalError",
+  503: "ServiceUnavailable",
+  504: "Timeout",
+};
+
+export interface FailureDetails {
+  readonly reason?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+export function failure(code: number, message: string, more: FailureDetails = {}): StatusBody {
+  return {
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Failure",
+    message,
+    reason: more.reason ?? REASONS[code] ?? "Unknown",
+    ...(more.details ? { details: more.details } : {}),
+    code,
+  };
+}
+
+export function notFound(resource: Resource, name: string): ApiError {
+  const message = `${qualified(resource)} "${name}" not found`;
+  return new ApiError(failure(404, message, { details: detailsOf(resource, name) }));
+}
+
+export function alreadyExists(resource: Resource, name: string): ApiError {
+  const message = `${qualified(resource)} "${name}" already exists`;
+  const details = detailsOf(resource, name);
+  return new ApiError(failure(409, message, { reason: "AlreadyExists", details }));
+}
+
+export function conflict(resource: Resource, name: string, cause: string): ApiError {
+  const message = `Operation cannot be fulfilled on ${qualified(resource)} "${name}": ${cause}`;
+  return new ApiError(failure(409, message, { details: detailsOf(resource, name) }));
+}
+
+export const MODIFIED =
+  "the object has been modified; please apply your changes to the latest version and try again";
+
+export interface FieldError {
+  readonly field: string;
+  readonly message: string;
+}
+
+export function invalid(resource: Resource, name: string, errors: readonly FieldError[]): ApiError {
+  const causes = errors.map(({ field, message }) => ({
+    reason: "FieldValueInvalid",
+    field,
+    message,
+  }));
+  const listed = errors.map(({ field, message }) => `${field}: ${message}`);
+  const words = listed.length === 1 ? listed[0] : `[${listed.join(", ")}]`;
+  const kind = resource.group ? `${resource.kind}.${resource.group}` : resource.kind;
+  const message = `${kind} "${name}" is invalid: ${words ?? "unknown"}`;
+  const details = { ...detailsOf(resource, name), kind: resource.kind, causes };
+  return new ApiError(failure(422, message, { details }));
+}
+
+export function badRequest(message: string): ApiError {
+  return new ApiError(failure(400, message));
+}
+
+export function expired(resourceVersion: string, oldest: number): StatusBody {
+  return failure(410, `too old resource version: ${resourceVersion} (${oldest})`);
+}
+
+/** `leases.coordination.k8s.io`, or `pods` in the core group. */
+export function qualified(resource: Resource): string {
+  return resource.group ? `${resource.plural}.${resource.group}` : resource.plural;
+}
+
+function detailsOf(resource: Resource, name: string): Record<string, unknown> {
+  return { name, ...(resource.group ? { group: resource.group } : {}), kind: resource.plural };
+}

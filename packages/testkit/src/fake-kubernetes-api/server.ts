@@ -1,0 +1,236 @@
+/**
+ * The HTTPS side of the fake: body, identity, faults, authorisation, then the registry or a
+ * watch; every answer as the real server words it.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { ApiError, badRequest, failure } from "./api-error.ts";
+import { allows, forbiddenMessage } from "./authorization.ts";
+import { isRecord } from "./object.ts";
+import { jsonOf } from "./object-store.ts";
+import { parseRequest } from "./request.ts";
+import { apiVersionOf } from "./resources.ts";
+import { selectorOf } from "./selectors.ts";
+import { openWatch } from "./watch.ts";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { StatusBody } from "./api-error.ts";
+import type { Identity } from "./authorization.ts";
+import type { FaultBoard, FaultPlan } from "./faults.ts";
+import type { ObjectStore } from "./object-store.ts";
+import type { Registry } from "./registry.ts";
+import type { ParsedRequest } from "./request.ts";
+import type { OpenWatch } from "./watch.ts";
+
+const MAX_BODY_BYTES = 3 * 1024 * 1024;
+const VERSION = { major: "1", minor: "36", gitVersion: "v1.36.3-fake", platform: "linux/amd64" };
+const HEALTH_PATHS = ["/readyz", "/livez", "/healthz"];
+
+export interface ServerContext {
+  readonly store: ObjectStore;
+  readonly registry: Registry;
+  readonly board: FaultBoard;
+  readonly identities: ReadonlyMap<string, Identity>;
+  readonly watches: Set<OpenWatch>;
+  readonly bookmarkIntervalMs: number;
+  /** Ends all waiting when the server closes. */
+  readonly closing: AbortSignal;
+  seen(request: IncomingMessage, identity: string): void;
+  count(identity: string, parsed: ParsedRequest): void;
+}
+
+interface Answer {
+  readonly code: number;
+  readonly json: string;
+  readonly retryAfterSeconds: number | null;
+}
+
+interface Arrived {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+  readonly body: string;
+  readonly identity: Identity | null;
+  readonly parsed: ParsedRequest | null;
+}
+
+/** Never rejects: what goes wrong becomes an answer, or the end of the connection. */
+export async function serve(
+  context: ServerContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  try {
+    const body = await readBody(request);
+    const url = new URL(request.url ?? "/", "https://fake");
+    const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1];
+    const identity = context.identities.get(token ?? "") ?? null;
+    const parsed = parseRequest(request.method ?? "GET", url);
+    context.seen(request, identity?.name ?? "");
+    if (identity && parsed) context.count(identity.name, parsed);
+    await carryOut(context, { request, response, url, body, identity, parsed });
+  } catch {
+    // The client went away while sending, or the server is closing.
+    response.destroy();
+  }
+}
+
+async function carryOut(context: ServerContext, arrived: Arrived): Promise<void> {
+  const { response, identity, parsed } = arrived;
+  const subject = { identity: identity?.name ?? "", access: parsed?.access ?? null };
+  const plan = context.board.planRequest(subject);
+  const options = { signal: context.closing };
+  if (plan.requestDelayMs > 0) await delay(plan.requestDelayMs, undefined, options);
+  if (plan.request === "lose") return;
+  if (plan.request === "cut") {
+    response.destroy();
+    return;
+  }
+  const answer = refusalOf(plan) ?? answerTo(context, arrived);
+  if (answer === null) return;
+  if (plan.answerDelayMs > 0) await delay(plan.answerDelayMs, undefined, options);
+  if (plan.answer === "lose") return;
+  if (plan.answer === "cut") response.destroy();
+  else send(response, answer);
+}
+
+/** Null: a watch was opened and answers by itself. */
+function answerTo(context: ServerContext, arrived: Arrived): Answer | null {
+  try {
+    return dispatch(context, arrived);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return statusAnswer(error.status, error.retryAfterSeconds);
+  }
+}
+
+function dispatch(context: ServerContext, arrived: Arrived): Answer | null {
+  const { response, url, identity, parsed } = arrived;
+  if (HEALTH_PATHS.includes(url.pathname)) return jsonAnswer(200, `"ok"`);
+  if (!identity) throw new ApiError(failure(401, "Unauthorized"));
+  if (url.pathname === "/version") return jsonAnswer(200, JSON.stringify(VERSION));
+  if (!parsed) throw new ApiError(failure(404, "the server could not find the requested resource"));
+  const { access } = parsed;
+  if (identity.role && !allows(identity.role, access)) {
+    throw new ApiError(failure(403, forbiddenMessage(identity.name, access)));
+  }
+  if (access.verb !== "watch") return operate(context, arrived, parsed);
+  const board = context.board;
+  const watch = openWatch(
+    watchRequestOf(parsed, context.bookmarkIntervalMs),
+    { store: context.store, board, subject: { identity: identity.name, access } },
+    response,
+  );
+  context.watches.add(watch);
+  response.on("close", () => context.watches.delete(watch));
+  return null;
+}
+
+function operate(context: ServerContext, arrived: Arrived, parsed: ParsedRequest): Answer {
+  const { registry } = context;
+  const { resource, verb, name, namespace } = parsed.access;
+  const key = { namespace, name: name ?? "" };
+  switch (verb) {
+    case "get":
+      return jsonAnswer(200, jsonOf(registry.get(resource, key)));
+    case "create": {
+      const { code, object } = registry.create(resource, namespace, decodeBody(arrived.body));
+      return jsonAnswer(code, jsonOf(object));
+    }
+    case "update": {
+      const { code, object } = registry.replace(resource, key, decodeBody(arrived.body));
+      return jsonAnswer(code, jsonOf(object));
+    }
+    case "patch": {
+      const contentType = (arrived.request.headers["content-type"] ?? "").split(";")[0] ?? "";
+      const patch = { patch: decodeBody(arrived.body), contentType };
+      const { code, object } = registry.patch(resource, key, patch);
+      return jsonAnswer(code, jsonOf(object));
+    }
+    case "delete": {
+      const options = arrived.body === "" ? {} : decodeBody(arrived.body);
+      return jsonAnswer(200, JSON.stringify(registry.remove(resource, key, options)));
+    }
+    default:
+      return jsonAnswer(200, listJson(context.store, parsed));
+  }
+}
+
+function listJson(store: ObjectStore, { access, namespace, query }: ParsedRequest): string {
+  const { resource } = access;
+  const matches = selectorOf(query.get("fieldSelector"), query.get("labelSelector"));
+  const items: string[] = [];
+  for (const object of store.list(resource)) {
+    const inside = namespace === null || object.metadata.namespace === namespace;
+    if (inside && matches(object)) items.push(jsonOf(object));
+  }
+  const head = JSON.stringify({
+    kind: `${resource.kind}List`,
+    apiVersion: apiVersionOf(resource),
+    metadata: { resourceVersion: String(store.version()) },
+  });
+  return `${head.slice(0, -1)},"items":[${items.join(",")}]}`;
+}
+
+function watchRequestOf(
+  parsed: ParsedRequest,
+  bookmarkIntervalMs: number,
+): Parameters<typeof openWatch>[0] {
+  const { access, namespace, query } = parsed;
+  const version = query.get("resourceVersion") ?? "";
+  if (!/^\d*$/.test(version)) throw badRequest(`resourceVersion "${version}" is not a version`);
+  if (query.get("sendInitialEvents")) {
+    throw new ApiError(failure(422, "sendInitialEvents is not part of the fake API"));
+  }
+  const timeoutSeconds = Number(query.get("timeoutSeconds") ?? 0);
+  return {
+    resource: access.resource,
+    namespace,
+    matches: selectorOf(query.get("fieldSelector"), query.get("labelSelector")),
+    fromVersion: version ? Number(version) : null,
+    bookmarks: query.get("allowWatchBookmarks") === "true",
+    timeoutMs: (timeoutSeconds > 0 ? timeoutSeconds : 1800) * 1000,
+    bookmarkIntervalMs,
+  };
+}
+
+function refusalOf(plan: FaultPlan): Answer | null {
+  if (!plan.refusal) return null;
+  const { code, retryAfterSeconds } = plan.refusal;
+  return statusAnswer(failure(code, `injected by a test: ${code}`), retryAfterSeconds);
+}
+
+function jsonAnswer(code: number, json: string): Answer {
+  return { code, json, retryAfterSeconds: null };
+}
+
+function statusAnswer(status: StatusBody, retryAfterSeconds: number | null): Answer {
+  return { code: status.code, json: JSON.stringify(status), retryAfterSeconds };
+}
+
+function send(response: ServerResponse, answer: Answer): void {
+  if (response.destroyed) return;
+  const { retryAfterSeconds } = answer;
+  if (retryAfterSeconds !== null) response.setHeader("retry-after", retryAfterSeconds);
+  response.writeHead(answer.code, { "content-type": "application/json" });
+  response.end(answer.json);
+}
+
+function decodeBody(body: string): unknown {
+  try {
+    const value: unknown = JSON.parse(body);
+    if (isRecord(value) || Array.isArray(value)) return value;
+  } catch {
+    // Said below.
+  }
+  throw badRequest("the object provided is unrecognized (must be JSON)");
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) throw new Error(`a body of more than ${MAX_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
