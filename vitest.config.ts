@@ -8,8 +8,12 @@
 import { defineConfig } from "vitest/config";
 import { suiteReporter } from "./scripts/vitest-report.ts";
 
+const IN_PROCESS = { include: ["test/**/*.test.ts"], fileParallelism: true, testTimeout: 15_000 };
+
 const SUITES = {
-  unit: { include: ["test/**/*.test.ts"], fileParallelism: true, testTimeout: 15_000 },
+  unit: IN_PROCESS,
+  /** The repository's own tests, beside this file. */
+  repo: IN_PROCESS,
   process: {
     include: ["test/process/**/*.process.ts"],
     fileParallelism: false,
@@ -18,7 +22,7 @@ const SUITES = {
 };
 
 export default defineConfig(({ mode }) => {
-  const suite = mode === "process" ? "process" : "unit";
+  const suite = mode === "process" || mode === "repo" ? mode : "unit";
   return {
     cacheDir: ".reports/.vite",
     test: {

@@ -1,0 +1,86 @@
+/**
+ * Runs one of Leasehold's commands with everything that it needs, on a machine that has nothing
+ * but npm and some Node >= 18: `node scripts/with-tools.mjs demo|check|sim [arguments]`.
+ *
+ * It brings Node 24, pnpm, the dependencies and, where needed, redis-server, each only when it is
+ * missing or changed, and hands over. Guarantees: nothing is written outside the clone's ignored
+ * folders and the package caches, except that root gets redis-server through apt; whatever ends
+ * this process by SIGINT, SIGTERM or SIGHUP ends all that it started.
+ * This file and scripts/setup run under the old Node: plain JavaScript without dependencies,
+ * typed by comments.
+ */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { installDependencies } from "./setup/dependencies.mjs";
+import { provideRedisServer } from "./setup/redis-server.mjs";
+import { SetupError } from "./setup/step.mjs";
+import { supervise } from "./setup/supervise.mjs";
+import { provideToolchain } from "./setup/toolchain.mjs";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+/**
+ * @typedef {object} Command
+ * @property {string} script
+ * @property {readonly string[]} firstArguments
+ * @property {readonly import("./setup/step.mjs").SetupStep[]} setup
+ */
+
+const WITHOUT_REDIS = [provideToolchain, installDependencies];
+const WITH_REDIS = [...WITHOUT_REDIS, provideRedisServer];
+
+/** @type {ReadonlyMap<string, Command>} */
+const COMMANDS = new Map([
+  ["demo", { script: "apps/cli/src/main.ts", firstArguments: ["demo"], setup: WITH_REDIS }],
+  ["check", { script: "scripts/check.ts", firstArguments: [], setup: WITH_REDIS }],
+  [
+    "sim",
+    {
+      script: "packages/testkit/src/simulation/main.ts",
+      firstArguments: [],
+      setup: WITHOUT_REDIS,
+    },
+  ],
+]);
+
+/**
+ * @param {string} name
+ * @param {readonly string[]} rest
+ * @returns {Promise<number>} exit code
+ */
+async function run(name, rest) {
+  const command = COMMANDS.get(name);
+  if (!command) {
+    throw new SetupError(`"${name}" is no command: use ${[...COMMANDS.keys()].join(", ")}.`);
+  }
+  const env = await setUp(command);
+  const script = join(ROOT, command.script);
+  return supervise("node", [script, ...command.firstArguments, ...rest], { env });
+}
+
+/**
+ * @param {Command} command
+ * @returns {Promise<NodeJS.ProcessEnv>} the environment in which the command finds its tools
+ */
+async function setUp({ setup }) {
+  let environment = { ...process.env };
+  const versions = [];
+  for (const [index, step] of setup.entries()) {
+    const progress = (/** @type {string} */ words) => {
+      console.log(`setup [${index + 1}/${setup.length}] ${words}`);
+    };
+    const provided = await step({ root: ROOT, environment, progress });
+    environment = provided.environment;
+    versions.push(provided.version);
+  }
+  // Part of every cache key: a result holds for the tools that it was found with.
+  return { ...environment, LEASEHOLD_TOOLS: versions.join(", ") };
+}
+
+const [name = "", ...rest] = process.argv.slice(2);
+try {
+  process.exitCode = await run(name, rest);
+} catch (error) {
+  console.error(error instanceof SetupError ? error.message : error);
+  process.exitCode = 1;
+}
