@@ -1,0 +1,99 @@
+/**
+ * Renders `redis.conf` into the run directory: the boot gate (`replicaof 127.0.0.1 1`) and all
+ * that Leasehold owns. Redis is never asked to rewrite it.
+ *
+ * Guarantees: a Redis that starts with this file accepts no write; lines of the user cannot
+ * replace one of Leasehold's. Does not check whether the engine understands the user's lines.
+ */
+import { join } from "node:path";
+import type { Settings } from "../settings/schema.ts";
+import { socketPath, type Secrets } from "../settings/member-config.ts";
+
+/** Directives that only Leasehold sets; a user's line with one of them is refused. */
+const RESERVED =
+  /^(replicaof|slaveof|masterauth|masteruser|requirepass|user|aclfile|port|bind|tls-.*|unixsocket.*|dir|appendonly|appendfsync|replica-read-only|slave-read-only|replica-announce-.*|slave-announce-.*|min-replicas-.*|min-slaves-.*|cluster-enabled|daemonize|include|rename-command|pidfile|supervised)$/i;
+
+/** The file's text. Throws an Error that names the line if a user's line is reserved. */
+export function renderRedisConf(settings: Settings, secrets: Secrets): string {
+  const { redis, persistence, directories, announce, member } = settings;
+  const lines = [
+    "# Written by Leasehold at each start of its sidecar; changes are overwritten.",
+    "daemonize no",
+    `bind ${redis.bind.join(" ")}`,
+    ...(redis.tls ? tlsLines(redis.tls, redis.port) : [`port ${redis.port}`]),
+    `unixsocket ${quote(socketPath(settings))}`,
+    "unixsocketperm 770",
+    "protected-mode no",
+    `dir ${quote(directories.data)}`,
+    "",
+    "# The boot gate: nobody writes here before a leader's sidecar says so.",
+    "replicaof 127.0.0.1 1",
+    "replica-read-only yes",
+    `replica-announce-ip ${announce.host || member.host}`,
+    `replica-announce-port ${announce.port ?? redis.port}`,
+    "repl-backlog-size 64mb",
+    "repl-backlog-ttl 0",
+    "repl-diskless-sync yes",
+    // Long enough for several replicas to share one copy, short enough not to be the wait.
+    "repl-diskless-sync-delay 1",
+    `min-replicas-max-lag ${settings.durability.minReplicasMaxLagSeconds}`,
+    "",
+    ...persistenceLines(persistence),
+    "",
+    ...(atLeast(redis.engineVersion, 7)
+      ? ["busy-reply-threshold 1000", "shutdown-timeout 10"]
+      : ["lua-time-limit 1000"]),
+    ...passwordLines(secrets.redisPassword),
+    "",
+    ...userLines(redis.configuration, persistence.mode),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+export function redisConfPath(settings: Settings): string {
+  return join(settings.directories.run, "redis.conf");
+}
+
+function persistenceLines(persistence: Settings["persistence"]): readonly string[] {
+  if (persistence.mode === "none") return ["appendonly no", 'save ""'];
+  if (persistence.mode === "rdb") return ["appendonly no"];
+  return ["appendonly yes", `appendfsync ${persistence.fsync}`, 'save ""'];
+}
+
+function passwordLines(password: string): readonly string[] {
+  return password === "" ? [] : [`requirepass ${quote(password)}`, `masterauth ${quote(password)}`];
+}
+
+function tlsLines(tls: NonNullable<Settings["redis"]["tls"]>, port: number): readonly string[] {
+  return [
+    "port 0",
+    `tls-port ${port}`,
+    "tls-replication yes",
+    `tls-cert-file ${quote(tls.certFile)}`,
+    `tls-key-file ${quote(tls.keyFile)}`,
+    `tls-ca-cert-file ${quote(tls.caFile)}`,
+    `tls-auth-clients ${tls.authClients}`,
+  ];
+}
+
+function userLines(lines: readonly string[], mode: string): readonly string[] {
+  for (const line of lines) {
+    const directive = /^\s*([^\s#]+)/.exec(line)?.[1] ?? "";
+    if (RESERVED.test(directive) || (mode !== "rdb" && directive.toLowerCase() === "save")) {
+      throw new Error(
+        `redis.configuration: \`${directive}\` is managed by Leasehold; remove the line.`,
+      );
+    }
+  }
+  return lines;
+}
+
+function atLeast(version: string, major: number): boolean {
+  return Number.parseInt(version, 10) >= major;
+}
+
+/** Redis' own quoting: what could end a quoted word is escaped. */
+function quote(text: string): string {
+  const escaped = text.replaceAll(/["\\]/g, String.raw`\$&`).replaceAll("\n", String.raw`\n`);
+  return `"${escaped}"`;
+}

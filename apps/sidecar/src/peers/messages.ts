@@ -1,0 +1,84 @@
+/**
+ * The messages of the members' port. What comes in is checked before it is believed to have its
+ * shape; a signed message of a newer version may carry more than is known here.
+ */
+import * as v from "valibot";
+import type { PromiseAnswer, PromiseRequest } from "@leasehold/election";
+import type { MemberReport } from "@leasehold/replication";
+import { Epoch, LineageShape, parseShape, PositionShape, WholeNumber } from "../shapes.ts";
+
+export const PATHS = {
+  report: "/v1/report",
+  promise: "/v1/promise",
+  hint: "/v1/hint",
+  offset: "/v1/offset",
+} as const;
+
+/** Longest body that is read, of a request or an answer. */
+export const BODY_LIMIT_BYTES = 64 * 1024;
+
+const Address = v.object({ host: v.string(), port: WholeNumber });
+
+const Report: v.GenericSchema<unknown, MemberReport> = v.object({
+  member: v.string(),
+  identity: v.string(),
+  podUid: v.string(),
+  address: Address,
+  epoch: Epoch,
+  leads: v.boolean(),
+  promoted: v.boolean(),
+  redis: v.picklist(["up", "loading", "down", "gated"]),
+  runId: v.nullable(v.string()),
+  replid: v.nullable(v.string()),
+  position: v.nullable(PositionShape),
+  offset: WholeNumber,
+  empty: v.boolean(),
+  inSync: v.boolean(),
+  follows: v.nullable(Address),
+  ineligible: v.nullable(v.string()),
+  coldStart: v.boolean(),
+  boundUntilMs: v.number(),
+  apiAgeMs: v.number(),
+  hasRecord: v.boolean(),
+  recordMembers: v.array(v.string()),
+  recordEpoch: Epoch,
+  lineage: LineageShape,
+  terminating: v.boolean(),
+  priority: WholeNumber,
+  revision: v.string(),
+});
+
+const Request: v.GenericSchema<unknown, PromiseRequest> = v.object({
+  holder: v.string(),
+  epoch: Epoch,
+  round: WholeNumber,
+  lineage: LineageShape,
+  asked: v.array(v.string()),
+  durationMs: v.pipe(WholeNumber, v.minValue(1)),
+  binding: v.boolean(),
+});
+
+const Answer = v.object({ yes: v.boolean(), reason: v.string() });
+const Offset = v.object({ offset: v.nullable(WholeNumber) });
+
+/** Each returns null for what has another shape. */
+export function readReport(body: string): MemberReport | null {
+  return read(Report, body);
+}
+
+export function readPromiseRequest(body: string): PromiseRequest | null {
+  return read(Request, body);
+}
+
+export function readPromiseAnswer(body: string): PromiseAnswer | null {
+  return read(Answer, body);
+}
+
+export function readOffset(body: string): number | null {
+  return read(Offset, body)?.offset ?? null;
+}
+
+function read<T>(shape: v.GenericSchema<unknown, T>, body: string): T | null {
+  const parsed = parseShape(shape, body);
+  return parsed.ok ? parsed.value : null;
+}

@@ -1,0 +1,161 @@
+/**
+ * The members' port: signed questions of other members, and nothing else.
+ *
+ * Guarantees: a request without a valid signature gets 401, its body is not acted on; sizes,
+ * times and connections are bounded; answers are signed. Decides nothing: promises are answered
+ * by the core, through `PeerRequests`.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { PromiseAnswer, PromiseRequest } from "@leasehold/election";
+import type { MemberReport } from "@leasehold/replication";
+import { BODY_LIMIT_BYTES, PATHS, readPromiseRequest } from "./messages.ts";
+import { createRoundGate } from "./round-gate.ts";
+import {
+  isSignature,
+  NONCE_HEADER,
+  signAnswer,
+  SIGNATURE_HEADER,
+  signRequest,
+} from "./signature.ts";
+
+export interface PeerRequests {
+  report(): MemberReport;
+  /** Null: Redis does not answer. */
+  offset(): Promise<number | null>;
+  hint(): void;
+  /** Null: the core did not answer in time. */
+  promise(request: PromiseRequest): Promise<PromiseAnswer | null>;
+}
+
+export interface PeerServerOptions {
+  readonly key: Buffer;
+  /** The own name: a request for another member is refused. */
+  readonly member: string;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+const HINT_INTERVAL_MS = 50;
+const REFUSED: Reply = { status: 401, body: { error: "a valid signature is needed" } };
+
+/**
+ * A server that is not listening yet. Until `answer` is called it holds the port, as protocol.md
+ * section 2 asks, and answers 503.
+ */
+export interface PeerServer {
+  readonly server: Server;
+  answer(requests: PeerRequests): void;
+}
+
+export function createPeerServer(options: PeerServerOptions): PeerServer {
+  let handle: Handler | null = null;
+  const server = createServer(
+    { keepAliveTimeout: 60_000, headersTimeout: 2_000, requestTimeout: 5_000 },
+    (request, response) => {
+      void serve({ request, response, options, handle });
+    },
+  );
+  server.maxConnections = 128;
+  return {
+    server,
+    answer(requests) {
+      handle = createHandler(requests);
+    },
+  };
+}
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly options: PeerServerOptions;
+  readonly handle: Handler | null;
+}
+
+async function serve({ request, response, options, handle }: Exchange): Promise<void> {
+  const nonce = header(request, NONCE_HEADER) ?? "";
+  const reply = await replyTo({ request, response, options, handle }, nonce);
+  if (response.destroyed) return;
+  const body = JSON.stringify(reply.body);
+  response.writeHead(reply.status, {
+    "content-type": "application/json",
+    // Whoever is refused learns nothing that only a member could have signed.
+    ...(reply === REFUSED
+      ? { connection: "close" }
+      : { [SIGNATURE_HEADER]: signAnswer(options.key, { nonce, status: reply.status, body }) }),
+  });
+  response.end(body);
+}
+
+async function replyTo(exchange: Exchange, nonce: string): Promise<Reply> {
+  const { request, options, handle } = exchange;
+  const signature = header(request, SIGNATURE_HEADER);
+  if (request.method !== "POST" || nonce === "" || signature === undefined) return REFUSED;
+  const body = await readBody(request);
+  if (body === null) return REFUSED;
+  const path = request.url ?? "";
+  const expected = signRequest(options.key, { path, to: options.member, nonce, body });
+  if (!isSignature(expected, signature)) return REFUSED;
+  if (!handle) return { status: 503, body: { error: "this member is starting" } };
+  try {
+    return await handle(path, body);
+  } catch (error) {
+    return { status: 500, body: { error: String(error) } };
+  }
+}
+
+type Handler = (path: string, body: string) => Promise<Reply>;
+
+function createHandler(requests: PeerRequests): Handler {
+  const isNewRound = createRoundGate();
+  let lastHintMs = -Infinity;
+  const promise = async (body: string): Promise<Reply> => {
+    const asked = readPromiseRequest(body);
+    if (!asked) return { status: 400, body: { error: "not a promise request" } };
+    if (!isNewRound(asked.holder, asked.round)) {
+      return { status: 200, body: { yes: false, reason: "this round was asked before" } };
+    }
+    const answer = await requests.promise(asked);
+    return answer
+      ? { status: 200, body: answer }
+      : { status: 503, body: { error: "no decision in time" } };
+  };
+  const hint = (): Reply => {
+    const now = performance.now();
+    if (now - lastHintMs >= HINT_INTERVAL_MS) {
+      lastHintMs = now;
+      requests.hint();
+    }
+    return { status: 200, body: {} };
+  };
+  return async (path, body) => {
+    if (path === PATHS.report) return { status: 200, body: requests.report() };
+    if (path === PATHS.offset) return { status: 200, body: { offset: await requests.offset() } };
+    if (path === PATHS.hint) return hint();
+    if (path === PATHS.promise) return promise(body);
+    return { status: 404, body: { error: `no such path: ${path}` } };
+  };
+}
+
+function header(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+/** Null: longer than the limit, or broken off. */
+async function readBody(request: IncomingMessage): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > BODY_LIMIT_BYTES) return null;
+      chunks.push(chunk);
+    }
+  } catch {
+    return null;
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}

@@ -1,0 +1,5 @@
+export { startGroup } from "./group.ts";
+export type { Group, GroupOptions } from "./group.ts";
+export type { GroupMember } from "./group-member.ts";
+export type { ControlledProcess, ProcessExit } from "./controlled-process.ts";
+export type { RedisControl } from "./member.ts";
