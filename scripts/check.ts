@@ -16,25 +16,29 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 interface Phase {
   readonly name: string;
   readonly command: readonly [string, ...string[]];
-  /** True if it runs suites, which count by their reports; false: the phase is one check. */
-  readonly suites: boolean;
+  /** The suites that it runs, which count by their reports; none: the phase counts as one check. */
+  readonly suites: readonly string[];
 }
 
 const TURBO = ["turbo", "run", "--continue=always", "--log-prefix=task"] as const;
 
 const PHASES: readonly Phase[] = [
-  { name: "format", command: ["oxfmt", "--check"], suites: false },
-  { name: "lint", command: ["oxlint"], suites: false },
-  { name: "types", command: [...TURBO, "//#types"], suites: false },
-  { name: "repository rules", command: [...TURBO, "//#test:repo"], suites: true },
-  { name: "unit tests", command: [...TURBO, "--concurrency=2", "test"], suites: true },
+  { name: "format", command: ["oxfmt", "--check"], suites: [] },
+  { name: "lint", command: ["oxlint"], suites: [] },
+  { name: "types", command: [...TURBO, "//#types"], suites: [] },
+  { name: "repository rules", command: [...TURBO, "//#test:repo"], suites: ["repo"] },
+  { name: "unit tests", command: [...TURBO, "--concurrency=2", "test"], suites: ["unit"] },
   {
     name: "simulation",
     command: [...TURBO, "--concurrency=1", "test:sim", "test:sim:random"],
-    suites: true,
+    suites: ["sim", "sim-random"],
   },
   // One package at a time: they start real processes and measure what happens.
-  { name: "process tests", command: [...TURBO, "--concurrency=1", "test:process"], suites: true },
+  {
+    name: "process tests",
+    command: [...TURBO, "--concurrency=1", "test:process"],
+    suites: ["process"],
+  },
 ];
 
 let interrupted = false;

@@ -3,12 +3,12 @@
  *
  * A package declares its suites by its scripts: `test` leaves `.reports/unit.json`, `test:sim`
  * leaves `.reports/sim.json`, `test:a:b` leaves `.reports/a-b.json`. Guarantees: a declared suite
- * without a readable report, or with one that holds no test, is a failure, and so is a phase that
- * failed without any of its suites saying why.
+ * without a readable report, or with one that holds no test, is a failure; so is a phase whose
+ * suites nobody declares, and one that failed without any of its suites saying why.
  */
 import { globSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { parseSuiteReport } from "./suite-report.ts";
 import type { SuiteReport } from "./suite-report.ts";
@@ -16,8 +16,8 @@ import type { SuiteReport } from "./suite-report.ts";
 export interface PhaseResult {
   readonly name: string;
   readonly passed: boolean;
-  /** True if what the phase ran counts by reports; false: the phase counts as one check. */
-  readonly suites: boolean;
+  /** The suites that the phase ran, which count by their reports; none: it counts as one check. */
+  readonly suites: readonly string[];
 }
 
 export interface Summary {
@@ -27,9 +27,18 @@ export interface Summary {
 }
 
 interface Suite {
-  /** "packages/redis process" */
   readonly name: string;
+  /** Relative to the root, "" for the repository itself. */
+  readonly folder: string;
   readonly reportPath: string;
+}
+
+interface Outcome {
+  readonly suite: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly lines: readonly string[];
 }
 
 /** Removes the reports of earlier runs, so that none of them can stand in for this one's. */
@@ -39,22 +48,25 @@ export async function removeReports(root: string): Promise<void> {
 
 export async function summarize(root: string, phases: readonly PhaseResult[]): Promise<Summary> {
   const outcomes = await Promise.all((await declaredSuites(root)).map(outcomeOf));
-  const checks = phases.filter((phase) => !phase.suites);
-  const failedChecks = checks.filter((phase) => !phase.passed);
-  const suitesFailed = sum(outcomes, ({ failed }) => failed);
-  const unexplained = suitesFailed > 0 ? [] : phases.filter((p) => p.suites && !p.passed);
-  const passed = checks.length - failedChecks.length + sum(outcomes, (outcome) => outcome.passed);
-  const failed = failedChecks.length + unexplained.length + suitesFailed;
-  const skipped = sum(outcomes, (outcome) => outcome.skipped);
-  return {
-    failed,
-    lines: [
-      ...outcomes.flatMap((outcome) => outcome.lines),
-      ...failedChecks.map(({ name }) => `failed: ${name}`),
-      ...unexplained.map(({ name }) => `failed: ${name}, though no suite reports a failure`),
-      `${passed} passed, ${failed} failed, ${skipped} skipped`,
-    ],
-  };
+  const all = [...outcomes, ...phases.flatMap((phase) => outcomesOf(phase, outcomes))];
+  const passed = sum(all, (outcome) => outcome.passed);
+  const failed = sum(all, (outcome) => outcome.failed);
+  const skipped = sum(all, (outcome) => outcome.skipped);
+  const count = `${passed} passed, ${failed} failed, ${skipped} skipped`;
+  return { failed, lines: [...all.flatMap((outcome) => outcome.lines), count] };
+}
+
+/** What a phase adds to the reports of its suites. */
+function outcomesOf(phase: PhaseResult, reported: readonly Outcome[]): Outcome[] {
+  const { name, passed, suites } = phase;
+  if (suites.length === 0) {
+    return [passed ? { ...NOTHING, suite: name, passed: 1 } : failure(name, "see above")];
+  }
+  const own = reported.filter((outcome) => suites.includes(outcome.suite));
+  const undeclared = suites.filter((suite) => !own.some((outcome) => outcome.suite === suite));
+  const found = undeclared.map((suite) => failure(name, `no package declares a suite "${suite}"`));
+  const explained = passed || found.length > 0 || own.some((outcome) => outcome.failed > 0);
+  return explained ? found : [failure(name, "no suite reports a failure, see above")];
 }
 
 async function declaredSuites(root: string): Promise<Suite[]> {
@@ -71,33 +83,35 @@ async function suitesOf(root: string, manifestPath: string): Promise<Suite[]> {
   const manifest = JSON.parse(await readFile(join(root, manifestPath), "utf8")) as {
     scripts?: Record<string, string>;
   };
-  const folder = join(root, dirname(manifestPath));
+  const path = dirname(manifestPath);
+  const folder = path === "." ? "" : path;
   return Object.keys(manifest.scripts ?? {}).flatMap((script) => {
-    const suite = suiteOf(script, folder === join(root));
-    if (suite === null) return [];
-    const name = `${relative(root, folder) || "repository"} ${suite}`;
-    return [{ name, reportPath: join(folder, ".reports", `${suite}.json`) }];
+    const name = suiteOf(script, folder);
+    if (name === null) return [];
+    return [{ name, folder, reportPath: join(root, folder, ".reports", `${name}.json`) }];
   });
 }
 
 /** The suite that a script runs, or null. The repository's own `test` is the check as a whole. */
-function suiteOf(script: string, isRoot: boolean): string | null {
-  if (script === "test") return isRoot ? null : "unit";
+function suiteOf(script: string, folder: string): string | null {
+  if (script === "test") return folder === "" ? null : "unit";
   return script.startsWith("test:") ? script.slice("test:".length).replaceAll(":", "-") : null;
 }
 
-async function outcomeOf(
-  suite: Suite,
-): Promise<Omit<SuiteReport, "skippedTests"> & { lines: string[] }> {
-  const report = await readReport(suite.reportPath);
-  if (typeof report === "string") {
-    return { passed: 0, failed: 1, skipped: 0, lines: [`failed: ${suite.name}: ${report}`] };
-  }
-  const lines = report.skippedTests.map(
-    ({ name, reason }) => `skipped: ${suite.name}: ${name}: ${reason}`,
-  );
-  if (report.failed > 0) lines.push(`failed: ${suite.name}: ${report.failed}, see above`);
-  return { ...report, lines };
+async function outcomeOf({ name, folder, reportPath }: Suite): Promise<Outcome> {
+  const title = `${folder || "repository"} ${name}`;
+  const report = await readReport(reportPath);
+  if (typeof report === "string") return { ...failure(title, report), suite: name };
+  const { passed, failed, skipped, skippedTests } = report;
+  const lines = skippedTests.map((test) => `skipped: ${title}: ${test.name}: ${test.reason}`);
+  if (failed > 0) lines.push(`failed: ${title}: ${failed}, see above`);
+  return { suite: name, passed, failed, skipped, lines };
+}
+
+const NOTHING = { passed: 0, failed: 0, skipped: 0, lines: [] };
+
+function failure(title: string, why: string): Outcome {
+  return { ...NOTHING, suite: title, failed: 1, lines: [`failed: ${title}: ${why}`] };
 }
 
 /** The report, or what is wrong with it. */
