@@ -15,7 +15,7 @@ export function openClock(): Clock {
   const buffer = Buffer.alloc(64);
   return () => {
     const length = readSync(uptime, buffer, 0, buffer.length, 0);
-    const [seconds = 0, nanoseconds = 0] = process.hrtime();
+    const [seconds, nanoseconds] = process.hrtime();
     return {
       monotonicMs: seconds * 1_000 + nanoseconds / 1e6,
       bootMs: uptimeMs(buffer.toString("latin1", 0, length)),

@@ -100,15 +100,25 @@ function askPeer({ peer, call, agent, options }: Question): Promise<string | nul
     request.once("error", () => settle(null));
     request.once("close", () => settle(null));
     request.once("response", (response) => {
-      void readAnswer(response).then((answer) => {
-        const expected = signAnswer(options.key, { nonce, status: 200, body: answer ?? "" });
-        const given = response.headers[SIGNATURE_HEADER];
-        const genuine = isSignature(expected, typeof given === "string" ? given : undefined);
-        settle(answer !== null && genuine ? answer : null);
-      });
+      void readGenuine(response, { key: options.key, nonce }).then(settle, () => settle(null));
     });
     request.end(body);
   });
+}
+
+interface Proof {
+  readonly key: Buffer;
+  /** Of the request. */
+  readonly nonce: string;
+}
+
+/** The body, if it is signed for this request and says 200. */
+async function readGenuine(response: IncomingMessage, proof: Proof): Promise<string | null> {
+  const body = await readAnswer(response);
+  if (body === null) return null;
+  const expected = signAnswer(proof.key, { nonce: proof.nonce, status: 200, body });
+  const given = response.headers[SIGNATURE_HEADER];
+  return isSignature(expected, typeof given === "string" ? given : undefined) ? body : null;
 }
 
 /** Null: too long, or broken off. */

@@ -24,10 +24,7 @@ interface Node {
 
 const PREFIX = "LEASEHOLD";
 
-export const SETTINGS_KEYS: readonly SettingsKey[] = keysBelow(
-  SettingsSchema as unknown as Node,
-  [],
-);
+export const SETTINGS_KEYS: readonly SettingsKey[] = keysBelow(SettingsSchema, []);
 
 function keysBelow(node: Node, path: readonly string[]): readonly SettingsKey[] {
   const inner = unwrap(node);

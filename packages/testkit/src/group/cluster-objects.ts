@@ -22,7 +22,11 @@ export interface PodFacts {
 }
 
 export function labelsOf({ group }: GroupNames): Record<string, string> {
-  return { "app.kubernetes.io/name": "leasehold", "app.kubernetes.io/instance": group };
+  return {
+    "app.kubernetes.io/name": "leasehold",
+    "app.kubernetes.io/instance": group,
+    "leasehold.dev/group": group,
+  };
 }
 
 export function writeService(names: GroupNames): KubernetesObject {

@@ -1,0 +1,39 @@
+/**
+ * How long each action may take, in milliseconds. Nothing the sidecar waits for lacks a line here.
+ *
+ * A Lease write waits long, because its answer is worth having as long as it still gives a right
+ * (0.9 D): the core opens the next try beside it after 0.8 s. Role commands wait half the hang
+ * time-out, so that a Redis that does not answer one is killed before it is called hung.
+ */
+import type { RoleCommand } from "@leasehold/replication";
+
+export const DEADLINES_MS = {
+  leaseRead: 2_500,
+  leaseWrite: 4_000,
+  sliceRead: 2_000,
+  sliceWrite: 2_000,
+  podsRead: 2_000,
+  requestResult: 3_000,
+  recordRead: 10_000,
+  recordWrite: 10_000,
+  probe: 1_000,
+  /** A question for the own offset inside a switchover. */
+  ownOffset: 100,
+  /** A member that asks for a promise gets its answer, or none, by then. */
+  promiseAnswer: 2_000,
+  /** From SIGTERM, or a fault, to the end of the process. */
+  shutdown: 15_000,
+  /** A predecessor that still holds the members' port. */
+  predecessor: 60_000,
+} as const;
+
+/** Added to a port's own deadline before the runtime gives up on the port itself. */
+export const PORT_GRACE_MS = 500;
+
+export const PROBE_INTERVAL_MS = 200;
+export const OFFSET_INTERVAL_MS = 2;
+
+export function roleDeadlineMs(command: RoleCommand): number {
+  // Two looks, 250 ms apart.
+  return command.kind === "verifyDemoted" ? 1_500 : 1_000;
+}

@@ -1,0 +1,87 @@
+/**
+ * Server-sent events of the topology: `topology` is always a full snapshot, `leaderChanging` says
+ * that one is about to change.
+ *
+ * Guarantees: a change of leader, role or state is sent in the turn that decided it; moved offsets
+ * alone at most once a second; a comment each 2 s shows that the stream lives. Ids are
+ * `<process>:<counter>`: who comes back with the newest one is not told it again. Readers are
+ * bounded in number, and one that does not read is dropped.
+ */
+import type { ServerResponse } from "node:http";
+import { stableTextOf, type Topology } from "./topology.ts";
+
+const HEARTBEAT_MS = 2_000;
+const OFFSETS_MS = 1_000;
+const MAX_READERS = 256;
+const MAX_UNREAD_BYTES = 256 * 1024;
+
+export interface TopologyStream {
+  /** False: too many readers. */
+  add(response: ServerResponse, lastEventId: string | undefined): boolean;
+  /** Looks for news; `topology` is asked for only while somebody reads. */
+  refresh(topology: () => Topology): void;
+  leaderChanging(epoch: number, deadlineMs: number): void;
+  close(): void;
+}
+
+export function createTopologyStream(processId: string, current: () => Topology): TopologyStream {
+  const readers = new Set<ServerResponse>();
+  let counter = 0;
+  let stableText = "";
+  let text = "";
+  let sentAtMs = -Infinity;
+
+  const send = (chunk: string): void => {
+    for (const reader of readers) {
+      reader.write(chunk);
+      if (reader.writableLength > MAX_UNREAD_BYTES) reader.destroy();
+    }
+  };
+  const event = (name: string, data: string): string =>
+    `event: ${name}\nid: ${processId}:${counter}\ndata: ${data}\n\n`;
+  /** True if there is something new to say. */
+  const take = (topology: Topology): boolean => {
+    const now = performance.now();
+    const stable = stableTextOf(topology);
+    if (stable === stableText && now - sentAtMs < OFFSETS_MS) return false;
+    const newText = JSON.stringify(topology);
+    if (newText === text) return false;
+    stableText = stable;
+    text = newText;
+    sentAtMs = now;
+    counter += 1;
+    return true;
+  };
+  const heartbeat = setInterval(() => send(": alive\n\n"), HEARTBEAT_MS);
+  heartbeat.unref();
+
+  return {
+    add(response, lastEventId) {
+      if (readers.size >= MAX_READERS) return false;
+      take(current());
+      response.writeHead(200, {
+        "content-type": "text/event-stream",
+        "cache-control": "no-store",
+        "x-accel-buffering": "no",
+      });
+      const isKnown = lastEventId === `${processId}:${counter}`;
+      response.write(isKnown ? ": known\n\n" : event("topology", text));
+      readers.add(response);
+      response.once("close", () => readers.delete(response));
+      return true;
+    },
+    refresh(topology) {
+      if (readers.size > 0 && take(topology())) send(event("topology", text));
+    },
+    leaderChanging(epoch, deadlineMs) {
+      if (readers.size === 0) return;
+      counter += 1;
+      send(event("leaderChanging", JSON.stringify({ epoch, successor: null, deadlineMs })));
+    },
+    close() {
+      clearInterval(heartbeat);
+      for (const reader of readers) reader.end();
+      readers.clear();
+    },
+  };
+}

@@ -1,0 +1,242 @@
+/**
+ * `/metrics`: what the core knows, read at each scrape, and counts of what was done.
+ *
+ * The lists below are the documentation: `METRICS` is what `docs/metrics.md` is made of. Label
+ * values are closed sets (reasons, kinds, member names). Looking on never changes a decision.
+ */
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Action, MemberEventBody, MemberStatus } from "@leasehold/replication";
+import { currentTopology, type PublicView } from "./http/public-server.ts";
+import type { RuntimeObserver } from "./runtime-ports.ts";
+
+export interface MetricDescription {
+  readonly name: string;
+  readonly type: "gauge" | "counter" | "histogram";
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+interface GaugeDescription extends MetricDescription {
+  readonly read: (status: MemberStatus) => number;
+}
+
+function gauge(name: string, help: string, read: GaugeDescription["read"]): GaugeDescription {
+  return { name: `leasehold_${name}`, type: "gauge", labels: [], help, read };
+}
+
+const flag = (holds: boolean): number => (holds ? 1 : 0);
+
+const GAUGES: readonly GaugeDescription[] = [
+  gauge("epoch", "Highest epoch this member knows of.", (s) => s.epoch),
+  gauge("member_writable", "1: promoted, published and open for writes.", (s) => flag(s.writable)),
+  gauge("member_ready", "1: in sync, or primary with a valid Lease.", (s) => flag(s.ready)),
+  gauge("member_in_sync", "1: this replica is in sync with the holder.", (s) => flag(s.inSync)),
+  gauge("lease_held", "1: this member holds the Lease.", (s) => flag(s.holdsLease)),
+  gauge("lease_valid_seconds", "Time left of the right to lead.", (s) => s.validMs / 1_000),
+  gauge("paused", "1: automatic changes of leader are switched off.", (s) => flag(s.paused)),
+  gauge("failsafe_active", "1: leads by promises of the members.", (s) => flag(s.failsafe)),
+  gauge("redis_up", "1: Redis answers.", (s) => flag(s.redis !== null)),
+  gauge("redis_loading", "1: Redis loads its data.", (s) => flag(s.redis?.loading ?? false)),
+  gauge("redis_aof_write_ok", "0: the last write to disk failed.", (s) =>
+    flag(s.redis?.diskOk ?? true),
+  ),
+  gauge("replication_offset_bytes", "Offset of this Redis.", (s) => s.redis?.offset ?? 0),
+  gauge("replication_link_up", "1: the link to the primary is up.", (s) =>
+    flag(s.redis?.linkUp ?? false),
+  ),
+  gauge("replication_syncing", "1: a full sync is under way.", (s) =>
+    flag(s.redis?.syncing ?? false),
+  ),
+  gauge(
+    "connected_replicas",
+    "Replicas connected to this Redis.",
+    (s) => s.redis?.connectedReplicas ?? 0,
+  ),
+];
+
+const LABELLED = {
+  info: describe("info", "gauge", ["engine_version"], "Always 1."),
+  role: describe("member_role", "gauge", ["role"], "1 for the role that Redis has."),
+  leader: describe("leader", "gauge", ["identity"], "1 for the holder of the Lease."),
+  members: describe("members", "gauge", ["state"], "Members by state, as seen from here."),
+  candidates: describe("candidates", "gauge", [], "Members fit for promotion, as seen from here."),
+  lag: describe("replication_lag_bytes", "gauge", ["replica"], "Bytes behind the leader."),
+  loopLag: describe("loop_lag_seconds", "gauge", [], "Greatest lateness since the last scrape."),
+  changes: describe("leader_changes_total", "counter", ["kind", "reason"], "Leader changes."),
+  refused: describe("switchovers_refused_total", "counter", ["reason"], "Refused or aborted."),
+  fences: describe("fences_total", "counter", ["reason"], "Demotions that cut clients."),
+  kills: describe("watchdog_kills_total", "counter", [], "Kills of Redis by the guard."),
+  slices: describe("endpointslice_writes_total", "counter", ["result"], "Writes of the slice."),
+  repairs: describe("endpointslice_repairs_total", "counter", [], "Slices put right."),
+  renewErrors: describe("lease_renew_errors_total", "counter", ["reason"], "Refused or unknown."),
+  lostBytes: describe("failover_lost_bytes_max", "gauge", [], "Upper bound at the last failover."),
+  renew: describe("lease_renew_duration_seconds", "histogram", [], "From send to answer."),
+} as const;
+
+export const METRICS: readonly MetricDescription[] = [...GAUGES, ...Object.values(LABELLED)];
+
+export interface Metrics {
+  readonly observer: Pick<RuntimeObserver, "acted" | "handled" | "lagged">;
+  render(
+    view: Pick<PublicView, "group" | "namespace" | "status" | "report">,
+  ): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const gauges = GAUGES.map((description) => ({
+    description,
+    metric: makeGauge(registry, description),
+  }));
+  const labelled = makeLabelled(registry);
+  const observer = createObserver(labelled);
+  return {
+    observer,
+    async render(view) {
+      const status = view.status();
+      for (const { description, metric } of gauges) metric.set(description.read(status));
+      setLabelled(labelled, view);
+      const text = await registry.metrics();
+      observer.scraped();
+      return { contentType: registry.contentType, text };
+    },
+  };
+}
+
+type Labelled = ReturnType<typeof makeLabelled>;
+
+/** The type is what the table says: written out it would be said twice. */
+function makeLabelled(registry: Registry) {
+  const counter = (d: MetricDescription): Counter =>
+    new Counter({ name: d.name, help: d.help, labelNames: [...d.labels], registers: [registry] });
+  const buckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4];
+  return {
+    info: makeGauge(registry, LABELLED.info),
+    role: makeGauge(registry, LABELLED.role),
+    leader: makeGauge(registry, LABELLED.leader),
+    members: makeGauge(registry, LABELLED.members),
+    candidates: makeGauge(registry, LABELLED.candidates),
+    lag: makeGauge(registry, LABELLED.lag),
+    loopLag: makeGauge(registry, LABELLED.loopLag),
+    lostBytes: makeGauge(registry, LABELLED.lostBytes),
+    changes: counter(LABELLED.changes),
+    refused: counter(LABELLED.refused),
+    fences: counter(LABELLED.fences),
+    kills: counter(LABELLED.kills),
+    slices: counter(LABELLED.slices),
+    repairs: counter(LABELLED.repairs),
+    renewErrors: counter(LABELLED.renewErrors),
+    renew: new Histogram({
+      name: LABELLED.renew.name,
+      help: LABELLED.renew.help,
+      buckets,
+      registers: [registry],
+    }),
+  };
+}
+
+function makeGauge(registry: Registry, d: MetricDescription): Gauge {
+  return new Gauge({
+    name: d.name,
+    help: d.help,
+    labelNames: [...d.labels],
+    registers: [registry],
+  });
+}
+
+function describe(
+  name: string,
+  type: MetricDescription["type"],
+  ...[labels, help]: [readonly string[], string]
+): MetricDescription {
+  return { name: `leasehold_${name}`, type, labels, help };
+}
+
+function setLabelled(
+  metrics: Labelled,
+  view: Pick<PublicView, "group" | "namespace" | "status" | "report">,
+): void {
+  const status = view.status();
+  const { nodes } = currentTopology(view);
+  for (const metric of [metrics.info, metrics.role, metrics.leader, metrics.members, metrics.lag]) {
+    metric.reset();
+  }
+  metrics.info.set({ engine_version: status.redis?.version ?? "" }, 1);
+  for (const role of ["primary", "replica"]) {
+    metrics.role.set({ role }, flag(status.redis?.role === role));
+  }
+  if (status.holder !== null) metrics.leader.set({ identity: status.holder }, 1);
+  for (const state of ["up", "loading", "down"]) {
+    metrics.members.set({ state }, nodes.filter((node) => node.state === state).length);
+  }
+  metrics.candidates.set(nodes.filter((node) => node.ineligible === null).length);
+  for (const node of nodes) {
+    if (node.lagBytes !== null) metrics.lag.set({ replica: node.id }, node.lagBytes);
+  }
+}
+
+/** Renewals of unknown outcome are forgotten after this many: their answers never come. */
+const MAX_OPEN_RENEWALS = 16;
+
+function createObserver(metrics: Labelled): Metrics["observer"] & { scraped(): void } {
+  const sent = new Map<number, number>();
+  let lastKill = "";
+  let greatestLagMs = 0;
+  return {
+    acted(action) {
+      if (action.type === "announce") countAnnouncement(metrics, action);
+      if (action.type === "writeSlice" && action.reason === "repairSlice") metrics.repairs.inc();
+      if (action.type === "redisRole" && isFence(action)) {
+        metrics.fences.inc({ reason: action.reason });
+      }
+      if (action.type !== "writeLease") return;
+      sent.set(action.seq, performance.now());
+      const [oldest] = sent.keys();
+      if (sent.size > MAX_OPEN_RENEWALS && oldest !== undefined) sent.delete(oldest);
+    },
+    handled(event) {
+      if (event.type === "sliceWritten") metrics.slices.inc({ result: event.outcome.kind });
+      if (event.type === "leaseWritten") countRenewal(metrics, event, sent);
+      if (event.type !== "guardObserved" || event.guard.state !== "killed") return;
+      const kill = `${event.guard.bootId} ${event.guard.pid}`;
+      if (kill !== lastKill) metrics.kills.inc();
+      lastKill = kill;
+    },
+    lagged(lagMs) {
+      greatestLagMs = Math.max(greatestLagMs, lagMs);
+      metrics.loopLag.set(greatestLagMs / 1_000);
+    },
+    scraped() {
+      greatestLagMs = 0;
+      metrics.loopLag.set(0);
+    },
+  };
+}
+
+function isFence(action: Extract<Action, { readonly type: "redisRole" }>): boolean {
+  return action.command.kind === "demote" && action.command.cutClients;
+}
+
+function countAnnouncement(
+  metrics: Labelled,
+  action: Extract<Action, { readonly type: "announce" }>,
+): void {
+  const { reason, change } = action;
+  if (reason === "switchoverRefused" || reason === "switchoverAborted") {
+    metrics.refused.inc({ reason });
+  }
+  if (!change) return;
+  metrics.changes.inc({ kind: change.kind, reason });
+  if (change.kind === "failover") metrics.lostBytes.set(change.lostBytesMax ?? -1);
+}
+
+function countRenewal(
+  metrics: Labelled,
+  event: Extract<MemberEventBody, { readonly type: "leaseWritten" }>,
+  sent: Map<number, number>,
+): void {
+  const sentMs = sent.get(event.seq);
+  sent.delete(event.seq);
+  if (event.outcome.kind !== "committed") metrics.renewErrors.inc({ reason: event.outcome.kind });
+  else if (sentMs !== undefined) metrics.renew.observe((performance.now() - sentMs) / 1_000);
+}
