@@ -18,6 +18,8 @@ export interface Output {
 }
 
 export interface Screen {
+  /** False: blocks are not shown. */
+  readonly live: boolean;
   /** One line that stays. */
   print(line: string): void;
   /** Replaces the block. Lines are cut to the width of the terminal. */
@@ -33,7 +35,8 @@ const NARROWEST_COLUMNS = 40;
 
 export function createScreen(output: Output): Screen {
   if (output.isTTY !== true) {
-    return { print: (line) => void output.write(`${line}\n`), draw: () => {}, close: () => {} };
+    const print = (line: string) => void output.write(`${line}\n`);
+    return { live: false, print, draw: () => {}, close: () => {} };
   }
   let block: readonly string[] = [];
   let closed = false;
@@ -41,6 +44,7 @@ export function createScreen(output: Output): Screen {
   const render = () => block.map((line) => `${line}\n`).join("");
   output.write(HIDE_CURSOR);
   return {
+    live: true,
     print(line) {
       output.write(`${erase()}${line}\n${render()}`);
     },

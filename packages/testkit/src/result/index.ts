@@ -1,2 +1,3 @@
+export * from "./bounds.ts";
 export * from "./result.ts";
 export * from "./table.ts";

@@ -1,0 +1,128 @@
+/**
+ * Tells what happens on a stage while it happens: the members' own words from their logs, and on
+ * a terminal a live picture below them.
+ */
+import type { Screen } from "../terminal/screen.ts";
+import { followLog } from "./log-follower.ts";
+import { drawPicture } from "./picture.ts";
+import type { Stage } from "./stage.ts";
+
+export interface Narrator {
+  say(line: string): void;
+  /** From now on this stage is watched. */
+  enter(stage: Stage): void;
+  begin(title: string): void;
+  end(verdict: string, notes: readonly string[]): void;
+  /** Looks away, before the stage closes. */
+  leave(): void;
+}
+
+const TICK_MS = 200;
+
+export function createNarrator(screen: Screen): Narrator {
+  const startMs = performance.now();
+  let title = "";
+  let watch: Watch | null = null;
+  const stamp = () => `${((performance.now() - startMs) / 1000).toFixed(1).padStart(6)} s`;
+  const say = (line: string) => screen.print(`${stamp()}  ${line}`);
+  return {
+    say,
+    enter(stage) {
+      watch = watchStage(stage, { screen, say, title: () => title });
+    },
+    begin(next) {
+      title = next;
+      screen.print("");
+      say(next);
+    },
+    end(verdict, notes) {
+      watch?.catchUp();
+      say(verdict);
+      for (const note of notes) say(`  ${note}`);
+    },
+    leave() {
+      watch?.end();
+      watch = null;
+      screen.draw([]);
+    },
+  };
+}
+
+interface Watch {
+  /** Says what the logs hold and was not said yet. */
+  catchUp(): void;
+  end(): void;
+}
+
+interface Voice {
+  readonly screen: Screen;
+  readonly say: (line: string) => void;
+  readonly title: () => string;
+}
+
+function watchStage(stage: Stage, voice: Voice): Watch {
+  const logs = stage.group.members.map((member) =>
+    followLog(member.logFiles.sidecar, (line) => {
+      const words = wordsOf(line);
+      if (words !== null) voice.say(`${member.name}: ${words}`);
+    }),
+  );
+  const catchUp = () => {
+    for (const log of logs) log.poll();
+  };
+  const rate = createRate();
+  let busy = false;
+  const timer = setInterval(() => {
+    catchUp();
+    if (busy || !voice.screen.live) return;
+    busy = true;
+    void draw(stage, voice, rate).finally(() => {
+      busy = false;
+    });
+  }, TICK_MS);
+  return {
+    catchUp,
+    end() {
+      clearInterval(timer);
+      catchUp();
+      for (const log of logs) log.close();
+    },
+  };
+}
+
+async function draw(stage: Stage, voice: Voice, rate: Rate): Promise<void> {
+  const load = stage.load();
+  voice.screen.draw(
+    drawPicture({
+      act: voice.title(),
+      members: await stage.views(),
+      addressed: stage.group.currentLeader()?.name ?? null,
+      load,
+      writesPerSecond: rate(load?.acknowledged ?? 0),
+    }),
+  );
+}
+
+type Rate = (total: number) => number;
+
+/** Growth per second of a total, from one call to the next; a total that fell starts anew. */
+function createRate(): Rate {
+  let last = { total: 0, atMs: performance.now() };
+  return (total) => {
+    const now = { total, atMs: performance.now() };
+    const perSecond = (1000 * (now.total - last.total)) / Math.max(1, now.atMs - last.atMs);
+    last = now;
+    return Math.max(0, perSecond);
+  };
+}
+
+/** What a sidecar decided, or warns of, in its own words; null: nothing for an audience. */
+function wordsOf(line: string): string | null {
+  try {
+    const entry = JSON.parse(line) as { readonly words?: string; readonly epoch?: number };
+    if (entry.words === undefined) return null;
+    return entry.epoch === undefined ? entry.words : `${entry.words} (epoch ${entry.epoch})`;
+  } catch {
+    return line === "" ? null : line;
+  }
+}

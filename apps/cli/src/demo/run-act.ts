@@ -1,0 +1,95 @@
+/**
+ * Plays one act under load and judges what its clients saw.
+ *
+ * Guarantees: never throws for a broken group. What went wrong becomes a note and an unkept
+ * promise, since "could not be measured" must not look like "held".
+ */
+import { judge, type Measured, type Result } from "@leasehold/testkit/result";
+import type { LedgerCheck, Workload } from "@leasehold/testkit/workload";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Act } from "./acts.ts";
+import type { Stage } from "./stage.ts";
+
+export interface ActReport {
+  readonly result: Result;
+  /** In words: every broken promise that the numbers do not show, and losses not promised. */
+  readonly notes: readonly string[];
+}
+
+const WHOLE_TIMEOUT_MS = 30_000;
+const FLOWING_TIMEOUT_MS = 5000;
+/** Undisturbed load before the fault and after the repair. */
+const CALM_MS = 500;
+
+export async function runAct(stage: Stage, act: Act, calmMs = CALM_MS): Promise<ActReport> {
+  const broken: string[] = [];
+  const attempt = async <T>(step: () => Promise<T>): Promise<T | null> => {
+    try {
+      return await step();
+    } catch (error) {
+      broken.push(error instanceof Error ? error.message : String(error));
+      return null;
+    }
+  };
+  await attempt(() => stage.whole(WHOLE_TIMEOUT_MS));
+  const workload = stage.startWorkload(act.name);
+  await attempt(async () => {
+    if (!(await workload.flowing(FLOWING_TIMEOUT_MS))) {
+      throw new Error(`no write was acknowledged within ${FLOWING_TIMEOUT_MS / 1000} s`);
+    }
+    await sleep(calmMs);
+    workload.restartGap();
+    await act.play(stage);
+    await stage.whole(WHOLE_TIMEOUT_MS);
+    await sleep(calmMs);
+  });
+  await workload.stop();
+  const check = await attempt(() => stage.checkLedger());
+  const findings = findingsOf(act, workload, check);
+  broken.push(...findings.broken);
+  return {
+    result: judge(measure(act, workload, check), act.bound, broken.length === 0),
+    notes: [...broken, ...findings.remarks],
+  };
+}
+
+function measure(act: Act, workload: Workload, check: LedgerCheck | null): Measured {
+  const state = workload.state();
+  const confirmedOnly = act.promised === "confirmed";
+  const lost = check?.lostConfirmed ?? 0;
+  return {
+    name: act.name,
+    writeGapMs: Math.round(state.gap.lengthMs * 10) / 10,
+    clientErrors: state.failed,
+    acknowledged: confirmedOnly ? state.confirmed : state.acknowledged,
+    lost: confirmedOnly ? lost : lost + (check?.lostAcknowledged ?? 0),
+    maxWritable: workload.writable()?.members.length ?? 0,
+  };
+}
+
+interface Findings {
+  /** Promises that the numbers do not show. */
+  readonly broken: readonly string[];
+  /** Worth saying, and not promised otherwise. */
+  readonly remarks: readonly string[];
+}
+
+function findingsOf(act: Act, workload: Workload, check: LedgerCheck | null): Findings {
+  const broken: string[] = [];
+  const remarks: string[] = [];
+  const writable = workload.writable();
+  if (writable && writable.members.length > 1) {
+    broken.push(`writable at once: ${writable.members.join(" and ")}`);
+  }
+  if (check && check.presentThoughRefused > 0) {
+    broken.push(`${check.presentThoughRefused} writes were refused and are there all the same`);
+  }
+  if (check && act.promised === "confirmed" && check.lostAcknowledged > 0) {
+    remarks.push(
+      `${check.lostAcknowledged} writes that no replica had confirmed were lost, ` +
+        "as a failover may (docs/protocol.md, section 9)",
+    );
+  }
+  if (check && check.examples.length > 0) remarks.push(`for example ${check.examples.join(", ")}`);
+  return { broken, remarks };
+}

@@ -1,0 +1,122 @@
+import { describe, expect, test } from "vitest";
+import type { LedgerCheck, Workload, WorkloadState } from "@leasehold/testkit/workload";
+import type { Act } from "../src/demo/acts.ts";
+import { runAct } from "../src/demo/run-act.ts";
+import type { Stage } from "../src/demo/stage.ts";
+
+interface World {
+  readonly state?: Partial<WorkloadState>;
+  readonly writable?: readonly string[];
+  readonly check?: Partial<LedgerCheck>;
+  readonly checkFails?: string;
+  readonly notWhole?: string;
+  readonly flows?: boolean;
+}
+
+function stageOf(world: World): { stage: Stage; stopped: () => boolean } {
+  let stopped = false;
+  const workload: Workload = {
+    flowing: () => Promise.resolve(world.flows ?? true),
+    restartGap: () => {},
+    state: () => ({
+      acknowledged: 500,
+      confirmed: 300,
+      failed: 4,
+      gap: { lengthMs: 20, fromMs: 0 },
+      sinceLastAckMs: 0,
+      ...world.state,
+    }),
+    writable: () => ({ members: world.writable ?? ["a"], atMs: 0 }),
+    stop: () => Promise.resolve(void (stopped = true)),
+  };
+  const stage: Partial<Stage> = {
+    whole: () =>
+      world.notWhole === undefined ? Promise.resolve() : Promise.reject(new Error(world.notWhole)),
+    startWorkload: () => workload,
+    checkLedger: () =>
+      world.checkFails === undefined
+        ? Promise.resolve({
+            lostConfirmed: 0,
+            lostAcknowledged: 0,
+            presentThoughRefused: 0,
+            examples: [],
+            ...world.check,
+          })
+        : Promise.reject(new Error(world.checkFails)),
+  };
+  return { stage: stage as Stage, stopped: () => stopped };
+}
+
+const PLANNED: Act = {
+  name: "switchover",
+  title: "a switchover is asked for",
+  bound: { medianMs: 30, p99Ms: 100 },
+  promised: "acknowledged",
+  play: () => Promise.resolve(),
+};
+const FAILOVER: Act = { ...PLANNED, name: "redis-kill", promised: "confirmed" };
+
+const run = (world: World, act = PLANNED) => runAct(stageOf(world).stage, act, 0);
+
+describe("an act", () => {
+  test("reports what the clients saw", async () => {
+    expect(await run({})).toEqual({
+      result: {
+        name: "switchover",
+        writeGapMs: 20,
+        clientErrors: 4,
+        acknowledged: 500,
+        lost: 0,
+        maxWritable: 1,
+        boundMs: 100,
+        held: true,
+      },
+      notes: [],
+    });
+  });
+
+  test("answers for every acknowledged write when it is planned", async () => {
+    const { result } = await run({ check: { lostAcknowledged: 2, lostConfirmed: 1 } });
+    expect(result).toMatchObject({ lost: 3, acknowledged: 500, held: false });
+  });
+
+  test("answers for confirmed writes when a member is lost, and mentions the others", async () => {
+    const report = await run({ check: { lostAcknowledged: 2 } }, FAILOVER);
+    expect(report.result).toMatchObject({ lost: 0, acknowledged: 300, held: true });
+    expect(report.notes[0]).toMatch(/^2 writes that no replica had confirmed were lost/);
+  });
+
+  test("breaks its promise when a confirmed write is lost", async () => {
+    const { result } = await run({ check: { lostConfirmed: 1 } }, FAILOVER);
+    expect(result).toMatchObject({ lost: 1, held: false });
+  });
+
+  test("names the members that were writable at once", async () => {
+    const { result, notes } = await run({ writable: ["a", "b"] });
+    expect(result).toMatchObject({ maxWritable: 2, held: false });
+    expect(notes).toContain("writable at once: a and b");
+  });
+
+  test("breaks its promise when a refused write is there all the same", async () => {
+    expect((await run({ check: { presentThoughRefused: 1 } })).result.held).toBe(false);
+  });
+
+  test.each([
+    ["the group is not whole", { notWhole: "orders-1 does not answer" }, "orders-1 does not"],
+    ["the ledger cannot be compared", { checkFails: "no connection" }, "no connection"],
+    ["no write flows to begin with", { flows: false }, "no write was acknowledged"],
+  ])("breaks its promise when %s", async (_, world, words) => {
+    const { result, notes } = await run(world);
+    expect(result.held).toBe(false);
+    expect(notes.join("\n")).toContain(words);
+  });
+
+  test("ends its load when the fault was not dealt with, and says so", async () => {
+    const { stage, stopped } = stageOf({});
+    const play = () => Promise.reject(new Error("waited 15000 ms for a leader"));
+    const { result, notes } = await runAct(stage, { ...PLANNED, play }, 0);
+    expect(stopped()).toBe(true);
+    expect(result.held).toBe(false);
+    expect(notes).toEqual(["waited 15000 ms for a leader"]);
+  });
+});
