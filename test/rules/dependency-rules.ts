@@ -52,12 +52,13 @@ interface Layer {
 }
 
 const CORES = ["@leasehold/election", "@leasehold/replication"];
-const ADAPTERS = ["@leasehold/kubernetes", "@leasehold/redis"];
+const ADAPTERS = ["@leasehold/guard", "@leasehold/kubernetes", "@leasehold/redis"];
 
 /** Sources only; tests may also import what their package declares for development. */
 export const LAYERS: Readonly<Record<string, Layer>> = {
   "@leasehold/election": { may: [], pure: true },
   "@leasehold/replication": { may: ["@leasehold/election"], pure: true },
+  "@leasehold/guard": { may: CORES },
   "@leasehold/kubernetes": { may: CORES },
   "@leasehold/redis": { may: CORES },
   "@leasehold/testkit": { may: CORES },
