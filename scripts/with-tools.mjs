@@ -1,6 +1,7 @@
 /**
  * Runs one of Leasehold's commands with everything that it needs, on a machine that has nothing
- * but npm and some Node >= 18: `node scripts/with-tools.mjs demo|check|sim [arguments]`.
+ * but npm and some Node >= 18: `node scripts/with-tools.mjs demo|check|sim [arguments]`, or
+ * `… exec <program> [arguments]` for any program that the tools and dependencies bring.
  *
  * It brings Node 24, pnpm, the dependencies and, where needed, redis-server, each only when it is
  * missing or changed, and hands over. Guarantees: nothing is written outside the clone's ignored
@@ -9,7 +10,6 @@
  * This file and scripts/setup run under the old Node: plain JavaScript without dependencies,
  * typed by comments.
  */
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { installDependencies } from "./setup/dependencies.mjs";
 import { provideRedisServer } from "./setup/redis-server.mjs";
@@ -21,8 +21,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /**
  * @typedef {object} Command
- * @property {string} script
- * @property {readonly string[]} firstArguments
+ * @property {readonly string[]} run What the arguments are appended to.
  * @property {readonly import("./setup/step.mjs").SetupStep[]} setup
  */
 
@@ -31,16 +30,10 @@ const WITH_REDIS = [...WITHOUT_REDIS, provideRedisServer];
 
 /** @type {ReadonlyMap<string, Command>} */
 const COMMANDS = new Map([
-  ["demo", { script: "apps/cli/src/main.ts", firstArguments: ["demo"], setup: WITH_REDIS }],
-  ["check", { script: "scripts/check.ts", firstArguments: [], setup: WITH_REDIS }],
-  [
-    "sim",
-    {
-      script: "packages/testkit/src/simulation/main.ts",
-      firstArguments: [],
-      setup: WITHOUT_REDIS,
-    },
-  ],
+  ["demo", { run: ["node", "apps/cli/src/main.ts", "demo"], setup: WITH_REDIS }],
+  ["check", { run: ["node", "scripts/check.ts"], setup: WITH_REDIS }],
+  ["sim", { run: ["node", "packages/testkit/src/simulation/main.ts"], setup: WITHOUT_REDIS }],
+  ["exec", { run: [], setup: WITHOUT_REDIS }],
 ]);
 
 /**
@@ -53,9 +46,9 @@ async function run(name, rest) {
   if (!command) {
     throw new SetupError(`"${name}" is no command: use ${[...COMMANDS.keys()].join(", ")}.`);
   }
+  const [file = "node", ...args] = [...command.run, ...rest];
   const env = await setUp(command);
-  const script = join(ROOT, command.script);
-  return supervise("node", [script, ...command.firstArguments, ...rest], { env });
+  return supervise(file, args, { env, cwd: ROOT });
 }
 
 /**
