@@ -62,8 +62,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   "@leasehold/kubernetes": { may: CORES },
   "@leasehold/redis": { may: CORES },
   "@leasehold/testkit": { may: CORES },
-  "@leasehold/sidecar": { may: [...CORES, ...ADAPTERS, "@leasehold/guard"] },
-  "@leasehold/cli": { may: [...CORES, ...ADAPTERS, "@leasehold/guard", "@leasehold/testkit"] },
+  "@leasehold/sidecar": { may: [...CORES, ...ADAPTERS] },
+  "@leasehold/cli": { may: [...CORES, ...ADAPTERS, "@leasehold/testkit"] },
   "leasehold-monorepo": { may: [] },
 };
 
