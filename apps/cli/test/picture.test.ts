@@ -2,7 +2,6 @@ import { describe, expect, test } from "vitest";
 import { drawPicture, type Picture } from "../src/demo/picture.ts";
 
 const REPLICA = {
-  member: "orders-1",
   epoch: 4,
   promoted: false,
   redis: "up",
@@ -10,6 +9,7 @@ const REPLICA = {
   offset: 90,
   inSync: true,
   ineligible: null,
+  validMs: 0,
 } as const;
 
 const PICTURE: Picture = {
@@ -17,7 +17,7 @@ const PICTURE: Picture = {
   members: [
     {
       name: "orders-0",
-      view: { ...REPLICA, member: "orders-0", promoted: true, offset: 100 },
+      view: { ...REPLICA, promoted: true, offset: 100, validMs: 3960 },
     },
     { name: "orders-1", view: REPLICA },
     { name: "orders-2", view: null },
@@ -41,10 +41,10 @@ describe("the picture", () => {
       "",
       "act 1 of 1: a switchover is asked for",
       "812 writes/s, 2 errors, longest gap 84 ms",
-      "member       role      epoch   offset         lag        state",
-      "orders-0 <-  primary   4       100                       leads",
-      "orders-1     replica   4       90             10         in sync",
-      "orders-2     ?                                           does not answer",
+      "member       role     epoch  offset        lag       right   state",
+      "orders-0 <-  primary  4      100                     4.0 s   leads",
+      "orders-1     replica  4      90            10                in sync",
+      "orders-2     ?                                               does not answer",
     ]);
   });
 

@@ -9,7 +9,7 @@ import { createScreen } from "../terminal/screen.ts";
 
 interface Flags {
   readonly json: boolean;
-  readonly act: readonly Act[];
+  readonly act?: readonly Act[];
   readonly members: number;
   readonly engine: "redis" | "valkey";
   readonly enginePath?: string;
@@ -24,7 +24,7 @@ export function demoCommand(signal: AbortSignal): Command {
   return new Command("demo")
     .description("break a group of real Redis processes in every way, and show what clients saw")
     .option("--json", "print one JSON row per act on stdout, the story on stderr", false)
-    .option("--act <name>", `only this act, may be repeated (${namesOf(ACTS)})`, collectAct, [])
+    .option("--act <name>", `only this act, may be repeated (${namesOf(ACTS)})`, collectAct)
     .option("--members <n>", "members of the group, 2 to 7", integerBetween(2, 7), 3)
     .addOption(
       new Option("--engine <name>", "what the members run")
@@ -40,7 +40,7 @@ export function demoCommand(signal: AbortSignal): Command {
 async function demo(flags: Flags, signal: AbortSignal): Promise<void> {
   const screen = createScreen(flags.json ? process.stderr : process.stdout);
   const options = {
-    acts: flags.act.length > 0 ? flags.act : ACTS,
+    acts: flags.act ?? ACTS,
     members: flags.members,
     engine: flags.enginePath ?? ENGINE_BINARY[flags.engine],
     runs: flags.runs,
@@ -78,7 +78,7 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-function collectAct(name: string, chosen: readonly Act[]): readonly Act[] {
+function collectAct(name: string, chosen: readonly Act[] = []): readonly Act[] {
   const act = ACTS.find((candidate) => candidate.name === name);
   if (act === undefined) throw new InvalidArgumentError(`Use one of ${namesOf(ACTS)}.`);
   return chosen.includes(act) ? chosen : [...chosen, act];

@@ -31,6 +31,7 @@ export async function runDemo(
     const title = options.runs > 1 ? `run ${run} of ${options.runs}, ` : "";
     narrator.say(`starting ${options.members} members (${options.engine})`);
     const stage = await openStage(options);
+    narrator.say(`logs in ${stage.group.directory}`);
     try {
       await untilAborted(playAll(stage, { ...options, title, results }, narrator), signal);
       narrator.leave();

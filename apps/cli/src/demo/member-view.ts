@@ -2,47 +2,42 @@
  * What a member says of itself at `GET /v1/member`, as far as the demo shows it, and whether a
  * group of such members is whole.
  */
+import type { MemberReport, MemberStatus } from "@leasehold/replication";
 
 export interface MemberView {
-  readonly member: string;
   readonly epoch: number;
   /** Open for writes as the leader. */
   readonly promoted: boolean;
-  readonly redis: "up" | "loading" | "down" | "gated";
+  readonly redis: MemberReport["redis"];
   readonly replid: string | null;
   readonly offset: number;
   readonly inSync: boolean;
-  /** Why it may not lead, in words. */
+  /** Why it may not lead, in words; null: it may. */
   readonly ineligible: string | null;
+  /** Until its right to lead ends; 0: it has none. */
+  readonly validMs: number;
 }
 
 const TIMEOUT_MS = 500;
 
-/** Null: it did not answer in time, or not in this form. */
+/** Null: it did not answer in time. */
 export async function readMember(httpUrl: string): Promise<MemberView | null> {
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const response = await fetch(`${httpUrl}/v1/member`, { signal });
-    const body: unknown = await response.json();
-    return isMemberView(body) ? body : null;
+    if (!response.ok) return null;
+    const { report, status } = (await response.json()) as MemberAnswer;
+    const { epoch, promoted, redis, replid, offset, inSync, ineligible } = report;
+    const { validMs } = status;
+    return { epoch, promoted, redis, replid, offset, inSync, ineligible, validMs };
   } catch {
     return null;
   }
 }
 
-function isMemberView(body: unknown): body is MemberView {
-  if (typeof body !== "object" || body === null) return false;
-  const types: Readonly<Record<string, string>> = {
-    member: "string",
-    epoch: "number",
-    promoted: "boolean",
-    redis: "string",
-    offset: "number",
-    inSync: "boolean",
-  };
-  return Object.entries(types).every(
-    ([key, type]) => typeof (body as Record<string, unknown>)[key] === type,
-  );
+interface MemberAnswer {
+  readonly report: MemberReport;
+  readonly status: MemberStatus;
 }
 
 export interface NamedView {

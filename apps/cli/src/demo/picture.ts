@@ -1,6 +1,7 @@
 /** The block at the bottom of the terminal: the members and the load, as they are now. */
 import { formatMs } from "@leasehold/testkit/result";
 import type { WorkloadState } from "@leasehold/testkit/workload";
+import { alignColumns } from "../terminal/columns.ts";
 import type { BlockLine } from "../terminal/screen.ts";
 import type { MemberView, NamedView } from "./member-view.ts";
 
@@ -15,22 +16,32 @@ export interface Picture {
   readonly writesPerSecond: number;
 }
 
-const COLUMNS = [12, 9, 7, 14, 10] as const;
+const HEADING = ["member", "role", "epoch", "offset", "lag", "right", "state"];
+/** So that columns do not move while numbers grow. */
+const LEAST_WIDTHS = [11, 7, 5, 12, 8, 6];
 
 export function drawPicture(picture: Picture): BlockLine[] {
   const leader = picture.members.find(({ view }) => view?.promoted)?.view ?? null;
+  const rows = picture.members.map(({ name, view }) => {
+    const marked = name === picture.addressed ? `${name} <-` : name;
+    return view === null
+      ? [marked, "?", "", "", "", "", "does not answer"]
+      : [marked, ...describeMember(view, leader)];
+  });
+  const [heading = "", ...lines] = alignColumns([HEADING, ...rows], LEAST_WIDTHS);
   return [
     { text: "" },
     { text: picture.act, style: "bold" },
     { text: describeLoad(picture) },
-    { text: row("member", "role", "epoch", "offset", "lag", "state"), style: "dim" },
-    ...picture.members.map(({ name, view }) => {
-      const marked = name === picture.addressed ? `${name} <-` : name;
-      return view === null
-        ? { text: row(marked, "?", "", "", "", "does not answer"), style: "red" as const }
-        : describeMember(marked, view, leader);
-    }),
+    { text: heading, style: "dim" },
+    ...lines.map((text, index) => styledBy(text, picture.members[index]?.view ?? null)),
   ];
+}
+
+function styledBy(text: string, view: MemberView | null): BlockLine {
+  if (view === null) return { text, style: "red" };
+  if (view.promoted) return { text, style: "green" };
+  return view.inSync ? { text } : { text, style: "yellow" };
 }
 
 function describeLoad({ load, writesPerSecond }: Picture): string {
@@ -42,16 +53,19 @@ function describeLoad({ load, writesPerSecond }: Picture): string {
   );
 }
 
-function describeMember(name: string, view: MemberView, leader: MemberView | null): BlockLine {
+function describeMember(view: MemberView, leader: MemberView | null): string[] {
   const known = leader !== null && leader.replid === view.replid;
-  const lag = known ? String(Math.max(0, leader.offset - view.offset)) : "";
-  const cells = [String(view.epoch), String(view.offset), view.promoted ? "" : lag] as const;
-  if (view.promoted) return { text: row(name, "primary", ...cells, "leads"), style: "green" };
-  if (view.inSync) return { text: row(name, "replica", ...cells, "in sync") };
-  const why = view.ineligible ?? "not in sync";
-  return { text: row(name, view.redis === "up" ? "replica" : view.redis, ...cells, why) };
+  const lag = known && !view.promoted ? String(Math.max(0, leader.offset - view.offset)) : "";
+  const right = view.validMs > 0 ? `${(view.validMs / 1000).toFixed(1)} s` : "";
+  return [roleOf(view), String(view.epoch), String(view.offset), lag, right, stateOf(view)];
 }
 
-function row(...cells: readonly string[]): string {
-  return cells.map((cell, i) => `${cell.padEnd(COLUMNS[i] ?? 0)} `).join("");
+function roleOf(view: MemberView): string {
+  if (view.promoted) return "primary";
+  return view.redis === "up" ? "replica" : view.redis;
+}
+
+function stateOf(view: MemberView): string {
+  if (view.promoted) return "leads";
+  return view.inSync ? "in sync" : (view.ineligible ?? "not in sync");
 }

@@ -1,0 +1,80 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, readlinkSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { describe, expect, onTestFailed, test } from "vitest";
+import type { Result } from "@leasehold/testkit/result";
+
+const MAIN = resolve(import.meta.dirname, "../../src/main.ts");
+
+interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `leasehold`; with `interruptAt`, sends SIGINT once its stderr holds that text. */
+async function leasehold(args: readonly string[], interruptAt?: string): Promise<Ran> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk) => (stdout += String(chunk)));
+  child.stderr.on("data", (chunk) => {
+    stderr += String(chunk);
+    if (interruptAt !== undefined && stderr.includes(interruptAt)) child.kill("SIGINT");
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  onTestFailed(() => console.error(stderr));
+  return { code, stdout, stderr };
+}
+
+/** The group's folder if it is still there, and pids of processes that work in it. */
+function leftoversOf({ stderr }: Ran): string[] {
+  const directory = /logs in (\S+)/.exec(stderr)?.[1];
+  if (directory === undefined) throw new Error("the demo did not say where its logs are");
+  const pids = readdirSync("/proc").filter((name) =>
+    workingDirectoryOf(name).startsWith(directory),
+  );
+  return existsSync(directory) ? [directory, ...pids] : pids;
+}
+
+function workingDirectoryOf(pid: string): string {
+  try {
+    return readlinkSync(join("/proc", pid, "cwd"));
+  } catch {
+    return "";
+  }
+}
+
+describe("leasehold demo", () => {
+  test("prints a row for each act, all promises held, and leaves nothing behind", async () => {
+    const ran = await leasehold(["demo", "--json", "--act", "switchover", "--act", "redis-kill"]);
+    const results = ran.stdout.trimEnd().split("\n").map(parseRow);
+    expect(results.map(({ name, held, lost }) => ({ name, held, lost }))).toEqual([
+      { name: "switchover", held: true, lost: 0 },
+      { name: "redis-kill", held: true, lost: 0 },
+    ]);
+    for (const result of results) {
+      expect(result.acknowledged).toBeGreaterThan(100);
+      expect(result.maxWritable).toBe(1);
+    }
+    expect(ran.code).toBe(0);
+    expect(leftoversOf(ran)).toEqual([]);
+  });
+
+  test("ends everything that it started when it is interrupted in an act", async () => {
+    const ran = await leasehold(["demo", "--json", "--act", "api-outage"], "act 1 of 1");
+    expect(ran).toMatchObject({ code: 130, stdout: "" });
+    expect(leftoversOf(ran)).toEqual([]);
+  });
+
+  test("refuses an act that it does not know, naming those that it does", async () => {
+    const ran = await leasehold(["demo", "--act", "earthquake"]);
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toContain("switchover, rolling-restart, redis-kill");
+  });
+});
+
+function parseRow(line: string): Result {
+  return JSON.parse(line) as Result;
+}
