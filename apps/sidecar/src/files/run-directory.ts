@@ -9,7 +9,17 @@
  */
 import { existsSync, readFileSync, watch } from "node:fs";
 import { join } from "node:path";
-import { formatKill, formatPermit, parsePermit, parseStatus } from "@leasehold/guard";
+import {
+  formatKill,
+  formatPermit,
+  KILL_FILE,
+  parsePermit,
+  parseStatus,
+  PERMIT_FILE,
+  STATUS_FILE,
+  STOP_FILE,
+  STOPPED_FILE,
+} from "@leasehold/guard";
 import type { GuardObservation, Permit } from "@leasehold/replication";
 import type { Clock } from "../clock.ts";
 import { replaceFileSync } from "./atomic.ts";
@@ -34,25 +44,25 @@ export interface RunDirectoryListener {
 
 export function openRunDirectory(directory: string, clock: Clock): RunDirectory {
   const path = (name: string): string => join(directory, name);
-  const readGuard = createGuardReader(path("status"), clock);
+  const readGuard = createGuardReader(path(STATUS_FILE), clock);
   return {
-    readPermit: () => parsePermit(readText(path("permit")) ?? ""),
-    writePermit: (permit) => replaceFileSync(path("permit"), formatPermit(permit)),
-    writeKill: (bootId, pid) => replaceFileSync(path("kill"), formatKill({ bootId, pid })),
-    writeStopped: () => replaceFileSync(path("stopped"), ""),
+    readPermit: () => parsePermit(readText(path(PERMIT_FILE)) ?? ""),
+    writePermit: (permit) => replaceFileSync(path(PERMIT_FILE), formatPermit(permit)),
+    writeKill: (bootId, pid) => replaceFileSync(path(KILL_FILE), formatKill({ bootId, pid })),
+    writeStopped: () => replaceFileSync(path(STOPPED_FILE), ""),
     readGuard: () => readGuard()?.observation ?? null,
     watch(listener) {
       let stopSeen = false;
       const look = (): void => {
         const status = readGuard();
         if (status?.isNew) listener.guard(status.observation);
-        if (!stopSeen && existsSync(path("stop"))) {
+        if (!stopSeen && existsSync(path(STOP_FILE))) {
           stopSeen = true;
           listener.stopRequested();
         }
       };
       const watcher = watch(directory, (_event, name) => {
-        if (name === "status" || name === "stop") look();
+        if (name === STATUS_FILE || name === STOP_FILE) look();
       });
       watcher.on("error", () => watcher.close());
       const timer = setInterval(look, POLL_MS);

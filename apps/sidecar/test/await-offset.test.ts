@@ -1,0 +1,51 @@
+import { expect, it } from "vitest";
+import { awaitOffset } from "../src/await-offset.ts";
+
+function answers<T>(...values: readonly T[]): () => Promise<T> {
+  let index = 0;
+  return () => {
+    const value = values[Math.min(index, values.length - 1)] as T;
+    index += 1;
+    return Promise.resolve(value);
+  };
+}
+
+it("asks until the peer has the offset", async () => {
+  const answer = await awaitOffset({
+    wanted: 100,
+    timeoutMs: 1_000,
+    own: answers(0),
+    theirs: answers<number | null>(80, null, 100),
+  });
+  expect(answer).toEqual({ equal: true, own: 100, theirs: 100 });
+});
+
+it("compares with the own offset as it is now, where that may grow", async () => {
+  const answer = await awaitOffset({
+    wanted: "current",
+    timeoutMs: 1_000,
+    own: answers<number | null>(100, 114),
+    theirs: answers<number | null>(90, 114),
+  });
+  expect(answer).toEqual({ equal: true, own: 114, theirs: 114 });
+});
+
+it("does not take two silences for equal offsets", async () => {
+  const answer = await awaitOffset({
+    wanted: "current",
+    timeoutMs: 10,
+    own: answers<number | null>(null),
+    theirs: answers<number | null>(null),
+  });
+  expect(answer).toEqual({ equal: false, own: -1, theirs: null });
+});
+
+it("says how far both were when the time is over", async () => {
+  const answer = await awaitOffset({
+    wanted: 100,
+    timeoutMs: 10,
+    own: answers(0),
+    theirs: answers<number | null>(99),
+  });
+  expect(answer).toEqual({ equal: false, own: 100, theirs: 99 });
+});

@@ -1,0 +1,129 @@
+import { describe, expect, it } from "vitest";
+import { SETTINGS_KEYS } from "../src/settings/keys.ts";
+import { memberConfig, ordinalOf, readSecrets } from "../src/settings/member-config.ts";
+import { readSettings, redact, type SettingsOutcome } from "../src/settings/settings.ts";
+
+const MINIMAL = `
+group: orders
+namespace: shop
+member: { name: orders-2, podUid: u-1, host: 10.0.0.7 }
+`;
+
+function read(fileText: string | null, environment: Record<string, string> = {}): SettingsOutcome {
+  return readSettings({ fileText, environment });
+}
+
+function settingsOf(outcome: SettingsOutcome) {
+  if (!outcome.ok) throw new Error(outcome.errors.join("\n"));
+  return outcome.settings;
+}
+
+function errorsOf(outcome: SettingsOutcome): readonly string[] {
+  return outcome.ok ? [] : outcome.errors;
+}
+
+describe("settings", () => {
+  it("needs only who the member is", () => {
+    const settings = settingsOf(read(MINIMAL));
+    expect(settings.redis.port).toBe(6379);
+    expect(settings.directories).toEqual({ run: "/run/leasehold", data: "/data" });
+  });
+
+  it("names every missing key, also those of a missing section", () => {
+    expect(errorsOf(read("group: orders"))).toEqual([
+      "namespace is missing and has no default: set it.",
+      "member.name is missing and has no default: set it.",
+      "member.podUid is missing and has no default: set it.",
+      "member.host is missing and has no default: set it.",
+    ]);
+  });
+
+  it("names a key that it does not know and says what to do", () => {
+    const [error] = errorsOf(read(`${MINIMAL}\nelection: { leaseDuration: 5 }`));
+    expect(error).toBe(
+      "election.leaseDuration is not a key of Leasehold; remove it or correct its name.",
+    );
+  });
+
+  it("takes a variable over the file's value", () => {
+    const settings = settingsOf(
+      read(`${MINIMAL}\nredis: { port: 7000 }`, { LEASEHOLD_REDIS_PORT: "7001" }),
+    );
+    expect(settings.redis.port).toBe(7001);
+  });
+
+  it("reads everything from variables alone", () => {
+    const settings = settingsOf(
+      read(null, {
+        LEASEHOLD_GROUP: "orders",
+        LEASEHOLD_NAMESPACE: "shop",
+        LEASEHOLD_MEMBER_NAME: "orders-0",
+        LEASEHOLD_MEMBER_POD_UID: "u",
+        LEASEHOLD_MEMBER_HOST: "10.0.0.1",
+        LEASEHOLD_ELECTION_FAILSAFE_ALONE: "false",
+        LEASEHOLD_REDIS_CONFIGURATION: "maxmemory 1gb\nhz 20",
+      }),
+    );
+    expect(settings.election.failsafeAlone).toBe(false);
+    expect(settings.redis.configuration).toEqual(["maxmemory 1gb", "hz 20"]);
+  });
+
+  it.each([
+    [{ LEASEHOLD_REDIS_PORT: "6379a" }, "LEASEHOLD_REDIS_PORT (6379a) must be a whole number."],
+    [
+      { LEASEHOLD_ELECTION_FAILSAFE_ALONE: "yes" },
+      "LEASEHOLD_ELECTION_FAILSAFE_ALONE (yes) must be true or false.",
+    ],
+  ])("refuses a variable of the wrong kind: %o", (environment, sentence) => {
+    expect(errorsOf(read(MINIMAL, environment))).toEqual([sentence]);
+  });
+
+  it("reports variables that it does not know without refusing them", () => {
+    const outcome = read(MINIMAL, { LEASEHOLD_PORT_6379_TCP: "tcp://10.0.0.1:6379", PATH: "/bin" });
+    expect(outcome.ok && outcome.unknownVariables).toEqual(["LEASEHOLD_PORT_6379_TCP"]);
+  });
+
+  it("says so when the file is no configuration at all", () => {
+    expect(errorsOf(read("- a\n- b"))[0]).toContain("must hold keys and values");
+    expect(errorsOf(read("a: [1"))[0]).toContain("neither YAML nor JSON");
+  });
+
+  it("never shows a secret", () => {
+    const text = `${MINIMAL}\nredis: { password: hush }\npeers: { key: quiet }`;
+    const shown = JSON.stringify(redact(settingsOf(read(text))));
+    expect(shown).toContain("(set)");
+    expect(shown).not.toMatch(/hush|quiet/);
+    const [error] = errorsOf(read(`${MINIMAL}\nredis: { password: [hush] }`));
+    expect(error).toContain("redis.password");
+    expect(error).not.toContain("hush");
+  });
+
+  it("describes every key and gives each its own variable", () => {
+    expect(SETTINGS_KEYS.filter((key) => key.description === "")).toEqual([]);
+    const variables = SETTINGS_KEYS.map((key) => key.variable);
+    expect(new Set(variables).size).toBe(variables.length);
+    expect(variables).toContain("LEASEHOLD_ELECTION_LEASE_DURATION_MS");
+  });
+});
+
+describe("the core's configuration", () => {
+  it("turns a profile into durations, which single keys override", () => {
+    const fast = memberConfig(settingsOf(read(MINIMAL)));
+    expect([fast.leaseDurationMs, fast.renewIntervalMs]).toEqual([5_000, 1_000]);
+    const mixed = memberConfig(
+      settingsOf(read(`${MINIMAL}\nelection: { profile: frugal, renewIntervalMs: 4000 }`)),
+    );
+    expect([mixed.leaseDurationMs, mixed.renewIntervalMs]).toEqual([15_000, 4_000]);
+  });
+
+  it("reads the ordinal from the pod's name", () => {
+    expect(ordinalOf("orders-leasehold-12")).toBe(12);
+  });
+
+  it("insists on the members' key and names the key of a file that it cannot read", () => {
+    const settings = settingsOf(read(MINIMAL));
+    expect(() => readSecrets(settings)).toThrow("peers.keyFile is missing");
+    const withFile = settingsOf(read(`${MINIMAL}\npeers: { keyFile: /nowhere/key }`));
+    expect(() => readSecrets(withFile)).toThrow("peers.keyFile (/nowhere/key) cannot be read");
+  });
+});
