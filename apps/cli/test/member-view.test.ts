@@ -28,13 +28,13 @@ describe("a group", () => {
   });
 
   test.each([
-    ["a member is silent", [view(), null], "a", "c does not answer"],
+    ["a member is silent", [view(), null], "a", "no answer from c"],
     ["two lead", [view({ promoted: true })], "a", "a and b lead at the same time"],
     ["the address lags", [view()], "b", "a leads, but the address points to b"],
     ["the address is empty", [view()], null, "a leads, but the address points to nobody"],
-    ["a replica is behind", [view({ inSync: false })], "a", "b is not in sync with a"],
-    ["a replica has another history", [view({ replid: "x" })], "a", "b is not in the epoch"],
-    ["a replica knows an older epoch", [view({ epoch: 3 })], "a", "b is not in the epoch"],
+    ["a replica is behind", [view({ inSync: false })], "a", "not in sync with a: b"],
+    ["a replica has another history", [view({ replid: "x" })], "a", "not in the epoch of a: b"],
+    ["a replica knows an older epoch", [view({ epoch: 3 })], "a", "not in the epoch of a: b"],
   ])("is not whole when %s", (_, others, addressed, words) => {
     expect(missing(others, addressed)).toContain(words);
   });

@@ -54,7 +54,7 @@ export function whatIsMissing(
   addressed: string | null,
 ): string | null {
   const silent = members.filter(({ view }) => view === null);
-  if (silent.length > 0) return `${namesOf(silent)} does not answer`;
+  if (silent.length > 0) return `no answer from ${namesOf(silent)}`;
   const leaders = members.filter(({ view }) => view?.promoted);
   const [leader] = leaders;
   if (leader === undefined) return "nobody leads";
@@ -63,11 +63,11 @@ export function whatIsMissing(
     return `${leader.name} leads, but the address points to ${addressed ?? "nobody"}`;
   }
   const behind = members.filter(({ name, view }) => name !== leader.name && !view?.inSync);
-  if (behind.length > 0) return `${namesOf(behind)} is not in sync with ${leader.name}`;
+  if (behind.length > 0) return `not in sync with ${leader.name}: ${namesOf(behind)}`;
   const foreign = members.filter(
     ({ view }) => view?.replid !== leader.view?.replid || view?.epoch !== leader.view?.epoch,
   );
-  if (foreign.length > 0) return `${namesOf(foreign)} is not in the epoch of ${leader.name}`;
+  if (foreign.length > 0) return `not in the epoch of ${leader.name}: ${namesOf(foreign)}`;
   return null;
 }
 

@@ -62,7 +62,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
         return missing === null;
       };
       await group.until("the group to be whole", timeoutMs, check).catch(() => {
-        throw new Error(`the group was not whole again within ${timeoutMs / 1000} s: ${missing}`);
+        throw new Error(`the group was not whole within ${timeoutMs / 1000} s: ${missing}`);
       });
     },
     startWorkload(name) {
