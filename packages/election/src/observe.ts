@@ -5,7 +5,14 @@
  */
 import type { Instant } from "./instant.ts";
 import type { LeaseReadOutcome, LeaseWriteOutcome } from "./ports.ts";
-import { nonceOfAttempt, parseIdentity, type Epoch, type Identity, type LeaseRecord, type VersionedLease } from "./record.ts";
+import {
+  nonceOfAttempt,
+  parseIdentity,
+  type Epoch,
+  type Identity,
+  type LeaseRecord,
+  type VersionedLease,
+} from "./record.ts";
 import { versionOf, type Basis, type ElectionState, type Term, type Try } from "./state.ts";
 
 export function observeRead(
@@ -46,7 +53,8 @@ function replaceView(state: ElectionState, sight: Sight, at: Instant): ElectionS
   const before = state.view;
   const same = versionOf(before) === `${lease.uid}/${lease.resourceVersion}`;
   const since = same && before.kind === "present" ? before.since : at;
-  const sameHolder = before.kind === "present" && before.lease.record.holder === lease.record.holder;
+  const sameHolder =
+    before.kind === "present" && before.lease.record.holder === lease.record.holder;
   const longest = sameHolder ? before.maxDurationMs : 0;
   const maxDurationMs = Math.max(longest, lease.record.durationMs);
   const next = { ...state, view: { kind: "present" as const, lease, since, seq, maxDurationMs } };
@@ -63,7 +71,11 @@ function offerIn(state: ElectionState, lease: VersionedLease): string | null {
 }
 
 /** Folds in an epoch that was read first hand, with its holder where that is known. */
-export function learnEpoch(state: ElectionState, epoch: Epoch, holder: Identity | null): ElectionState {
+export function learnEpoch(
+  state: ElectionState,
+  epoch: Epoch,
+  holder: Identity | null,
+): ElectionState {
   if (epoch < state.epochSeen) return state;
   const holderSeen = holder ?? (epoch === state.epochSeen ? state.holderSeen : null);
   return { ...state, epochSeen: epoch, epochHeard: Math.max(state.epochHeard, epoch), holderSeen };
@@ -121,7 +133,8 @@ function leadsAfterPredecessor(state: ElectionState, record: LeaseRecord): boole
 /** Same pod, other process, and that process wrote this version. */
 export function isOwnPredecessor(state: ElectionState, record: LeaseRecord): boolean {
   const holder = record.holder === null ? null : parseIdentity(record.holder);
-  if (holder === null || holder.podUid !== state.podUid || holder.nonce === state.nonce) return false;
+  if (holder === null || holder.podUid !== state.podUid || holder.nonce === state.nonce)
+    return false;
   return nonceOfAttempt(record.attempt) === holder.nonce;
 }
 
@@ -198,5 +211,10 @@ function renewed(term: Term, basis: Basis): Term {
   const newer = before === null || basis.from.monotonicMs >= before.from.monotonicMs;
   const confirmed = newer ? basis : before;
   const capOver = term.cap !== null && basis.from.monotonicMs >= term.cap.from.monotonicMs;
-  return { ...term, confirmed, cap: capOver ? null : term.cap, gaveSeq: newer ? null : term.gaveSeq };
+  return {
+    ...term,
+    confirmed,
+    cap: capOver ? null : term.cap,
+    gaveSeq: newer ? null : term.gaveSeq,
+  };
 }

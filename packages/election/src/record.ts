@@ -18,6 +18,8 @@ export interface LineageEntry {
   readonly epoch: Epoch;
   readonly replid: string;
   readonly startOffset: Offset;
+  /** The replid whose bytes up to `startOffset` it continues; null: a new stream of offsets. */
+  readonly parent: string | null;
 }
 
 /** How far a copy of the data reaches. Compared by epoch of the last byte, then by offset. */

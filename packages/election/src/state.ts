@@ -4,13 +4,7 @@
  * changes it.
  */
 import type { Instant } from "./instant.ts";
-import type {
-  Epoch,
-  Identity,
-  LeaseRecord,
-  MemberName,
-  VersionedLease,
-} from "./record.ts";
+import type { Epoch, Identity, LeaseRecord, MemberName, VersionedLease } from "./record.ts";
 
 export interface ElectionState {
   readonly me: Identity;
@@ -48,7 +42,12 @@ export interface ElectionState {
 
 export type LeaseView =
   | { readonly kind: "unread" }
-  | { readonly kind: "missing"; readonly since: Instant; readonly seq: number; readonly maxDurationMs: number }
+  | {
+      readonly kind: "missing";
+      readonly since: Instant;
+      readonly seq: number;
+      readonly maxDurationMs: number;
+    }
   | {
       readonly kind: "present";
       readonly lease: VersionedLease;

@@ -78,13 +78,25 @@ export function startRound(
       refused: null,
     },
   };
-  const request = { holder: state.me as Identity, epoch, round, lineage, asked, durationMs, binding };
+  const request = {
+    holder: state.me as Identity,
+    epoch,
+    round,
+    lineage,
+    asked,
+    durationMs,
+    binding,
+  };
   return { state: next, request };
 }
 
 export function observePromise(
   state: ElectionState,
-  answered: { readonly round: number; readonly member: MemberName; readonly answer: PromiseAnswer | null },
+  answered: {
+    readonly round: number;
+    readonly member: MemberName;
+    readonly answer: PromiseAnswer | null;
+  },
 ): ElectionState {
   const round = state.round;
   if (round === null || round.round !== answered.round) return state;

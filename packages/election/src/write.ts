@@ -140,7 +140,13 @@ export function readIsDue(state: ElectionState, renewIntervalMs: number, at: Ins
 
 export function startRead(state: ElectionState, at: Instant): ElectionState {
   const seq = state.seq + 1;
-  return { ...state, seq, reads: [...state.reads, { seq, at }], lastRead: { at, failed: false }, readWanted: false };
+  return {
+    ...state,
+    seq,
+    reads: [...state.reads, { seq, at }],
+    lastRead: { at, failed: false },
+    readWanted: false,
+  };
 }
 
 /**

@@ -32,10 +32,20 @@ export type Action = { readonly reason: Reason } & (
   /** fsync before `recordWritten` comes back. One is open at a time. */
   | { readonly type: "writeRecord"; readonly seq: number; readonly record: MemberRecord }
   /** Never re-sent: `process` is compared with what the role connection talks to. */
-  | { readonly type: "redisRole"; readonly id: number; readonly command: RoleCommand; readonly process: RedisProcess }
+  | {
+      readonly type: "redisRole";
+      readonly id: number;
+      readonly command: RoleCommand;
+      readonly process: RedisProcess;
+    }
   /** SIGKILL by the guard; it reports back `killed <pid>`. */
   | { readonly type: "kill"; readonly bootId: string; readonly pid: number }
-  | { readonly type: "askPeers"; readonly round: number; readonly peers: readonly Peer[]; readonly timeoutMs: number }
+  | {
+      readonly type: "askPeers";
+      readonly round: number;
+      readonly peers: readonly Peer[];
+      readonly timeoutMs: number;
+    }
   /** Ask one peer each 2 ms until its offset equals `offset` or `timeoutMs` is over. */
   | {
       readonly type: "awaitOffset";
@@ -45,7 +55,12 @@ export type Action = { readonly reason: Reason } & (
       readonly offset: Offset | "current";
       readonly timeoutMs: number;
     }
-  | { readonly type: "askPromises"; readonly request: PromiseRequest; readonly peers: readonly Peer[]; readonly timeoutMs: number }
+  | {
+      readonly type: "askPromises";
+      readonly request: PromiseRequest;
+      readonly peers: readonly Peer[];
+      readonly timeoutMs: number;
+    }
   | { readonly type: "answerPromise"; readonly requestId: number; readonly answer: PromiseAnswer }
   /** "Look at the Lease now": a hint, nothing is decided by it. */
   | { readonly type: "hint"; readonly peers: readonly Peer[]; readonly timeoutMs: number }
@@ -56,7 +71,12 @@ export type Action = { readonly reason: Reason } & (
   | { readonly type: "reportStopped" }
   | { readonly type: "finishRequest"; readonly requestId: string; readonly result: RequestResult }
   /** A decision worth a log line, an Event and, for leader changes, a history entry. */
-  | { readonly type: "announce"; readonly epoch: Epoch; readonly words: string; readonly change: LeaderChange | null }
+  | {
+      readonly type: "announce";
+      readonly epoch: Epoch;
+      readonly words: string;
+      readonly change: LeaderChange | null;
+    }
   /** The process ends. */
   | { readonly type: "exit" }
 );

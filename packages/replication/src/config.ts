@@ -1,6 +1,12 @@
 /** What a member is told once, when its process starts. */
 import type { Instant, MemberName } from "@leasehold/election";
-import type { GuardObservation, MemberRecord, Permit, PersistenceMode, RedisAddress } from "./observation.ts";
+import type {
+  GuardObservation,
+  MemberRecord,
+  Permit,
+  PersistenceMode,
+  RedisAddress,
+} from "./observation.ts";
 
 /** Settings; validated by `validateConfig`, which has a sentence for each contradiction. */
 export interface MemberConfig {

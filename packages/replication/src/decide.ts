@@ -1,65 +1,89 @@
-/** Placeholder while the core is being written: the signature is the contract. */
-import type { Instant } from "@leasehold/election";
+/**
+ * The decision of one member, whole: an event comes in, the state changes, actions go out. Reading
+ * this page down is reading a failover.
+ *
+ * Guarantees: synchronous, total, no I/O, clock or randomness. Every prefix of the actions,
+ * performed and then interrupted, is safe. The order of the plan is the order of importance:
+ * safety, then the Lease, then the lead, then following.
+ */
+import { electionViolations, versionOf } from "@leasehold/election";
 import type { Action } from "./action.ts";
-import type { MemberConfig, StartFacts } from "./config.ts";
+import type { MemberConfig } from "./config.ts";
 import type { MemberEvent } from "./event.ts";
-import type { MemberReport, RedisInfo, SliceObservation } from "./observation.ts";
-
-/** Readonly, serialisable. Only selectors of this package look inside. */
-export interface MemberState {
-  readonly start: StartFacts;
-}
+import { fold } from "./fold.ts";
+import { memberViolations } from "./invariants.ts";
+import { planFailsafe } from "./plan-failsafe.ts";
+import { planFence } from "./plan-fence.ts";
+import { planFollow } from "./plan-follow.ts";
+import { planHandoff } from "./plan-handoff.ts";
+import { planHang } from "./plan-hang.ts";
+import { planLead } from "./plan-lead.ts";
+import { planClaim, planReads, planRenewal } from "./plan-lease.ts";
+import { planPoll } from "./plan-poll.ts";
+import { planRecord } from "./plan-record.ts";
+import { planSlice } from "./plan-slice.ts";
+import { planStop } from "./plan-stop.ts";
+import type { MemberState } from "./state.ts";
+import { announce, set, type Turn } from "./turn.ts";
 
 export interface Decision {
   readonly state: MemberState;
   readonly actions: readonly Action[];
 }
 
-/** The state of a process that has bound the members' port and seen nothing else. */
-export function initialState(start: StartFacts, _config: MemberConfig): MemberState {
-  return { start };
+export function decide(state: MemberState, event: MemberEvent, config: MemberConfig): Decision {
+  const turn: Turn = { state, actions: [], at: event.at, config };
+  fold(turn, event);
+  drawJitter(turn, state, event.jitter);
+  // A Redis without a right stops before anything else is thought about (section 3).
+  planFence(turn);
+  // A hung Redis is killed; a dead one is left behind (section 6).
+  planHang(turn);
+  // Read what is doubtful, keep what is ours, take what is free (sections 2, 4.4 and 6).
+  planReads(turn);
+  planRenewal(turn);
+  planFailsafe(turn);
+  planClaim(turn);
+  // Leave the lead: switchover, stop, death of the own Redis (sections 5 and 6).
+  planHandoff(turn);
+  // From a right to an open primary, and the address that leads to it (section 3).
+  planLead(turn);
+  planSlice(turn);
+  planStop(turn);
+  // Everybody else follows (section 4.3).
+  planFollow(turn);
+  planPoll(turn);
+  planRecord(turn);
+  sayTrouble(turn);
+  checkInvariants(turn);
+  return { state: turn.state, actions: turn.actions };
 }
 
-export function decide(state: MemberState, _event: MemberEvent, _config: MemberConfig): Decision {
-  return { state, actions: [] };
+/** Drawn anew with each version of the Lease, so that the same member does not always wait longest. */
+function drawJitter(turn: Turn, before: MemberState, jitter: number): void {
+  const same = versionOf(before.election.view) === versionOf(turn.state.election.view);
+  if (!same) set(turn, { jitter });
 }
 
-/**
- * Milliseconds (monotonic) from `at` to the next instant at which a tick may change something,
- * at most R. The step-down timer is among them.
- */
-export function nextWakeMs(_state: MemberState, _at: Instant, config: MemberConfig): number {
-  return config.renewIntervalMs;
+/** A standing trouble is said once, and its end too. */
+function sayTrouble(turn: Turn): void {
+  const trouble = turn.state.holdBack?.why ?? null;
+  if (trouble === turn.state.trouble) return;
+  set(turn, { trouble });
+  if (trouble === null) return;
+  const undecided = trouble.startsWith("undecided");
+  announce(turn, undecided ? "coldStartUndecided" : "noCandidate", {
+    words: `does not lead: ${trouble}`,
+  });
 }
 
-/** What this member says of itself: the answer to peers, and of `/v1/member`. */
-export function reportOf(_state: MemberState, _at: Instant, _config: MemberConfig): MemberReport {
-  throw new Error("not yet");
-}
-
-/** What `/v1/topology`, probes and metrics show. */
-export interface MemberStatus {
-  readonly epoch: number;
-  readonly holder: string | null;
-  readonly holdsLease: boolean;
-  /** Milliseconds until the right to lead ends; 0: none. */
-  readonly validMs: number;
-  readonly permitUntilBootMs: number | null;
-  /** Promoted, published and open for writes. */
-  readonly writable: boolean;
-  readonly failsafe: boolean;
-  readonly paused: boolean;
-  readonly inSync: boolean;
-  readonly ready: boolean;
-  readonly phase: string;
-  /** In words, why there is no leader or no candidate; null: all well. */
-  readonly trouble: string | null;
-  readonly redis: RedisInfo | null;
-  readonly members: readonly string[];
-  readonly slice: SliceObservation | null;
-  readonly peers: readonly MemberReport[];
-}
-
-export function statusOf(_state: MemberState, _at: Instant, _config: MemberConfig): MemberStatus {
-  throw new Error("not yet");
+/** On in production too: a process whose state contradicts itself stops leading for good. */
+function checkInvariants(turn: Turn): void {
+  if (turn.state.broken.length > 0) return;
+  const broken = [...electionViolations(turn.state.election), ...memberViolations(turn.state)];
+  if (broken.length === 0) return;
+  announce(turn, "invariant", { words: `stops leading, please report: ${broken.join("; ")}` });
+  const election = { ...turn.state.election, term: null };
+  set(turn, { broken, election, lead: null, handoff: null });
+  planFence(turn);
 }

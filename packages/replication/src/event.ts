@@ -26,21 +26,47 @@ export type MemberEvent = { readonly at: Instant; readonly jitter: number } & (
   /** `resourceVersion` where the watch said it: a version already seen is no news. */
   | { readonly type: "leaseChanged"; readonly resourceVersion?: string }
   | { readonly type: "leaseRead"; readonly seq: number; readonly outcome: LeaseReadOutcome }
-  | { readonly type: "leaseWritten"; readonly seq: number; readonly attempt: string; readonly outcome: LeaseWriteOutcome }
+  | {
+      readonly type: "leaseWritten";
+      readonly seq: number;
+      readonly attempt: string;
+      readonly outcome: LeaseWriteOutcome;
+    }
   | { readonly type: "redisObserved"; readonly observation: RedisObservation }
   | { readonly type: "redisRoleDone"; readonly id: number; readonly outcome: RoleOutcome }
-  | { readonly type: "offsetAwaited"; readonly id: number; readonly equal: boolean; readonly own: Offset; readonly theirs: Offset | null }
+  | {
+      readonly type: "offsetAwaited";
+      readonly id: number;
+      readonly equal: boolean;
+      readonly own: Offset;
+      readonly theirs: Offset | null;
+    }
   | { readonly type: "guardObserved"; readonly guard: GuardObservation }
-  | { readonly type: "recordWritten"; readonly seq: number; readonly ok: boolean; readonly message: string }
+  | {
+      readonly type: "recordWritten";
+      readonly seq: number;
+      readonly ok: boolean;
+      readonly message: string;
+    }
   | { readonly type: "podsObserved"; readonly pods: PodsObservation }
   | { readonly type: "sliceObserved"; readonly slice: SliceObservation }
   | { readonly type: "sliceWritten"; readonly seq: number; readonly outcome: SliceOutcome }
   | { readonly type: "controlObserved"; readonly control: ControlObservation }
   /** `report` null: no answer in time. */
-  | { readonly type: "peerReported"; readonly round: number; readonly member: MemberName; readonly report: MemberReport | null }
+  | {
+      readonly type: "peerReported";
+      readonly round: number;
+      readonly member: MemberName;
+      readonly report: MemberReport | null;
+    }
   | { readonly type: "peersDone"; readonly round: number }
   | { readonly type: "promiseAsked"; readonly requestId: number; readonly request: PromiseRequest }
-  | { readonly type: "promiseAnswered"; readonly round: number; readonly member: MemberName; readonly answer: PromiseAnswer | null }
+  | {
+      readonly type: "promiseAnswered";
+      readonly round: number;
+      readonly member: MemberName;
+      readonly answer: PromiseAnswer | null;
+    }
   /** preStop asks that this pod gives up the lead before Redis gets SIGTERM. */
   | { readonly type: "stopRequested" }
   /** SIGTERM to the sidecar. */
@@ -62,7 +88,12 @@ export type RoleOutcome =
       readonly offset: Offset;
     }
   /** `sent` false: Redis never saw it. `error` in Redis' or the client's words. */
-  | { readonly ok: false; readonly sent: boolean; readonly error: RoleError; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly sent: boolean;
+      readonly error: RoleError;
+      readonly message: string;
+    };
 
 /** `timeout`: no answer within the deadline; the runtime has closed the role connection. */
 export type RoleError = "timeout" | "closed" | "otherProcess" | "busy" | "loading" | "refused";

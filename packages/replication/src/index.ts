@@ -1,7 +1,12 @@
 export * from "./action.ts";
+export * from "./config.ts";
+export * from "./decide.ts";
 export * from "./event.ts";
+export { initialState } from "./initial.ts";
+export * from "./lineage.ts";
 export * from "./observation.ts";
 export * from "./ports.ts";
 export * from "./reason.ts";
-export * from "./config.ts";
-export * from "./decide.ts";
+export * from "./report.ts";
+export type { MemberState } from "./state.ts";
+export { nextWakeMs } from "./wake.ts";

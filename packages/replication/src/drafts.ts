@@ -1,0 +1,201 @@
+/**
+ * What is written: the Lease's next record, the member's record file, the slice. Each is derived
+ * from the state alone.
+ */
+import {
+  listsInForce,
+  recordOf,
+  type Draft,
+  type Epoch,
+  type Handover,
+  type LeaderPosition,
+  type LeaseRecord,
+  type MemberName,
+  type MemberNote,
+  type Released,
+} from "@leasehold/election";
+import type { SliceWrite } from "./action.ts";
+import { listedMembers, ordinalOf, reportFrom } from "./members.ts";
+import type { MemberRecord } from "./observation.ts";
+import { durablePosition, ownPosition } from "./redis-view.ts";
+import type { MemberState } from "./state.ts";
+import type { Turn } from "./turn.ts";
+
+type RecordDraft = Omit<LeaseRecord, "attempt">;
+
+/** Above everything that anybody knows of. */
+export function nextEpoch(state: MemberState): Epoch {
+  const { epochSeen, epochHeard } = state.election;
+  const slice = state.slice.seen?.epoch ?? 0;
+  return Math.max(epochSeen, epochHeard, slice, state.promotedEpoch) + 1;
+}
+
+/** A renewal takes a new epoch before a promotion, or when it meets a higher one. */
+export function wantsNewEpoch(state: MemberState): boolean {
+  const { term, epochHeard } = state.election;
+  if (term === null) return false;
+  if (Math.max(epochHeard, state.slice.seen?.epoch ?? 0) > term.epoch) return true;
+  return state.lead === null && state.handoff === null && term.epoch <= state.promotedEpoch;
+}
+
+export function renewal(turn: Turn): Draft {
+  const { state } = turn;
+  const epoch = wantsNewEpoch(state) ? nextEpoch(state) : (state.election.term?.epoch ?? 0);
+  return { purpose: "renew", record: { ...baseDraft(turn), epoch } };
+}
+
+/** Without `handover` and `released`: the first write of a new holder removes both (5.5). */
+export function acquisition(turn: Turn, accepted: Handover | null): Draft {
+  const { state } = turn;
+  const before = recordOf(state.election.view);
+  const epoch = accepted === null ? nextEpoch(state) : (before?.epoch ?? nextEpoch(state));
+  const transitions = (before?.transitions ?? -1) + 1;
+  return { purpose: "acquire", record: { ...baseDraft(turn), epoch, transitions } };
+}
+
+export function transfer(turn: Turn, handover: Handover): Draft {
+  const { state } = turn;
+  const base = baseDraft(turn);
+  return {
+    purpose: "transfer",
+    record: {
+      ...base,
+      holder: handover.to,
+      epoch: nextEpoch(state),
+      transitions: base.transitions + 1,
+      handover,
+    },
+  };
+}
+
+export function release(turn: Turn, released: Released): Draft {
+  const epoch = nextEpoch(turn.state);
+  return {
+    purpose: "release",
+    record: { ...baseDraft(turn), holder: null, epoch, released },
+  };
+}
+
+function baseDraft(turn: Turn): RecordDraft {
+  const { state, config } = turn;
+  const before = recordOf(state.election.view);
+  return {
+    holder: state.election.me,
+    durationMs: config.leaseDurationMs,
+    transitions: before?.transitions ?? 0,
+    epoch: 0,
+    lineage: state.lineage,
+    members: memberNotes(turn),
+    position: leaderPosition(state) ?? before?.position ?? null,
+    handover: null,
+    released: null,
+    paused:
+      state.lead === null
+        ? (before?.paused ?? false)
+        : (state.control?.paused ?? before?.paused ?? false),
+  };
+}
+
+/** Only a primary that is open (or about to be) moves the position that others are measured by. */
+function leaderPosition(state: MemberState): LeaderPosition | null {
+  const { lead, redis } = state;
+  if (lead === null || redis.info === null) return null;
+  if (lead.phase !== "open" && lead.phase !== "publishing") return null;
+  const position = ownPosition(state);
+  return position === null ? null : { ...position, runId: redis.info.runId };
+}
+
+/** The list of the next record. One name changes per PUT, the next after its confirmation (U8). */
+export function memberNotes(turn: Turn): Readonly<Record<MemberName, MemberNote>> {
+  const { state } = turn;
+  const listed = recordOf(state.election.view)?.members ?? {};
+  if (state.lead?.phase !== "open") return withSelf(state, listed);
+  const names = nextNames(turn, Object.keys(listed));
+  return Object.fromEntries(names.map((name) => [name, noteOf(state, name, listed[name])]));
+}
+
+/** A new holder of a group without a list starts one: the list in force, or itself alone. */
+function withSelf(
+  state: MemberState,
+  listed: Readonly<Record<MemberName, MemberNote>>,
+): Readonly<Record<MemberName, MemberNote>> {
+  if (Object.keys(listed).length > 0) return listed;
+  const known = state.lineage.length > 0 ? listedMembers(state) : [];
+  const names = new Set([...known, state.start.member]);
+  return Object.fromEntries([...names].map((name) => [name, { attached: false, position: null }]));
+}
+
+function nextNames(turn: Turn, listed: readonly MemberName[]): readonly MemberName[] {
+  const { state } = turn;
+  if (state.election.tries.length > 0) return listed;
+  const leaving = listed.find((name) => isLeaving(state, name));
+  if (leaving !== undefined) return listed.filter((name) => name !== leaving);
+  const joining = Object.values(state.peers).find(
+    (peer) => peer.answered && peer.report?.inSync && mayJoin(state, listed, peer.report.member),
+  );
+  return joining?.report ? [...listed, joining.report.member] : listed;
+}
+
+function isLeaving(state: MemberState, name: MemberName): boolean {
+  if (name === state.start.member) return false;
+  if (state.control?.forgotten.includes(name)) return true;
+  return state.pods !== null && ordinalOf(name) >= state.pods.replicas;
+}
+
+function mayJoin(state: MemberState, listed: readonly MemberName[], name: MemberName): boolean {
+  return !listed.includes(name) && !isLeaving(state, name);
+}
+
+function noteOf(state: MemberState, name: MemberName, before: MemberNote | undefined): MemberNote {
+  if (name === state.start.member) return { attached: true, position: ownPosition(state) };
+  const report = reportFrom(state, name);
+  if (report === null) return { attached: false, position: before?.position ?? null };
+  return { attached: report.inSync, position: report.position ?? before?.position ?? null };
+}
+
+/** True if the list would change: a renewal should not wait for its turn. */
+export function listWillChange(turn: Turn): boolean {
+  const listed = Object.keys(recordOf(turn.state.election.view)?.members ?? {});
+  const next = Object.keys(memberNotes(turn));
+  return next.length !== listed.length || next.some((name) => !listed.includes(name));
+}
+
+export function recordDraft(turn: Turn): MemberRecord {
+  const { state, config, at } = turn;
+  const { saved } = state.record;
+  const { info, data } = state.redis;
+  const view = recordOf(state.election.view);
+  // A Redis that is down or loading has not lost what its record says.
+  const lost = data?.kind === "empty" || data?.kind === "half";
+  const position = ownPosition(state) ?? (lost ? null : (saved?.position ?? null));
+  const durable = durablePosition(state, at) ?? data?.position ?? saved?.durablePosition ?? null;
+  const inForce = listsInForce(state.election);
+  return {
+    runId: data === null ? (saved?.runId ?? null) : (info?.runId ?? null),
+    mode: config.mode,
+    keys: data === null ? (saved?.keys ?? 0) : (info?.keys ?? 0),
+    epoch: Math.max(state.election.epochSeen, state.election.term?.epoch ?? 0),
+    lineage: state.lineage,
+    position,
+    durablePosition: lost ? null : durable,
+    clean: state.stop?.ended ?? false,
+    syncing: data?.kind === "half" || (info?.syncing ?? false),
+    members: view === null ? (saved?.members ?? []) : Object.keys(view.members),
+    membersSent: inForce.length > 0 ? inForce : (saved?.membersSent ?? []),
+    holder: state.election.holderSeen,
+    leaderPosition: view?.position ?? saved?.leaderPosition ?? null,
+  };
+}
+
+/** Null: not this member's to write. */
+export function sliceDraft(state: MemberState): Omit<SliceWrite, "version"> | null {
+  const { lead, start, election } = state;
+  if (lead === null || (lead.phase !== "publishing" && lead.phase !== "open")) return null;
+  return {
+    epoch: lead.epoch,
+    holder: election.me,
+    lineage: state.lineage,
+    address: start.address,
+    member: start.member,
+  };
+}

@@ -1,0 +1,208 @@
+/** What an event changes in the state before anything is planned. */
+import {
+  hearEpoch,
+  observeRead,
+  observeWrite,
+  recordOf,
+  versionOf,
+  wantRead,
+} from "@leasehold/election";
+import type { MemberEvent, RoleOutcome } from "./event.ts";
+import { uniteLineages } from "./lineage.ts";
+import type { MemberReport } from "./observation.ts";
+import { killRedis } from "./plan-fence.ts";
+import { promiseAnswered, promiseAsked } from "./plan-failsafe.ts";
+import { demoted, offsetAwaited, paused } from "./plan-handoff.ts";
+import { promoted } from "./plan-lead.ts";
+import { observeRecord } from "./plan-record.ts";
+import { observeSlice, sliceWritten } from "./plan-slice.ts";
+import { requestStop, terminate } from "./plan-stop.ts";
+import { mayBeWritable, observeGuard, observeRedis, setRedis } from "./redis-view.ts";
+import type { PendingRole } from "./state.ts";
+import { announce, podOf, role, set, type Turn } from "./turn.ts";
+
+export function fold(turn: Turn, event: MemberEvent): void {
+  switch (event.type) {
+    case "tick":
+      return;
+    case "leaseChanged":
+      return set(turn, { election: wantRead(turn.state.election, event.resourceVersion) });
+    case "leaseRead":
+      set(turn, { election: observeRead(turn.state.election, event, turn.at) });
+      return leaseSeen(turn);
+    case "leaseWritten":
+      set(turn, { election: observeWrite(turn.state.election, event, turn.at) });
+      return leaseSeen(turn);
+    case "redisObserved":
+      return observeRedis(turn, event.observation);
+    case "redisRoleDone":
+      return roleDone(turn, event.id, event.outcome);
+    case "offsetAwaited":
+      return offsetAwaited(turn, event);
+    case "guardObserved":
+      return observeGuard(turn, event.guard);
+    case "recordWritten":
+      return recordWritten(turn, event);
+    case "podsObserved":
+      return podsSeen(turn, event.pods);
+    case "sliceObserved":
+      return observeSlice(turn, event.slice);
+    case "sliceWritten":
+      return sliceWritten(turn, event.seq, event.outcome);
+    case "controlObserved":
+      return set(turn, { control: event.control });
+    case "peerReported":
+      return peerReported(turn, event);
+    case "peersDone":
+      return peersDone(turn, event.round);
+    case "promiseAsked":
+      return promiseAsked(turn, event.requestId, event.request);
+    case "promiseAnswered":
+      return promiseAnswered(turn, event);
+    case "stopRequested":
+      return requestStop(turn);
+    case "terminate":
+      return terminate(turn);
+  }
+}
+
+function leaseSeen(turn: Turn): void {
+  const record = recordOf(turn.state.election.view);
+  if (record === null) return;
+  set(turn, { lineage: uniteLineages(turn.state.lineage, record.lineage) });
+}
+
+/** A dead pod proves something only for the version that was in force before it was seen so. */
+function podsSeen(turn: Turn, pods: NonNullable<Turn["state"]["pods"]>): void {
+  set(turn, { pods, deadSeenUnder: versionOf(turn.state.election.view) });
+}
+
+function recordWritten(
+  turn: Turn,
+  event: { readonly seq: number; readonly ok: boolean; readonly message: string },
+): void {
+  const failedBefore = turn.state.record.failedAt !== null;
+  observeRecord(turn, event);
+  if (event.ok || failedBefore) return;
+  announce(turn, "record", { words: `the record file could not be written: ${event.message}` });
+}
+
+function peerReported(
+  turn: Turn,
+  event: { readonly round: number; readonly member: string; readonly report: MemberReport | null },
+): void {
+  if (event.round !== turn.state.poll.round) return;
+  const before = turn.state.peers[event.member];
+  const report = event.report ?? before?.report ?? null;
+  const answered = event.report !== null && isThatPod(turn, event.report);
+  const peers = { ...turn.state.peers, [event.member]: { report, at: turn.at, answered } };
+  set(turn, { peers });
+  if (!answered || event.report === null) return;
+  set(turn, {
+    election: hearEpoch(turn.state.election, event.report.epoch),
+    lineage: uniteLineages(turn.state.lineage, event.report.lineage, turn.state.lineage),
+  });
+}
+
+/** An address may have gone to another pod since. */
+function isThatPod(turn: Turn, report: MemberReport): boolean {
+  const pod = podOf(turn.state, report.member);
+  return pod === null || pod.uid === report.podUid;
+}
+
+function peersDone(turn: Turn, round: number): void {
+  const { poll } = turn.state;
+  if (poll.round !== round) return;
+  set(turn, { poll: { ...poll, doneAt: turn.at, freshFrom: poll.startedAt } });
+}
+
+function roleDone(turn: Turn, id: number, outcome: RoleOutcome): void {
+  const { redis } = turn.state;
+  const own = redis.role.pending.find((one) => one.id === id);
+  if (own === undefined) return;
+  const pending = redis.role.pending.filter((one) => one !== own);
+  setRedis(turn, { role: { ...redis.role, pending, doneAt: turn.at } });
+  if (outcome.ok) roleSucceeded(turn, own, outcome);
+  else roleFailed(turn, own, outcome);
+}
+
+function roleSucceeded(
+  turn: Turn,
+  own: PendingRole,
+  outcome: Extract<RoleOutcome, { readonly ok: true }>,
+): void {
+  const { kind } = own.command;
+  const { info } = turn.state.redis;
+  const { role: answeredRole, replid, offset } = outcome;
+  if (info !== null) {
+    // The answer is newer than the last probe.
+    const fresh = kind === "promote" || kind === "demote";
+    const upstream = kind === "promote" ? null : info.upstream;
+    const next = { ...info, role: answeredRole, replid, offset };
+    setRedis(turn, { info: fresh ? { ...next, upstream, linkUp: false } : { ...info, offset } });
+  }
+  if (kind === "promote") return promoteAnswered(turn, outcome, info?.replid ?? null);
+  if (kind === "pause") return paused(turn);
+  if (kind !== "demote" && kind !== "verifyDemoted") return;
+  demotionAnswered(turn, kind, outcome);
+}
+
+function promoteAnswered(
+  turn: Turn,
+  outcome: Extract<RoleOutcome, { readonly ok: true }>,
+  parent: string | null,
+): void {
+  if (outcome.role !== "primary") return doubt(turn);
+  const { role: state, data } = turn.state.redis;
+  setRedis(turn, { role: { ...state, known: "primary" } });
+  const continues = data?.kind === "live" ? parent : null;
+  promoted(turn, { replid: outcome.replid, offset: outcome.offset, parent: continues });
+}
+
+/** Confirmed only if every older role command was answered on this connection (U6). */
+function demotionAnswered(
+  turn: Turn,
+  kind: "demote" | "verifyDemoted",
+  outcome: Extract<RoleOutcome, { readonly ok: true }>,
+): void {
+  const { role: state } = turn.state.redis;
+  const surely = kind === "verifyDemoted" || state.known !== "unknown";
+  if (outcome.role !== "replica") return doubt(turn);
+  if (!surely) return;
+  const later = state.pending.some((one) => one.command.kind === "promote");
+  if (!later) setRedis(turn, { role: { ...state, known: "demoted" } });
+  if (kind === "demote") demoted(turn, outcome);
+}
+
+function doubt(turn: Turn): void {
+  const { role: state } = turn.state.redis;
+  setRedis(turn, { role: { ...state, known: "unknown" } });
+}
+
+function roleFailed(
+  turn: Turn,
+  own: PendingRole,
+  outcome: Extract<RoleOutcome, { readonly ok: false }>,
+): void {
+  const { kind } = own.command;
+  const changes = kind === "promote" || kind === "demote" || kind === "follow";
+  if (kind === "promote") return promoteFailed(turn, outcome);
+  if (!changes && kind !== "verifyDemoted") return;
+  // A demotion that Redis refuses, or does not answer, is answered by a kill (section 3).
+  const needed = mayBeWritable(turn.state) && turn.state.lead === null;
+  if (outcome.sent && changes && mayBeWritable(turn.state)) doubt(turn);
+  if (kind === "verifyDemoted" || !needed) return;
+  if (outcome.error === "timeout" || outcome.error === "busy") killRedis(turn, "selfFence");
+}
+
+function promoteFailed(turn: Turn, outcome: Extract<RoleOutcome, { readonly ok: false }>): void {
+  const { lead, redis } = turn.state;
+  const sent = outcome.sent && outcome.error !== "busy" && outcome.error !== "loading";
+  const known = sent ? "unknown" : "demoted";
+  setRedis(turn, { role: { ...redis.role, known } });
+  announce(turn, "promote", { words: `promotion failed: ${outcome.message}` });
+  // The epoch is used up whether or not Redis obeyed: the next try has a new one (U20).
+  if (lead !== null) set(turn, { lead: null });
+  if (outcome.error === "timeout") killRedis(turn, "selfFence");
+  else if (sent) role(turn, { kind: "demote", cutClients: true }, "selfFence");
+}

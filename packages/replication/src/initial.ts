@@ -1,0 +1,59 @@
+/** The state of a process that has bound the members' port and seen nothing else. */
+import { formatIdentity, initialElection } from "@leasehold/election";
+import type { MemberConfig, StartFacts } from "./config.ts";
+import type { MemberState, RedisState } from "./state.ts";
+
+export function initialState(start: StartFacts, _config: MemberConfig): MemberState {
+  const { member, podUid, nonce, record } = start;
+  const me = formatIdentity({ pod: member, podUid, nonce });
+  const epoch = record?.epoch ?? 0;
+  return {
+    start,
+    election: initialElection({ me, podUid, nonce, epoch, holder: record?.holder ?? null }),
+    redis: initialRedis(start),
+    permit: start.permit,
+    guard: start.guard,
+    record: { saved: record, savedAt: null, pending: null, failedAt: null },
+    lineage: record?.lineage ?? [],
+    pods: null,
+    deadSeenUnder: null,
+    slice: { seen: null, pending: null, retryAt: null },
+    control: null,
+    handledRequest: null,
+    peers: {},
+    poll: { round: 0, startedAt: null, doneAt: null, freshFrom: null },
+    lead: null,
+    handoff: null,
+    acquiring: null,
+    holdBack: null,
+    promotedEpoch: epoch,
+    follow: { upstream: null, at: null },
+    stop: null,
+    cutter: null,
+    jitter: 0,
+    hangKills: [],
+    nextId: 1,
+    trouble: null,
+    failsafe: { askedAt: null, active: false, lineageEpoch: 0 },
+    pendingPromises: [],
+    broken: [],
+  };
+}
+
+function initialRedis(start: StartFacts): RedisState {
+  return {
+    info: null,
+    infoAt: null,
+    process: null,
+    silentSince: null,
+    busySince: null,
+    seen: false,
+    guardBootId: start.guard?.bootId ?? null,
+    dead: false,
+    killed: null,
+    data: null,
+    coldStart: true,
+    role: { known: "unknown", pending: [], doneAt: null },
+    samples: [],
+  };
+}

@@ -1,0 +1,131 @@
+/**
+ * May this copy lead, given what the others say? One judgement for take-overs, released Leases,
+ * cold starts and restarted holders, so that no path is laxer than another (docs/protocol.md,
+ * sections 4.1, 4.2, 4.4, 5.7; red-team U5, U15; second review 13, 15, 16).
+ */
+import {
+  isBehind,
+  parseIdentity,
+  recordOf,
+  waiterElapsedMs,
+  type Claim,
+  type MemberName,
+  type Position,
+} from "@leasehold/election";
+import {
+  compareCopies,
+  listedMembers,
+  ordinalOf,
+  ownCopy,
+  reportFrom,
+  reports,
+  rivals,
+} from "./members.ts";
+import { ownPosition } from "./redis-view.ts";
+import type { MemberState } from "./state.ts";
+import type { Turn } from "./turn.ts";
+
+/** A better copy that does not act for this long loses its turn. */
+export const TURN_MS = 1000;
+
+export type Verdict = { readonly go: true } | { readonly go: false; readonly why: string };
+const GO: Verdict = { go: true };
+
+function no(why: string): Verdict {
+  return { go: false, why };
+}
+
+type Ready = Extract<Claim, { readonly kind: "now" }>;
+
+export function judgeCopies(turn: Turn, claim: Ready): Verdict {
+  const { state } = turn;
+  const position = ownPosition(state);
+  const record = recordOf(state.election.view);
+  if (position === null) return judgeEmpty(state, turn.config.mode === "none");
+  const released = claim.way === "released" ? record?.released : undefined;
+  const lacks = released?.position ?? null;
+  if (released && !isBehind(position, lacks)) return judgeRivals(turn, claim.sinceMs);
+  if (released || state.redis.coldStart) return judgeCold(turn, lacks ?? record?.position ?? null);
+  return judgeRivals(turn, claim.sinceMs);
+}
+
+/** The best of those that answered goes first; the others after its turn is over. */
+function judgeRivals(turn: Turn, sinceMs: number): Verdict {
+  const better = betterRival(turn);
+  if (better === null || sinceMs >= TURN_MS) return GO;
+  return no(`${better} has the better copy`);
+}
+
+function betterRival(turn: Turn): MemberName | null {
+  const own = ownCopy(turn.state, turn.config);
+  const best = rivals(turn.state, turn.config).toSorted(compareCopies)[0];
+  if (best === undefined || best.position === null) return null;
+  return compareCopies(best, own) < 0 ? best.member : null;
+}
+
+/** Empty: only where nothing can be lost by it, and then the first name. */
+export function judgeEmpty(state: MemberState, modeNone: boolean): Verdict {
+  const { kind } = state.redis.data ?? { kind: "half" };
+  if (kind !== "empty") return no("its data is half, or of a lineage that the group does not know");
+  const virgin =
+    state.lineage.length === 0 && (recordOf(state.election.view)?.lineage.length ?? 0) === 0;
+  const lost = state.election.view.kind === "missing" || modeNone || virgin;
+  const listed = listedMembers(state);
+  const missing = listed.find(
+    (name) => name !== state.start.member && reportFrom(state, name) === null,
+  );
+  if (missing !== undefined) return no(`empty, and ${missing}, which may have data, is silent`);
+  const full = reports(state).find((report) => listed.includes(report.member) && !report.empty);
+  if (full !== undefined) return no(`empty, and ${full.member} is not known to be empty`);
+  if (!lost) return no("every copy is empty although the group had data: an operator must decide");
+  const first = listed.toSorted((a, b) => ordinalOf(a) - ordinalOf(b))[0];
+  return first === state.start.member ? GO : no(`all are empty: ${first ?? "nobody"} goes first`);
+}
+
+/** This Redis restarted since it last followed the holder (4.4), or lacks what was released. */
+function judgeCold(turn: Turn, required: Position | null): Verdict {
+  const { state, config, at } = turn;
+  const leading = reports(state).find((report) => report.leads || report.boundUntilMs > 0);
+  if (leading !== undefined) return no(`${leading.member} leads or is bound by a promise`);
+  const ahead = silentMembers(state).filter((name) => mayBeAhead(state, name));
+  const waitedMs = state.holdBack === null ? 0 : waiterElapsedMs(state.holdBack.since, at);
+  const waited = waitedMs >= config.coldStartWaitMs;
+  if (ahead.length > 0 && !waited) {
+    return no(`waits for ${ahead.join(", ")}, which may have a better copy`);
+  }
+  if (ahead.length > 0 && config.onMissing !== "best" && isBehind(ownPosition(state), required)) {
+    return no(`undecided: ${ahead.join(", ")} may have a better copy and nobody here has all`);
+  }
+  const better = betterPresent(turn);
+  return better === null || waited ? GO : no(`${better} has the better copy`);
+}
+
+/** The best of those present that may lead, with or without an answer of the API. */
+function betterPresent(turn: Turn): MemberName | null {
+  const able = reports(turn.state).filter(
+    (one) => one.ineligible === null && one.position !== null,
+  );
+  const best = able.toSorted(compareCopies)[0];
+  const own = ownCopy(turn.state, turn.config);
+  return best !== undefined && compareCopies(best, own) < 0 ? best.member : null;
+}
+
+/** Listed members that have not said where their copy stands. */
+export function silentMembers(state: MemberState): readonly MemberName[] {
+  return listedMembers(state).filter((name) => {
+    if (name === state.start.member) return false;
+    const report = reportFrom(state, name);
+    return report === null || report.redis === "loading" || report.redis === "down";
+  });
+}
+
+/** A silent member that was attached, or noted above this copy; the last holder always (4.2). */
+export function mayBeAhead(state: MemberState, name: MemberName): boolean {
+  const record = recordOf(state.election.view);
+  const last = record?.handover?.from ?? record?.released?.by ?? record?.holder ?? null;
+  if (last !== null && parseIdentity(last)?.pod === name) return true;
+  if (record === null) return true;
+  const note = record.members[name];
+  if (note === undefined) return false;
+  return note.attached || isBehind(ownPosition(state), note.position);
+}

@@ -1,0 +1,200 @@
+/**
+ * Who is on the list, who may lead, who is in sync, and who of several should lead. Decided by
+ * each member from its own facts and the others' reports; the Lease decides between them.
+ */
+import {
+  comparePositions,
+  parseIdentity,
+  recordOf,
+  silenceMs,
+  waiterElapsedMs,
+  type Instant,
+  type MemberName,
+  type Position,
+} from "@leasehold/election";
+import type { MemberConfig } from "./config.ts";
+import type { MemberReport, RedisAddress } from "./observation.ts";
+import { isGate, ownPosition, redisIsUp } from "./redis-view.ts";
+import type { MemberState } from "./state.ts";
+import { podOf } from "./turn.ts";
+
+const HANG_BAN_MS = 30_000;
+
+export function ordinalOf(member: MemberName): number {
+  return Number(member.slice(member.lastIndexOf("-") + 1));
+}
+
+/** All names below `spec.replicas`, as far as known. */
+export function allOrdinals(state: MemberState): readonly MemberName[] {
+  const { member } = state.start;
+  const group = member.slice(0, member.lastIndexOf("-"));
+  const replicas = state.pods?.replicas ?? 0;
+  return Array.from({ length: replicas }, (_, ordinal) => `${group}-${ordinal}`);
+}
+
+/**
+ * The list in force: the Lease's; without a Lease that of the newest record that answers; without
+ * such a record everybody (section 2).
+ */
+export function listedMembers(state: MemberState): readonly MemberName[] {
+  const record = recordOf(state.election.view);
+  const names = Object.keys(record?.members ?? {});
+  if (names.length > 0) return names;
+  const newest = newestRecordedList(state);
+  return newest.length > 0 ? newest : allOrdinals(state);
+}
+
+function newestRecordedList(state: MemberState): readonly MemberName[] {
+  const { saved } = state.record;
+  let best = { epoch: saved?.epoch ?? -1, members: saved?.members ?? [] };
+  for (const report of reports(state)) {
+    if (report.hasRecord && report.recordEpoch > best.epoch) {
+      best = { epoch: report.recordEpoch, members: report.recordMembers };
+    }
+  }
+  return best.members;
+}
+
+/** Reports of the newest round that has ended. */
+export function reports(state: MemberState): readonly MemberReport[] {
+  return Object.values(state.peers)
+    .filter((peer) => peer.answered && peer.report !== null)
+    .map((peer) => peer.report as MemberReport);
+}
+
+export function reportFrom(state: MemberState, member: MemberName): MemberReport | null {
+  const peer = state.peers[member];
+  return peer?.answered ? peer.report : null;
+}
+
+/** Why this member may not lead, in words; null: it may. Readiness plays no part. */
+export function ineligibility(
+  state: MemberState,
+  config: MemberConfig,
+  at: Instant,
+): string | null {
+  const { start, stop, redis } = state;
+  if (state.broken.length > 0) return `an invariant is broken: ${state.broken[0]}`;
+  if (config.priority === 0) return "priority 0: never leader";
+  if (!listedMembers(state).includes(start.member)) return "not on the list yet (never in sync)";
+  const pod = podOf(state, start.member);
+  if (state.pods !== null && pod?.uid !== start.podUid) return "its pod is gone or another one";
+  if (stop !== null || pod?.terminating) return "terminating";
+  if (state.pods !== null && start.ordinal >= state.pods.replicas) return "scaled away";
+  if (!redisIsUp(state)) return "Redis does not answer or is loading";
+  if (clockSkewMs(state) > MAX_SKEW_MS) return "the guard's clock differs from the sidecar's";
+  if (redis.data?.kind === "half") return "a full sync was cut: half a data set";
+  if (isBanned(state, at)) return "killed for hanging less than 30 s ago";
+  return lagOf(state, config);
+}
+
+export const MAX_SKEW_MS = 500;
+
+export function clockSkewMs(state: MemberState): number {
+  return Math.abs(state.guard?.uptimeSkewMs ?? 0);
+}
+
+function isBanned(state: MemberState, at: Instant): boolean {
+  const last = state.hangKills.at(-1);
+  if (last === undefined || waiterElapsedMs(last, at) >= HANG_BAN_MS) return false;
+  return reports(state).some((report) => report.ineligible === null);
+}
+
+function lagOf(state: MemberState, config: MemberConfig): string | null {
+  const position = ownPosition(state);
+  if (position === null) return null;
+  const last = recordOf(state.election.view)?.position ?? null;
+  if (last === null || last.epoch !== position.epoch) return null;
+  const lagBytes = last.offset - position.offset;
+  return lagBytes > config.maxLagBytes ? `${lagBytes} bytes behind, more than maxLagBytes` : null;
+}
+
+/** Upstream is the holder's pod, link up, its replid is the holder's, small lag (section 4.3). */
+export function isInSync(state: MemberState, config: MemberConfig): boolean {
+  const { info } = state.redis;
+  const newest = state.lineage.at(-1);
+  if (!redisIsUp(state) || info === null || newest === undefined) return false;
+  if (state.lead?.phase === "open") return true;
+  if (!info.linkUp || info.syncing || info.upstream === null || isGate(info.upstream)) return false;
+  const holder = promotedHolder(state);
+  if (holder === null || !sameAddress(holder.address, info.upstream)) return false;
+  return info.replid === newest.replid && lagOf(state, config) === null;
+}
+
+export function sameAddress(a: RedisAddress | null, b: RedisAddress | null): boolean {
+  return a !== null && b !== null && a.host === b.host && a.port === b.port;
+}
+
+/** The holder that has shown itself promoted, by the slice or by its own report (S9). */
+export function promotedHolder(
+  state: MemberState,
+): { readonly member: MemberName; readonly address: RedisAddress } | null {
+  const holder = recordOf(state.election.view)?.holder ?? state.election.holderSeen;
+  const parts = holder === null ? null : parseIdentity(holder);
+  if (holder === null || parts === null || parts.pod === state.start.member) return null;
+  const report = reportFrom(state, parts.pod);
+  if (report?.promoted && report.identity === holder) {
+    return { member: parts.pod, address: report.address };
+  }
+  const { seen } = state.slice;
+  if (seen?.address == null || seen.holder !== holder) return null;
+  if (seen.epoch < state.election.epochSeen) return null;
+  return { member: parts.pod, address: seen.address };
+}
+
+/** Reports of members that may lead now. */
+export function rivals(state: MemberState, config: MemberConfig): readonly MemberReport[] {
+  const listed = listedMembers(state);
+  return reports(state).filter(
+    (report) =>
+      report.ineligible === null &&
+      listed.includes(report.member) &&
+      report.apiAgeMs <= silenceMs(config.renewIntervalMs),
+  );
+}
+
+export interface Copy {
+  readonly member: MemberName;
+  readonly position: Position | null;
+  readonly priority: number;
+}
+
+/** Best first: position, then priority, then name (so all members agree). */
+export function compareCopies(a: Copy, b: Copy): number {
+  const byPosition = comparePositions(b.position, a.position);
+  if (byPosition !== 0) return byPosition;
+  if (a.priority !== b.priority) return b.priority - a.priority;
+  return ordinalOf(a.member) - ordinalOf(b.member);
+}
+
+export function ownCopy(state: MemberState, config: MemberConfig): Copy {
+  const { member } = state.start;
+  return { member, position: ownPosition(state), priority: config.priority };
+}
+
+/** Successor of a planned switchover: in sync is enough, the drain makes all equal (5.1). */
+export function plannedSuccessors(
+  state: MemberState,
+  config: MemberConfig,
+): readonly MemberReport[] {
+  const newest = state.pods?.updateRevision ?? null;
+  const isNewest = (report: MemberReport): number => Number(report.revision === newest);
+  return rivals(state, config)
+    .filter((report) => report.inSync && !report.terminating && isStaying(state, report.member))
+    .toSorted(
+      (a, b) =>
+        isNewest(b) - isNewest(a) ||
+        b.priority - a.priority ||
+        ordinalOf(a.member) - ordinalOf(b.member),
+    );
+}
+
+function isStaying(state: MemberState, member: MemberName): boolean {
+  return state.pods === null || ordinalOf(member) < state.pods.replicas;
+}
+
+/** Who should take over from a dead Redis: the best position of those that may lead. */
+export function bestRival(state: MemberState, config: MemberConfig): MemberReport | null {
+  const able = rivals(state, config).filter((report) => report.position !== null);
+  return able.toSorted(compareCopies)[0] ?? null;
+}

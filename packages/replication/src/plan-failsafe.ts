@@ -1,0 +1,181 @@
+/**
+ * Leading without the API, by the promise of every listed member; and answering such questions
+ * (docs/protocol.md, section 7). Who gave a promise has made epoch and lineage durable first.
+ */
+import {
+  bind,
+  failsafeAfterMs,
+  gainByPromise,
+  gaveWithUnknownOutcome,
+  leadsByPromise,
+  listsInForce,
+  observePromise,
+  parseIdentity,
+  refusalOf,
+  roundIsComplete,
+  startRound,
+  waiterElapsedMs,
+  type MemberName,
+  type PromiseAnswer,
+  type PromiseRequest,
+} from "@leasehold/election";
+import type { Peer } from "./action.ts";
+import { nextEpoch } from "./drafts.ts";
+import { uniteLineages } from "./lineage.ts";
+import { inheritedMs } from "./plan-fence.ts";
+import { ensureRecord } from "./plan-record.ts";
+import { mayBeWritable } from "./redis-view.ts";
+import type { MemberState } from "./state.ts";
+import { act, announce, peerOf, right, set, type Turn } from "./turn.ts";
+
+const MAX_PENDING = 16;
+
+export function planFailsafe(turn: Turn): void {
+  answerPending(turn);
+  const active = leadsByPromise(turn.state.election, turn.at);
+  if (active !== turn.state.failsafe.active) noteChange(turn, active);
+  if (!turn.config.failsafe.enabled || !needsPromises(turn)) return;
+  const { askedAt } = turn.state.failsafe;
+  if (askedAt !== null && waiterElapsedMs(askedAt, turn.at) < turn.config.renewIntervalMs) return;
+  ask(turn, right(turn) > 0 && turn.state.lead !== null);
+}
+
+function noteChange(turn: Turn, active: boolean): void {
+  set(turn, { failsafe: { ...turn.state.failsafe, active } });
+  const words = active
+    ? "the API does not answer: leads by the promise of all listed members"
+    : "does not lead by promises any more";
+  announce(turn, "failsafe", { words });
+}
+
+/** The newest confirmed renewal is old, or a restarted process lives on its predecessor's permit. */
+function needsPromises(turn: Turn): boolean {
+  const { election, stop } = turn.state;
+  const { term } = election;
+  if (stop !== null || gaveWithUnknownOutcome(election) || turn.state.broken.length > 0)
+    return false;
+  if (term === null) return isRestartedLeader(turn);
+  const confirmed = term.confirmed?.from;
+  if (confirmed === undefined) return true;
+  return waiterElapsedMs(confirmed, turn.at) > failsafeAfterMs(turn.config.renewIntervalMs);
+}
+
+function isRestartedLeader(turn: Turn): boolean {
+  const { election, record, start } = turn.state;
+  if (election.view.kind !== "unread" || inheritedMs(turn) <= 0) return false;
+  const holder = record.saved?.holder == null ? null : parseIdentity(record.saved.holder);
+  const aliveFor = waiterElapsedMs(start.at, turn.at);
+  return holder?.podUid === start.podUid && aliveFor > failsafeAfterMs(turn.config.renewIntervalMs);
+}
+
+/** Every list that may be in force; of a process without a view, that of its record (U8). */
+function askedMembers(state: MemberState): readonly MemberName[] {
+  const { saved } = state.record;
+  const recorded = [...(saved?.members ?? []), ...(saved?.membersSent ?? [])];
+  const known = state.election.view.kind === "unread" ? recorded : listsInForce(state.election);
+  return [...new Set([...known, state.start.member])].sort();
+}
+
+function ask(turn: Turn, leads: boolean): void {
+  const { state, config } = turn;
+  const asked = askedMembers(state);
+  if (asked.length === 1 && !config.failsafe.alone) return;
+  const round = state.election.round;
+  const wouldAll = round !== null && !round.binding && roundIsComplete(state.election);
+  const epoch = leads ? (state.election.term?.epoch ?? nextEpoch(state)) : nextEpoch(state);
+  const binding = leads || wouldAll || asked.length === 1;
+  const { member } = state.start;
+  const { lineage } = state;
+  const started = startRound(
+    state.election,
+    { asked, epoch, lineage, durationMs: config.leaseDurationMs, binding, me: member },
+    turn.at,
+  );
+  if (started === null) return;
+  const failsafe = { ...state.failsafe, askedAt: turn.at };
+  set(turn, { election: started.state, failsafe });
+  const peers = peersOf(state, asked);
+  if (peers.length === asked.length - 1 && peers.length > 0) {
+    const timeoutMs = config.renewIntervalMs;
+    act(turn, {
+      type: "askPromises",
+      reason: "failsafe",
+      request: started.request,
+      peers,
+      timeoutMs,
+    });
+  }
+  gain(turn);
+}
+
+function peersOf(state: MemberState, asked: readonly MemberName[]): readonly Peer[] {
+  return asked
+    .filter((name) => name !== state.start.member)
+    .map((name) => peerOf(state, name))
+    .filter((peer) => peer !== null);
+}
+
+export function promiseAnswered(
+  turn: Turn,
+  answered: {
+    readonly round: number;
+    readonly member: MemberName;
+    readonly answer: PromiseAnswer | null;
+  },
+): void {
+  const before = turn.state.election.round;
+  set(turn, { election: observePromise(turn.state.election, answered) });
+  if (before?.round !== answered.round) return;
+  if (!roundIsComplete(turn.state.election)) return;
+  if (before.binding) return gain(turn);
+  // All would say yes: ask bindingly, now.
+  if (turn.state.failsafe.askedAt !== null && needsPromises(turn)) ask(turn, false);
+}
+
+function gain(turn: Turn): void {
+  const { round } = turn.state.election;
+  if (round === null || !round.binding || !roundIsComplete(turn.state.election)) return;
+  const election = gainByPromise(turn.state.election, turn.at);
+  if (election === turn.state.election) return;
+  const lineageEpoch = Math.max(turn.state.failsafe.lineageEpoch, round.lineageEpoch);
+  set(turn, { election, failsafe: { ...turn.state.failsafe, lineageEpoch } });
+}
+
+export function promiseAsked(turn: Turn, requestId: number, request: PromiseRequest): void {
+  const { state } = turn;
+  const { view } = state.election;
+  const refusal = refusalOf(state.election, request, {
+    member: state.start.member,
+    leads: state.lead !== null || right(turn) > 0 || mayBeWritable(state),
+    knowsNothing: view.kind === "unread" && state.record.saved === null,
+  });
+  const full = state.pendingPromises.length >= MAX_PENDING;
+  if (refusal !== null || full) {
+    const reason = refusal ?? "too many promises wait for the disk";
+    return answer(turn, requestId, { yes: false, reason });
+  }
+  if (!request.binding) return answer(turn, requestId, { yes: true, reason: "would" });
+  set(turn, {
+    election: bind(state.election, request, turn.at),
+    lineage: uniteLineages(state.lineage, request.lineage),
+    pendingPromises: [...state.pendingPromises, { requestId, epoch: request.epoch }],
+    holdBack: null,
+  });
+  answerPending(turn);
+}
+
+/** Epoch and lineage are in the record before the yes leaves. */
+function answerPending(turn: Turn): void {
+  for (const pending of turn.state.pendingPromises) {
+    if (!ensureRecord(turn, { epoch: pending.epoch, lineage: turn.state.lineage })) return;
+    set(turn, {
+      pendingPromises: turn.state.pendingPromises.filter((one) => one !== pending),
+    });
+    answer(turn, pending.requestId, { yes: true, reason: "bound" });
+  }
+}
+
+function answer(turn: Turn, requestId: number, said: PromiseAnswer): void {
+  const reason = said.yes ? "promiseGiven" : "promiseRefused";
+  act(turn, { type: "answerPromise", reason, requestId, answer: said });
+}

@@ -1,0 +1,45 @@
+/**
+ * A Redis that does not answer. Silence for `hangTimeoutMs` is a hang, `BUSY` is life for
+ * `busyTimeoutMs`; the guard kills, and only its report, or a refused socket, proves the death
+ * (docs/protocol.md, section 6; red-team S7).
+ */
+import { waiterElapsedMs, type Instant } from "@leasehold/election";
+import { killRedis } from "./plan-fence.ts";
+import { announce, set, type Turn } from "./turn.ts";
+
+const SECOND_KILL_MS = 60_000;
+const LONGEST_HANG_MS = 30_000;
+/** A replica's hang hurts nobody's writes: it gets more time. */
+const REPLICA_FACTOR = 5;
+const KEPT_KILLS = 8;
+
+export function planHang(turn: Turn): void {
+  const { redis } = turn.state;
+  if (redis.dead || redis.process === null) return;
+  const silentMs = elapsed(turn, redis.silentSince);
+  const busyMs = elapsed(turn, redis.busySince);
+  const hangs = silentMs >= hangTimeoutMs(turn);
+  const stuck = busyMs >= turn.config.busyTimeoutMs;
+  if (!hangs && !stuck) return;
+  const first = redis.killed === null;
+  killRedis(turn, hangs ? "redisHung" : "redisBusy");
+  if (!first || turn.state.redis.killed === null) return;
+  const seconds = ((hangs ? silentMs : busyMs) / 1000).toFixed(1);
+  const how = hangs ? "did not answer" : "was busy with one script";
+  announce(turn, hangs ? "redisHung" : "redisBusy", {
+    words: `its Redis ${how} for ${seconds} s: asked the guard to kill pid ${redis.process.pid}`,
+  });
+  set(turn, { hangKills: [...turn.state.hangKills, turn.at].slice(-KEPT_KILLS) });
+}
+
+function elapsed(turn: Turn, since: Instant | null): number {
+  return since === null ? 0 : waiterElapsedMs(since, turn.at);
+}
+
+/** Doubles with a second kill within a minute, so that a slow command is not hunted for ever. */
+export function hangTimeoutMs(turn: Turn): number {
+  const { hangKills, lead } = turn.state;
+  const recent = hangKills.filter((at) => waiterElapsedMs(at, turn.at) < SECOND_KILL_MS).length;
+  const base = turn.config.hangTimeoutMs * 2 ** Math.min(recent, 4);
+  return Math.min(LONGEST_HANG_MS, lead === null ? base * REPLICA_FACTOR : base);
+}

@@ -1,0 +1,49 @@
+/** Asking the others where they stand: one round at a time, with a bound. */
+import { waiterElapsedMs } from "@leasehold/election";
+import { act, otherPeers, set, type Turn } from "./turn.ts";
+
+/** A round that was never closed is given up after this long. */
+const ROUND_MS = 600;
+
+export function askPeers(turn: Turn, timeoutMs: number): void {
+  const { poll } = turn.state;
+  const open = poll.startedAt !== null && poll.doneAt === null;
+  if (open && poll.startedAt && waiterElapsedMs(poll.startedAt, turn.at) < ROUND_MS) return;
+  const round = poll.round + 1;
+  const peers = otherPeers(turn.state);
+  if (peers.length === 0) {
+    set(turn, { poll: { round, startedAt: turn.at, doneAt: turn.at, freshFrom: turn.at } });
+    return;
+  }
+  set(turn, { poll: { ...poll, round, startedAt: turn.at, doneAt: null } });
+  act(turn, { type: "askPeers", reason: "poll", round, peers, timeoutMs });
+}
+
+/** Another round, unless one began less than `spacingMs` ago. */
+export function askAgain(turn: Turn, spacingMs: number): void {
+  const last = turn.state.poll.startedAt;
+  if (last !== null && waiterElapsedMs(last, turn.at) < spacingMs) return;
+  askPeers(turn, spacingMs);
+}
+
+/** A whole round that began less than `ageMs` ago has ended. */
+export function isFresh(turn: Turn, ageMs: number): boolean {
+  const { freshFrom } = turn.state.poll;
+  return freshFrom !== null && waiterElapsedMs(freshFrom, turn.at) <= ageMs;
+}
+
+/** A whole round that began at or after `since` has ended. */
+export function isFreshSince(turn: Turn, since: { readonly monotonicMs: number }): boolean {
+  const { freshFrom } = turn.state.poll;
+  return freshFrom !== null && freshFrom.monotonicMs >= since.monotonicMs;
+}
+
+/** The leader keeps an eye on its members each R. */
+export function planPoll(turn: Turn): void {
+  const { lead, handoff, poll } = turn.state;
+  if (lead === null && handoff === null) return;
+  const { renewIntervalMs } = turn.config;
+  const last = poll.startedAt;
+  if (last !== null && waiterElapsedMs(last, turn.at) < renewIntervalMs) return;
+  askPeers(turn, renewIntervalMs / 2);
+}

@@ -1,0 +1,72 @@
+/**
+ * The record file: written each second where something changed, and made durable at once where
+ * a step must not outrun it. At most one write is open (docs/protocol.md, section 4.1).
+ */
+import { waiterElapsedMs, type LineageEntry, type MemberName } from "@leasehold/election";
+import { recordDraft } from "./drafts.ts";
+import type { MemberRecord } from "./observation.ts";
+import { act, set, type Turn } from "./turn.ts";
+
+const EVERY_MS = 1000;
+const RETRY_MS = 500;
+
+export interface RecordNeed {
+  readonly epoch?: number;
+  readonly membersSent?: readonly MemberName[];
+  readonly lineage?: readonly LineageEntry[];
+}
+
+/** True if the saved record already has it; else a write is on its way (or follows the open one). */
+export function ensureRecord(turn: Turn, need: RecordNeed): boolean {
+  const { saved } = turn.state.record;
+  if (saved !== null && satisfies(saved, need)) return true;
+  save(turn, need);
+  return false;
+}
+
+function satisfies(record: MemberRecord, need: RecordNeed): boolean {
+  if (need.epoch !== undefined && record.epoch < need.epoch) return false;
+  const newest = need.lineage?.at(-1);
+  if (newest && !record.lineage.some((one) => sameEntry(one, newest))) return false;
+  const known = [...record.members, ...record.membersSent];
+  return (need.membersSent ?? []).every((name) => known.includes(name));
+}
+
+function sameEntry(a: LineageEntry, b: LineageEntry): boolean {
+  return a.epoch === b.epoch && a.replid === b.replid;
+}
+
+function save(turn: Turn, need: RecordNeed): void {
+  const { record, nextId } = turn.state;
+  if (record.pending !== null) return;
+  if (record.failedAt !== null && waiterElapsedMs(record.failedAt, turn.at) < RETRY_MS) return;
+  const draft = recordDraft(turn);
+  const membersSent = [...new Set([...draft.membersSent, ...(need.membersSent ?? [])])].sort();
+  const epoch = Math.max(draft.epoch, need.epoch ?? 0);
+  const next = { ...draft, membersSent, epoch };
+  set(turn, { nextId: nextId + 1, record: { ...record, pending: { seq: nextId, record: next } } });
+  act(turn, { type: "writeRecord", reason: "record", seq: nextId, record: next });
+}
+
+/** The periodic sample; also the first record of a member that has data. */
+export function planRecord(turn: Turn): void {
+  const { record, redis } = turn.state;
+  if (record.pending !== null || redis.data === null) return;
+  if (record.savedAt !== null && waiterElapsedMs(record.savedAt, turn.at) < EVERY_MS) return;
+  // A process whose data says nothing yet must not make an empty member look like a known one.
+  if (record.saved === null && turn.state.lineage.length === 0) return;
+  const draft = recordDraft(turn);
+  if (record.saved !== null && JSON.stringify(draft) === JSON.stringify(record.saved)) return;
+  save(turn, {});
+}
+
+export function observeRecord(
+  turn: Turn,
+  written: { readonly seq: number; readonly ok: boolean },
+): void {
+  const { record } = turn.state;
+  if (record.pending?.seq !== written.seq) return;
+  const saved = written.ok ? record.pending.record : record.saved;
+  const failedAt = written.ok ? null : turn.at;
+  set(turn, { record: { saved, savedAt: turn.at, pending: null, failedAt } });
+}

@@ -1,0 +1,183 @@
+/**
+ * What the answers of the own Redis and its guard mean: which process it is, whether it may be
+ * writable, whether it is proven dead, and what its data is worth (docs/protocol.md, sections 3,
+ * 4.1 and 6). A closed socket proves nothing; a refused one, the guard's report of this very
+ * process, a newer guard or a newer run_id do (red-team U4, second review 3).
+ */
+import { waiterElapsedMs, type Instant, type Position } from "@leasehold/election";
+import { positionOf } from "./lineage.ts";
+import type { GuardObservation, MemberRecord, RedisInfo, RedisObservation } from "./observation.ts";
+import type { DataTrust, MemberState, RedisState, RoleState } from "./state.ts";
+import { set, type Turn } from "./turn.ts";
+
+/** A probe that was under way when a role command was answered may tell of the time before. */
+const STALE_PROBE_MS = 1500;
+/** AOF with `everysec`: what was there this long ago has surely reached the disk. */
+const FSYNC_MS = 2000;
+const SAMPLES = 6;
+const SAMPLE_EVERY_MS = 500;
+export const GATE = { host: "127.0.0.1", port: 1 } as const;
+
+export function observeRedis(turn: Turn, observation: RedisObservation): void {
+  const { redis } = turn.state;
+  switch (observation.kind) {
+    case "answered":
+      return observeInfo(turn, observation.info);
+    case "busy":
+      return setRedis(turn, { busySince: redis.busySince ?? turn.at, silentSince: null });
+    case "silent":
+      return setRedis(turn, { silentSince: redis.silentSince ?? turn.at });
+    case "refused":
+      setRedis(turn, { seen: true });
+      return redis.process === null ? undefined : proveDead(turn);
+  }
+}
+
+export function setRedis(turn: Turn, change: Partial<RedisState>): void {
+  set(turn, { redis: { ...turn.state.redis, ...change } });
+}
+
+function proveDead(turn: Turn): void {
+  if (turn.state.redis.dead) return;
+  const role: RoleState = { ...turn.state.redis.role, known: "demoted", pending: [] };
+  setRedis(turn, { dead: true, role, silentSince: null, busySince: null, killed: null });
+}
+
+function observeInfo(turn: Turn, info: RedisInfo): void {
+  const before = turn.state.redis;
+  if (before.process?.runId !== info.runId) meetProcess(turn, info);
+  else if (before.dead) return;
+  setRedis(turn, { info, infoAt: turn.at, silentSince: null, busySince: null, seen: true });
+  doubtRole(turn, info);
+  if (info.loading) return;
+  judgeData(turn, info);
+  sample(turn);
+}
+
+/** Another process answers: the older one is dead, and this one booted behind the gate. */
+function meetProcess(turn: Turn, info: RedisInfo): void {
+  const { redis, permit, record, guard } = turn.state;
+  const first = redis.process === null;
+  const gated = info.role === "replica" && (!first || permit?.kind !== "lead");
+  const known = gated ? "demoted" : "unknown";
+  const sameAsRecord = record.saved?.runId === info.runId;
+  setRedis(turn, {
+    process: { runId: info.runId, pid: info.pid },
+    guardBootId: guard?.pid === info.pid ? guard.bootId : (guard?.bootId ?? redis.guardBootId),
+    dead: false,
+    killed: null,
+    data: null,
+    coldStart: !(first && sameAsRecord),
+    role: { known, pending: [], doneAt: null },
+    samples: [],
+  });
+}
+
+/** Somebody else changed the role by hand: believed once no answer of ours can be the cause. */
+function doubtRole(turn: Turn, info: RedisInfo): void {
+  const { role } = turn.state.redis;
+  const quiet = role.pending.length === 0 && isOlder(role.doneAt, STALE_PROBE_MS, turn.at);
+  if (!quiet) return;
+  if (role.known === "demoted" && info.role === "primary") {
+    setRedis(turn, { role: { ...role, known: "unknown" } });
+  }
+  if (role.known === "primary" && info.role === "replica") {
+    setRedis(turn, { role: { ...role, known: "demoted" } });
+  }
+}
+
+function isOlder(then: Instant | null, ageMs: number, at: Instant): boolean {
+  return then === null || waiterElapsedMs(then, at) > ageMs;
+}
+
+function judgeData(turn: Turn, info: RedisInfo): void {
+  const { redis, record, lineage } = turn.state;
+  const { data } = redis;
+  if (data?.runId !== info.runId) {
+    const trust = trustOf(turn, info, record.saved);
+    const synced = trust.kind === "live" && info.linkUp;
+    setRedis(turn, { data: trust, coldStart: redis.coldStart && !synced });
+    return;
+  }
+  if (data.kind === "live" || !info.linkUp || info.syncing || info.upstream === null) return;
+  if (positionOf(info, lineage) === null) return;
+  setRedis(turn, { data: { runId: info.runId, kind: "live", position: null } });
+}
+
+/** What a process that this sidecar has not judged yet brings (section 4.1; red-team U12). */
+function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): DataTrust {
+  const { runId } = info;
+  const live: DataTrust = { runId, kind: "live", position: null };
+  const known = positionOf(info, turn.state.lineage) !== null;
+  if (record?.runId === runId && known) return live;
+  if (info.linkUp && known) return live;
+  if (record === null || turn.config.mode === "none")
+    return { runId, kind: "empty", position: null };
+  if (record.syncing) return { runId, kind: "half", position: null };
+  if (info.keys === 0 && record.keys > 0) return { runId, kind: "empty", position: null };
+  if (turn.config.mode === "rdb") return live;
+  if (record.clean && record.position !== null) {
+    return { runId, kind: "exact", position: record.position };
+  }
+  return restored(runId, record);
+}
+
+function restored(runId: string, record: MemberRecord): DataTrust {
+  const durable = record.durablePosition;
+  if (durable !== null)
+    return { runId, kind: "restored", position: { ...durable, restored: true } };
+  if (record.position === null) return { runId, kind: "empty", position: null };
+  // No fsync can be proven: below every other copy of that epoch.
+  return { runId, kind: "restored", position: { ...record.position, offset: 0, restored: true } };
+}
+
+function sample(turn: Turn): void {
+  const { samples } = turn.state.redis;
+  const last = samples.at(-1);
+  if (last !== undefined && waiterElapsedMs(last.at, turn.at) < SAMPLE_EVERY_MS) return;
+  const position = ownPosition(turn.state);
+  if (position === null) return;
+  setRedis(turn, { samples: [...samples, { at: turn.at, position }].slice(-SAMPLES) });
+}
+
+export function observeGuard(turn: Turn, guard: GuardObservation): void {
+  const { redis } = turn.state;
+  set(turn, { guard });
+  if (redis.process === null || redis.dead) return;
+  if (redis.guardBootId !== null && guard.bootId !== redis.guardBootId) return proveDead(turn);
+  if (redis.guardBootId === null) setRedis(turn, { guardBootId: guard.bootId });
+  const ended = guard.state === "exited" || guard.state === "killed";
+  if (ended && guard.pid === redis.process.pid) proveDead(turn);
+}
+
+/** How far the own copy reaches; null: empty, half, unknown, or no answer. */
+export function ownPosition(state: MemberState): Position | null {
+  const { redis, lineage } = state;
+  const { data, info } = redis;
+  if (redis.dead || info === null || data === null || data.runId !== info.runId) return null;
+  if (info.loading || info.syncing) return null;
+  return data.kind === "live" ? positionOf(info, lineage) : data.position;
+}
+
+/** What a restart after a power loss surely still has. */
+export function durablePosition(state: MemberState, at: Instant): Position | null {
+  const old = state.redis.samples.filter((one) => waiterElapsedMs(one.at, at) >= FSYNC_MS);
+  return old.at(-1)?.position ?? null;
+}
+
+/** True unless Redis is proven dead or confirmed its demotion. */
+export function mayBeWritable(state: MemberState): boolean {
+  const { redis } = state;
+  if (redis.process === null) return !redis.seen && state.permit?.kind === "lead";
+  return !redis.dead && redis.role.known !== "demoted";
+}
+
+export function redisIsUp(state: MemberState): boolean {
+  const { redis } = state;
+  if (redis.process === null || redis.dead || redis.silentSince !== null) return false;
+  return redis.info !== null && !redis.info.loading && redis.data !== null;
+}
+
+export function isGate(upstream: { readonly host: string; readonly port: number } | null): boolean {
+  return upstream !== null && upstream.host === GATE.host && upstream.port === GATE.port;
+}

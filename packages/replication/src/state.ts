@@ -1,0 +1,240 @@
+/**
+ * All that one member's process knows. Readonly and serialisable: a state can be printed, compared
+ * and replayed. Each part is changed by the one module that is named with it.
+ */
+import type {
+  ElectionState,
+  Epoch,
+  Handover,
+  Instant,
+  LeaderPosition,
+  LineageEntry,
+  MemberName,
+  Offset,
+  Position,
+  ClaimWay,
+} from "@leasehold/election";
+import type { RoleCommand } from "./action.ts";
+import type { StartFacts } from "./config.ts";
+import type {
+  ControlObservation,
+  ControlRequest,
+  GuardObservation,
+  MemberRecord,
+  MemberReport,
+  Permit,
+  PodsObservation,
+  RedisAddress,
+  RedisInfo,
+  RedisProcess,
+  SliceObservation,
+} from "./observation.ts";
+
+export interface MemberState {
+  readonly start: StartFacts;
+  readonly election: ElectionState;
+  readonly redis: RedisState;
+  readonly permit: Permit | null;
+  readonly guard: GuardObservation | null;
+  readonly record: RecordState;
+  readonly lineage: readonly LineageEntry[];
+  readonly pods: PodsObservation | null;
+  /** Version of the Lease in force when the holder's pod was first seen dead after it was read. */
+  readonly deadSeenUnder: string | null;
+  readonly slice: SliceState;
+  readonly control: ControlObservation | null;
+  readonly handledRequest: string | null;
+  readonly peers: Readonly<Record<MemberName, PeerState>>;
+  readonly poll: PollState;
+  readonly lead: Lead | null;
+  readonly handoff: Handoff | null;
+  /** What the newest try to take the Lease was for; becomes the lead when it commits. */
+  readonly acquiring: Acquiring | null;
+  /** Since when this member may claim a Lease, but holds back (a better copy, a cold start). */
+  readonly holdBack: HoldBack | null;
+  /** A promotion is wanted under an epoch above this one: the last one used for a promotion. */
+  readonly promotedEpoch: Epoch;
+  readonly follow: FollowState;
+  readonly stop: StopState | null;
+  readonly cutter: Cutter | null;
+  /** Drawn once: spreads this member's take-overs. */
+  readonly jitter: number;
+  readonly hangKills: readonly Instant[];
+  /** Counter of ids for role commands, awaited offsets and records. */
+  readonly nextId: number;
+  /** What was said last about a standing trouble, so that it is said once. */
+  readonly trouble: string | null;
+  readonly failsafe: FailsafeState;
+  /** Promises decided but not answered: the record is being made durable first. */
+  readonly pendingPromises: readonly { readonly requestId: number; readonly epoch: Epoch }[];
+  /** Invariants that were found broken: this process does not lead any more. */
+  readonly broken: readonly string[];
+}
+
+export interface RedisState {
+  /** Newest full answer of the present process. */
+  readonly info: RedisInfo | null;
+  readonly infoAt: Instant | null;
+  readonly process: RedisProcess | null;
+  readonly silentSince: Instant | null;
+  readonly busySince: Instant | null;
+  /** Anything was answered or refused since this process started. */
+  readonly seen: boolean;
+  /** The guard's life under which `process` was named. */
+  readonly guardBootId: string | null;
+  /** Proof that `process` is dead: refused socket, guard's report, newer guard, newer run_id. */
+  readonly dead: boolean;
+  readonly killed: Instant | null;
+  readonly data: DataTrust | null;
+  /** Redis restarted since it last followed the holder or led. */
+  readonly coldStart: boolean;
+  readonly role: RoleState;
+  /** Positions of the last seconds, oldest first: what an fsync has surely reached. */
+  readonly samples: readonly { readonly at: Instant; readonly position: Position }[];
+}
+
+export interface DataTrust {
+  readonly runId: string;
+  /**
+   * live: INFO says where it stands. exact, restored: the record says it. empty: nothing in it.
+   * half: a full sync was cut.
+   */
+  readonly kind: "live" | "exact" | "restored" | "empty" | "half";
+  readonly position: Position | null;
+}
+
+export interface RoleState {
+  /**
+   * unknown: a predecessor's or unanswered command may still run. demoted: confirmed. primary: a
+   * promotion was answered. promoting: one was sent.
+   */
+  readonly known: "unknown" | "demoted" | "promoting" | "primary";
+  readonly pending: readonly PendingRole[];
+  /** When the newest answer came: older probes may still tell of the time before it. */
+  readonly doneAt: Instant | null;
+}
+
+export interface PendingRole {
+  readonly id: number;
+  readonly command: RoleCommand;
+  readonly at: Instant;
+}
+
+export interface RecordState {
+  /** As durable on disk. */
+  readonly saved: MemberRecord | null;
+  readonly savedAt: Instant | null;
+  readonly pending: { readonly seq: number; readonly record: MemberRecord } | null;
+  readonly failedAt: Instant | null;
+}
+
+export interface SliceState {
+  readonly seen: SliceObservation | null;
+  readonly pending: { readonly seq: number; readonly epoch: Epoch; readonly at: Instant } | null;
+  readonly retryAt: Instant | null;
+}
+
+export interface PeerState {
+  /** Newest report, null while none was ever had. */
+  readonly report: MemberReport | null;
+  readonly at: Instant;
+  /** False: the newest question stayed without an answer. */
+  readonly answered: boolean;
+}
+
+export interface PollState {
+  readonly round: number;
+  readonly startedAt: Instant | null;
+  readonly doneAt: Instant | null;
+  /** Start of the newest round that has ended: how fresh the reports are. */
+  readonly freshFrom: Instant | null;
+}
+
+export interface Acquiring {
+  readonly way: ClaimWay;
+  readonly handover: Handover | null;
+  readonly before: Before;
+}
+
+/** The holder before this term, and the position that a restarted Redis is measured by. */
+export interface Before {
+  readonly holder: MemberName | null;
+  readonly position: LeaderPosition | null;
+  /** The group never had a byte: there is nothing that an empty member could lose. */
+  readonly virgin: boolean;
+}
+
+/** From a right that was won to a Redis that is open for writes (section 3, the promotion path). */
+export interface Lead {
+  readonly epoch: Epoch;
+  readonly way: ClaimWay | "resume" | "abort" | "promises";
+  readonly phase: "won" | "recording" | "promoting" | "publishing" | "open";
+  readonly since: Instant;
+  readonly handover: Handover | null;
+  readonly before: Before;
+  readonly replid: string | null;
+  readonly pausedAt: Instant | null;
+  /** `min-replicas-to-write` was set. */
+  readonly guarded: boolean;
+  /** Members to whom this term was offered for their better copy. */
+  readonly deferred: readonly MemberName[];
+}
+
+/** A planned or forced change away from this member. */
+export interface Handoff {
+  readonly cause: "request" | "stop" | "redisDied" | "betterCopy" | "disk";
+  readonly phase:
+    | "choosing"
+    | "pausing"
+    | "draining"
+    | "demoting"
+    | "comparing"
+    | "transferring"
+    | "leaving";
+  readonly since: Instant;
+  readonly request: ControlRequest | null;
+  readonly to: MemberName | null;
+  /** Offset at the confirmed demotion. */
+  readonly offset: Offset | null;
+  readonly replid: string | null;
+  /** Id of the awaited offset. */
+  readonly awaiting: number | null;
+  readonly askAgainAt: Instant | null;
+  readonly tried: readonly MemberName[];
+  /** seq of the transfer that was sent. */
+  readonly trySeq: number | null;
+}
+
+export interface HoldBack {
+  readonly version: string;
+  readonly since: Instant;
+  readonly why: string;
+}
+
+export interface FollowState {
+  readonly upstream: RedisAddress | null;
+  readonly at: Instant | null;
+}
+
+export interface StopState {
+  readonly since: Instant;
+  /** SIGTERM to the sidecar came. */
+  readonly terminated: boolean;
+  readonly reported: boolean;
+  /** Redis ended after a confirmed demotion and our report. */
+  readonly ended: boolean;
+}
+
+/** A demoted member goes on cutting late clients for a while. */
+export interface Cutter {
+  readonly since: Instant;
+  readonly unpaused: boolean;
+  readonly cuts: number;
+}
+
+export interface FailsafeState {
+  readonly askedAt: Instant | null;
+  readonly active: boolean;
+  /** Newest lineage epoch that every member recorded in a promise round. */
+  readonly lineageEpoch: Epoch;
+}
