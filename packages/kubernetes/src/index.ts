@@ -3,6 +3,18 @@ export { inClusterAccess, kubeconfigAccess, parseKubeconfig } from "./api/access
 export type { ApiAnswer } from "./api/answer.ts";
 export type { ApiCall, ApiClient } from "./api/client.ts";
 export { createApiClient } from "./api/client.ts";
+export type { ControlAnswers, ControlAnswersOptions } from "./control.ts";
+export { createControlAnswers } from "./control.ts";
+export type { GroupWatcherOptions, PodReader } from "./group-watcher.ts";
+export { createGroupWatcher, createPodReader } from "./group-watcher.ts";
 export type { LeaseStoreOptions } from "./lease-store.ts";
 export { createLeaseStore } from "./lease-store.ts";
 export * from "./names.ts";
+export type { PodPorts } from "./pods.ts";
+export type { PodReference } from "./slice.ts";
+export type { SliceStoreOptions, WatchableSliceStore } from "./slice-store.ts";
+export { createSliceStore } from "./slice-store.ts";
+export type { History, HistoryEntry, HistoryState } from "./history.ts";
+export { createHistory } from "./history.ts";
+export type { Announcement, Journal, JournalOptions } from "./journal.ts";
+export { createJournal } from "./journal.ts";

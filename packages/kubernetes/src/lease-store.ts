@@ -14,8 +14,7 @@ import type {
   LeaseWriteOutcome,
   VersionedLease,
 } from "@leasehold/election";
-import { messageOf, wordsOfAnswer } from "./api/answer.ts";
-import { asApiObject } from "./api/object.ts";
+import { messageOf, objectIn, wordsOfAnswer } from "./api/answer.ts";
 import { keepWatching } from "./api/watch-loop.ts";
 import { leaseOf, recordOf } from "./lease-record.ts";
 import { createObjectCache } from "./object-cache.ts";
@@ -114,11 +113,6 @@ export function createLeaseStore(options: LeaseStoreOptions): LeaseStore {
   }
 
   return { read, write, watch };
-}
-
-/** The stored object in an answer with exactly this code. */
-function objectIn(answer: ApiAnswer, status: number): ApiObject | null {
-  return answer.kind === "answered" && answer.status === status ? asApiObject(answer.body) : null;
 }
 
 function statusAndWords(answer: ApiAnswer): { status: number | null; message: string } {

@@ -1,6 +1,7 @@
 /** Reads answers: bounded, as JSON, with the one header that matters. */
 import type { IncomingMessage } from "node:http";
-import { isRecord } from "./object.ts";
+import { asApiObject, isRecord } from "./object.ts";
+import type { ApiObject } from "./object.ts";
 
 export type ApiAnswer =
   | {
@@ -29,6 +30,11 @@ export async function readAnswer(response: IncomingMessage): Promise<ApiAnswer> 
   const status = response.statusCode ?? 0;
   if (body === undefined && status < 300) throw new Error("the answer is not JSON");
   return { kind: "answered", status, body: body ?? text, retryAfterMs: retryAfterMsOf(response) };
+}
+
+/** The stored object in an answer with exactly this code; null for everything else. */
+export function objectIn(answer: ApiAnswer, status: number): ApiObject | null {
+  return answer.kind === "answered" && answer.status === status ? asApiObject(answer.body) : null;
 }
 
 /** The words of a `Status` body, or of whatever else was answered, cut to a readable length. */

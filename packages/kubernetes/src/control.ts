@@ -1,0 +1,92 @@
+/**
+ * What people ask of a group, through the ConfigMap `<group>-control`: so Kubernetes' RBAC and
+ * audit log decide and record who may. Keys: names.ts. What cannot be read counts as not there.
+ */
+import type { ControlObservation, ControlRequest, RequestResult } from "@leasehold/replication";
+import { objectIn, wordsOfAnswer } from "./api/answer.ts";
+import { isRecord, recordAt, textAt } from "./api/object.ts";
+import { listOf, parseText, text } from "./json.ts";
+import { CONTROL_KEY, controlName } from "./names.ts";
+import { objectPath } from "./paths.ts";
+import { saysConflict, saysMissing } from "./status.ts";
+import type { ApiClient } from "./api/client.ts";
+import type { ApiObject } from "./api/object.ts";
+import type { Shape } from "./json.ts";
+
+/** Null: the ConfigMap does not exist. */
+export function controlOf(configMap: ApiObject | null): ControlObservation {
+  const at = (key: string): string | undefined => dataAt(configMap, key);
+  return {
+    paused: at(CONTROL_KEY.paused) === "true",
+    request: parseText(at(CONTROL_KEY.request), controlRequest),
+    forgotten: parseText(at(CONTROL_KEY.forgotten), listOf(text)) ?? [],
+  };
+}
+
+export interface ControlAnswers {
+  /**
+   * Writes the answer to a request and takes the request away. Does nothing if the request is no
+   * longer there; rejects if it could not be done within the deadline.
+   */
+  finish(requestId: string, result: RequestResult, deadlineMs: number): Promise<void>;
+}
+
+export interface ControlAnswersOptions {
+  readonly client: ApiClient;
+  readonly group: string;
+  readonly wallClock?: () => Date;
+}
+
+const MAX_TRIES = 4;
+
+export function createControlAnswers(options: ControlAnswersOptions): ControlAnswers {
+  const { client, group } = options;
+  const wallClock = options.wallClock ?? (() => new Date());
+  const name = controlName(group);
+  const path = objectPath("configmaps", client.namespace, name);
+
+  /** True: there is nothing left to do. */
+  async function tryOnce(
+    requestId: string,
+    result: RequestResult,
+    deadlineMs: number,
+  ): Promise<boolean> {
+    const read = await client.request({ method: "GET", path, deadlineMs });
+    if (saysMissing(read, name)) return true;
+    const configMap = objectIn(read, 200);
+    if (!configMap) throw new Error(`${name} was not read: ${wordsOfAnswer(read)}`);
+    const request = parseText(dataAt(configMap, CONTROL_KEY.request), controlRequest);
+    if (request?.id !== requestId) return true;
+    const { [CONTROL_KEY.request]: _done, ...data } = recordAt(configMap, "data");
+    const answer = { id: requestId, ...result, at: wallClock().toISOString() };
+    const body = { ...configMap, data: { ...data, [CONTROL_KEY.answer]: JSON.stringify(answer) } };
+    const written = await client.request({ method: "PUT", path, body, deadlineMs });
+    if (saysConflict(written)) return false;
+    if (written.kind === "answered" && written.status === 200) return true;
+    throw new Error(`${name} was not written: ${wordsOfAnswer(written)}`);
+  }
+
+  return {
+    async finish(requestId, result, deadlineMs) {
+      const endMs = performance.now() + deadlineMs;
+      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+        const leftMs = endMs - performance.now();
+        if (leftMs <= 0) break;
+        if (await tryOnce(requestId, result, leftMs)) return;
+      }
+      throw new Error(`${name} changes too often: request ${requestId} was not answered`);
+    },
+  };
+}
+
+const controlRequest: Shape<ControlRequest> = (value) => {
+  if (!isRecord(value)) return null;
+  const id = text(value["id"]);
+  const { kind, force } = value;
+  if (id === null || (kind !== "switchover" && kind !== "failover")) return null;
+  return { id, kind, to: text(value["to"]), force: force === true };
+};
+
+function dataAt(configMap: ApiObject | null, key: string): string | undefined {
+  return textAt(recordAt(configMap, "data"), key) ?? undefined;
+}

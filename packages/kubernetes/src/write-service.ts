@@ -1,0 +1,55 @@
+/**
+ * The write Service as far as slices depend on it: its uid (owner of the slices), its families
+ * and the port name that the slices must repeat for kube-proxy to believe them.
+ */
+import { objectIn, wordsOfAnswer } from "./api/answer.ts";
+import { isRecord, listAt, recordAt, textAt } from "./api/object.ts";
+import { objectPath } from "./paths.ts";
+import type { ApiClient } from "./api/client.ts";
+import type { ApiObject } from "./api/object.ts";
+import type { Family } from "./names.ts";
+
+export interface WriteService {
+  readonly name: string;
+  readonly uid: string;
+  /** Its first one is its primary family. */
+  readonly families: readonly Family[];
+  /** Empty: the Service's one port has no name. */
+  readonly portName: string;
+  readonly appProtocol: string | null;
+}
+
+/** Rejects with a sentence if it does not exist, has no port, or the API does not answer. */
+export async function readWriteService(
+  client: ApiClient,
+  name: string,
+  deadlineMs: number,
+): Promise<WriteService> {
+  const path = objectPath("services", client.namespace, name);
+  const answer = await client.request({ method: "GET", path, deadlineMs });
+  const object = objectIn(answer, 200);
+  if (object) return serviceOf(object, name);
+  throw new Error(
+    `the write Service ${client.namespace}/${name} was not read (${wordsOfAnswer(answer)}): ` +
+      `it must exist, without a selector, before anybody can lead`,
+  );
+}
+
+function serviceOf(object: ApiObject, name: string): WriteService {
+  const spec = recordAt(object, "spec");
+  const ports = listAt(spec, "ports");
+  const port = ports.find((item) => textAt(item, "name") === "redis") ?? ports[0];
+  if (!isRecord(port)) {
+    throw new Error(`the write Service ${name} has no port: give it one named redis`);
+  }
+  const listed = listAt(spec, "ipFamilies").filter(
+    (family): family is Family => family === "IPv4" || family === "IPv6",
+  );
+  return {
+    name,
+    uid: object.metadata.uid,
+    families: listed.length > 0 ? listed : ["IPv4"],
+    portName: textAt(port, "name") ?? "",
+    appProtocol: textAt(port, "appProtocol"),
+  };
+}
