@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 
@@ -72,11 +73,28 @@ test("ends what the command leaves behind in its group", async () => {
   expect(isAlive(left)).toBe(false);
 });
 
-test("kills a command that does not end within its grace", async () => {
-  const script = "trap '' TERM; echo ready; while :; do sleep 0.05; done";
+test("kills a command that does not end within its grace, and descendants of other groups", async () => {
+  const script = "trap '' TERM; setsid sleep 30 & echo $!; while :; do sleep 0.05; done";
   const child = superviseShell(script, "graceMs: 100");
-  await firstLine(child);
+  const left = Number(await firstLine(child));
   const code = exitCode(child);
   child.kill("SIGTERM");
   expect(await code).toBe(143);
+  await expect.poll(() => isAlive(left), { timeout: 10_000 }).toBe(false);
+});
+
+test("does not take npm's echo of a signal for a second one", async () => {
+  const script =
+    "trap 'sleep 0.3; echo ended; exit 0' INT; echo ready; while :; do sleep 0.05; done";
+  const child = superviseShell(script);
+  const lines: string[] = [];
+  const output = createInterface({ input: child.stdout! });
+  output.on("line", (line) => lines.push(line));
+  await once(output, "line");
+  const ended = Promise.all([once(output, "close"), exitCode(child)]);
+  child.kill("SIGINT");
+  await setImmediate();
+  child.kill("SIGINT");
+  await ended;
+  expect(lines).toEqual(["ready", "ended"]);
 });

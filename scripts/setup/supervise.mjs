@@ -1,8 +1,10 @@
 /**
- * Runs a command in a process group of its own and leaves nothing of that group behind.
+ * Runs a command in a process group of its own and leaves nothing of it behind.
  *
- * SIGINT, SIGTERM and SIGHUP go on to the whole group, which then has `graceMs` to end; a second
- * signal or the end of that time kills it. What has left the group by itself is out of reach.
+ * SIGINT, SIGTERM and SIGHUP go on to the whole group, which then has `graceMs` to end. The end of
+ * that time, or a second signal, kills the group and all descendants, whatever group they chose.
+ * What outlives the command in its group is ended too; what left the group and lost its parent by
+ * then is out of reach.
  *
  * @typedef {NodeJS.Signals} Signal
  *
@@ -13,12 +15,15 @@
  */
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
+import { descendantsOf } from "./process-tree.mjs";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** @type {readonly Signal[]} */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 const GRACE_MS = 20_000;
+/** npm passes on what a terminal has sent to all: the same signal again within this time. */
+const ECHO_MS = 1_000;
 const LEFTOVERS_MS = 5_000;
 const POLL_MS = 50;
 
@@ -69,12 +74,18 @@ function exitOf(child) {
 function relaySignals(pid, graceMs) {
   /** @type {Signal | null} */
   let received = null;
+  let receivedAtMs = 0;
   /** @type {NodeJS.Timeout | undefined} */
   let timer;
   const relay = (/** @type {Signal} */ signal) => {
-    signalGroup(pid, received ? "SIGKILL" : signal);
-    received ??= signal;
-    timer ??= setTimeout(() => signalGroup(pid, "SIGKILL"), graceMs);
+    if (received !== null) {
+      if (performance.now() - receivedAtMs > ECHO_MS) killTree(pid);
+      return;
+    }
+    received = signal;
+    receivedAtMs = performance.now();
+    timer = setTimeout(() => killTree(pid), graceMs);
+    signalGroup(pid, signal);
   };
   // A session of its own does not hear of a changed window size either.
   const resized = () => signalGroup(pid, "SIGWINCH");
@@ -96,13 +107,29 @@ function relaySignals(pid, graceMs) {
  * @returns {boolean} false if the group has no process any more
  */
 function signalGroup(pid, signal) {
-  if (pid === undefined) return false;
+  return pid !== undefined && sendSignal(-pid, signal);
+}
+
+/**
+ * @param {number} pid Negative: the group of that number.
+ * @param {Signal | 0} signal
+ * @returns {boolean} false if there is no such process
+ */
+function sendSignal(pid, signal) {
   try {
-    return process.kill(-pid, signal);
+    return process.kill(pid, signal);
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
     throw error;
   }
+}
+
+/** @param {number | undefined} pid */
+function killTree(pid) {
+  // Listed before the first of them dies: an orphan's line of descent is lost.
+  const tree = pid === undefined ? [] : descendantsOf(pid);
+  signalGroup(pid, "SIGKILL");
+  for (const one of tree) sendSignal(one, "SIGKILL");
 }
 
 /** @param {number | undefined} pid */
