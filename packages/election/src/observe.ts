@@ -133,8 +133,9 @@ function leadsAfterPredecessor(state: ElectionState, record: LeaseRecord): boole
 /** Same pod, other process, and that process wrote this version. */
 export function isOwnPredecessor(state: ElectionState, record: LeaseRecord): boolean {
   const holder = record.holder === null ? null : parseIdentity(record.holder);
-  if (holder === null || holder.podUid !== state.podUid || holder.nonce === state.nonce)
+  if (holder === null || holder.podUid !== state.podUid || holder.nonce === state.nonce) {
     return false;
+  }
   return nonceOfAttempt(record.attempt) === holder.nonce;
 }
 

@@ -7,7 +7,7 @@ import type { Instant } from "./instant.ts";
 import { leaderElapsedMs } from "./instant.ts";
 import { learnEpoch } from "./observe.ts";
 import type { PromiseAnswer, PromiseRequest } from "./promise.ts";
-import type { Epoch, Identity, LineageEntry, MemberName } from "./record.ts";
+import type { Epoch, LineageEntry, MemberName } from "./record.ts";
 import { recordOf, type ElectionState, type Term } from "./state.ts";
 import { validityMs } from "./timing.ts";
 import { gaveWithUnknownOutcome } from "./write.ts";
@@ -79,7 +79,7 @@ export function startRound(
     },
   };
   const request = {
-    holder: state.me as Identity,
+    holder: state.me,
     epoch,
     round,
     lineage,

@@ -107,7 +107,7 @@ export function listsInForce(state: ElectionState): readonly MemberName[] {
     state.view.kind === "present" ? Object.keys(state.view.lease.record.members) : [];
   const names = new Set(confirmed);
   for (const one of state.tries) for (const name of one.members) names.add(name);
-  return [...names].sort();
+  return [...names].toSorted();
 }
 
 /**

@@ -14,7 +14,7 @@ export function uniteLineages(
 ): readonly LineageEntry[] {
   const byEpoch = new Map<Epoch, LineageEntry>();
   for (const lineage of lineages) for (const entry of lineage) byEpoch.set(entry.epoch, entry);
-  return [...byEpoch.values()].sort((a, b) => a.epoch - b.epoch).slice(-LINEAGE_LENGTH);
+  return [...byEpoch.values()].toSorted((a, b) => a.epoch - b.epoch).slice(-LINEAGE_LENGTH);
 }
 
 /** What Redis says of its own history. */

@@ -52,8 +52,9 @@ function noteChange(turn: Turn, active: boolean): void {
 function needsPromises(turn: Turn): boolean {
   const { election, stop } = turn.state;
   const { term } = election;
-  if (stop !== null || gaveWithUnknownOutcome(election) || turn.state.broken.length > 0)
+  if (stop !== null || gaveWithUnknownOutcome(election) || turn.state.broken.length > 0) {
     return false;
+  }
   if (term === null) return isRestartedLeader(turn);
   const confirmed = term.confirmed?.from;
   if (confirmed === undefined) return true;
@@ -73,7 +74,7 @@ function askedMembers(state: MemberState): readonly MemberName[] {
   const { saved } = state.record;
   const recorded = [...(saved?.members ?? []), ...(saved?.membersSent ?? [])];
   const known = state.election.view.kind === "unread" ? recorded : listsInForce(state.election);
-  return [...new Set([...known, state.start.member])].sort();
+  return [...new Set([...known, state.start.member])].toSorted();
 }
 
 function ask(turn: Turn, leads: boolean): void {

@@ -211,8 +211,9 @@ export function offsetAwaited(
   const { handoff } = turn.state;
   if (handoff === null || handoff.awaiting !== answer.id) return;
   if (handoff.phase === "draining") {
-    if (!answer.equal)
+    if (!answer.equal) {
       return backOut(turn, `${handoff.to ?? "?"} did not catch up within the pause`);
+    }
     if (right(turn) <= 0) return dropWithoutRight(turn);
     // From here no client can write here; replicas stay attached and drain (U1).
     set(turn, { lead: null });
@@ -279,8 +280,9 @@ function planTransferring(turn: Turn): void {
   const own = election.tries.find((one) => one.seq === handoff.trySeq);
   const refused = own === undefined;
   const late = waiterElapsedMs(handoff.since, turn.at) > TRANSFER_MS;
-  if (refused || !own.open || late)
+  if (refused || !own.open || late) {
     abort(turn, refused ? "the transfer was refused" : "the transfer's outcome is unknown");
+  }
 }
 
 function transferred(turn: Turn, handoff: Handoff): void {

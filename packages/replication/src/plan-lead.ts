@@ -16,7 +16,7 @@ import { MAX_SKEW_MS, bestRival, clockSkewMs, ineligibility } from "./members.ts
 import { judgeEmpty, mayBeAhead, silentMembers } from "./judge.ts";
 import { uniteLineages } from "./lineage.ts";
 import type { MemberReport } from "./observation.ts";
-import { demoteSurely, planLeadPermit } from "./plan-fence.ts";
+import { demoteSurely, inheritedMs, planLeadPermit } from "./plan-fence.ts";
 import { beginHandoff } from "./plan-handoff.ts";
 import { releaseLease } from "./plan-stop.ts";
 import { askAgain, askPeers, isFreshSince } from "./plan-poll.ts";
@@ -39,6 +39,7 @@ export function planLead(turn: Turn): void {
     case "recording":
       return planWon(turn);
     case "promoting":
+    case undefined:
       return;
     case "publishing":
       return planPublishing(turn);
@@ -60,6 +61,8 @@ function beginLead(turn: Turn): void {
   const { term } = election;
   if (term === null || handoff !== null || right(turn) <= 0 || broken.length > 0) return;
   if (term.epoch <= promotedEpoch || stop !== null) return;
+  // A primary under its predecessor's permit is looked at before it is judged (B11).
+  if (!turn.state.redis.seen && inheritedMs(turn) > 0) return;
   const lead: Lead = {
     epoch: term.epoch,
     way: acquiring?.way ?? "resume",
@@ -85,10 +88,16 @@ function beginLead(turn: Turn): void {
 function staysPrimary(turn: Turn, lead: Lead): boolean {
   const { redis, lineage, permit, start } = turn.state;
   const { info } = redis;
-  if (redis.role.known !== "unknown" || info === null || info.role !== "primary" || redis.dead)
+  if (redis.role.known !== "unknown" || info === null || info.role !== "primary" || redis.dead) {
     return false;
-  if (permit?.kind !== "lead" || permit !== start.permit || permit.deadlineBootMs <= turn.at.bootMs)
+  }
+  if (
+    permit?.kind !== "lead" ||
+    permit !== start.permit ||
+    permit.deadlineBootMs <= turn.at.bootMs
+  ) {
     return false;
+  }
   if (lead.before.position?.runId !== info.runId) return false;
   return lineage.some((entry) => entry.replid === info.replid);
 }

@@ -81,7 +81,7 @@ function sendDraft(turn: Turn, draft: Draft, reason: Reason): void {
 export function planClaim(turn: Turn): void {
   const claim = currentClaim(turn);
   if (claim.kind === "none") return set(turn, { holdBack: null });
-  if (claim.kind === "wait") return planWait(turn, claim.leftMs);
+  if (claim.kind === "wait") return planWait(turn, claim);
   if (turn.state.broken.length > 0 || isOpen(turn)) return;
   if (claim.way === "ownPredecessor") return take(turn, claim.way);
   const why = ineligibility(turn.state, turn.config, turn.at);
@@ -103,9 +103,10 @@ function isOpen(turn: Turn): boolean {
   return due === null || due > 0;
 }
 
-function planWait(turn: Turn, leftMs: number): void {
+/** Without a Lease the answers may prove the first install, and end the wait. */
+function planWait(turn: Turn, claim: Extract<Claim, { readonly kind: "wait" }>): void {
   set(turn, { holdBack: null });
-  if (leftMs <= ASK_BEFORE_MS) askAgain(turn, REPORT_AGE_MS / 2);
+  if (claim.leftMs <= ASK_BEFORE_MS || claim.way === "missing") askAgain(turn, REPORT_AGE_MS / 2);
 }
 
 export function currentClaim(turn: Turn): Claim {

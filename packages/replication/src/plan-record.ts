@@ -41,7 +41,7 @@ function save(turn: Turn, need: RecordNeed): void {
   if (record.pending !== null) return;
   if (record.failedAt !== null && waiterElapsedMs(record.failedAt, turn.at) < RETRY_MS) return;
   const draft = recordDraft(turn);
-  const membersSent = [...new Set([...draft.membersSent, ...(need.membersSent ?? [])])].sort();
+  const membersSent = [...new Set([...draft.membersSent, ...(need.membersSent ?? [])])].toSorted();
   const epoch = Math.max(draft.epoch, need.epoch ?? 0);
   const next = { ...draft, membersSent, epoch };
   set(turn, { nextId: nextId + 1, record: { ...record, pending: { seq: nextId, record: next } } });

@@ -111,8 +111,9 @@ function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): Data
   const known = positionOf(info, turn.state.lineage) !== null;
   if (record?.runId === runId && known) return live;
   if (info.linkUp && known) return live;
-  if (record === null || turn.config.mode === "none")
+  if (record === null || turn.config.mode === "none") {
     return { runId, kind: "empty", position: null };
+  }
   if (record.syncing) return { runId, kind: "half", position: null };
   if (info.keys === 0 && record.keys > 0) return { runId, kind: "empty", position: null };
   if (turn.config.mode === "rdb") return live;
@@ -124,8 +125,9 @@ function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): Data
 
 function restored(runId: string, record: MemberRecord): DataTrust {
   const durable = record.durablePosition;
-  if (durable !== null)
+  if (durable !== null) {
     return { runId, kind: "restored", position: { ...durable, restored: true } };
+  }
   if (record.position === null) return { runId, kind: "empty", position: null };
   // No fsync can be proven: below every other copy of that epoch.
   return { runId, kind: "restored", position: { ...record.position, offset: 0, restored: true } };

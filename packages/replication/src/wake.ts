@@ -15,6 +15,7 @@ import type { Turn } from "./turn.ts";
 const BUSY_MS = 50;
 const SHORTEST_MS = 1;
 const ASK_BEFORE_MS = 1000;
+const ASK_EVERY_MS = 250;
 
 export function nextWakeMs(state: MemberState, at: Instant, config: MemberConfig): number {
   const turn: Turn = { state, actions: [], at, config };
@@ -51,7 +52,10 @@ function claimMs(turn: Turn): number {
   const claim = currentClaim(turn);
   if (claim.kind === "none") return Infinity;
   if (claim.kind === "now") return BUSY_MS;
-  return claim.leftMs > ASK_BEFORE_MS ? claim.leftMs - ASK_BEFORE_MS : Math.min(claim.leftMs, 250);
+  if (claim.way === "missing") return ASK_EVERY_MS;
+  return claim.leftMs > ASK_BEFORE_MS
+    ? claim.leftMs - ASK_BEFORE_MS
+    : Math.min(claim.leftMs, ASK_EVERY_MS);
 }
 
 function renewalMs(turn: Turn): number {
