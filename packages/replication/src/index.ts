@@ -10,3 +10,4 @@ export * from "./reason.ts";
 export * from "./report.ts";
 export type { MemberState } from "./state.ts";
 export { nextWakeMs } from "./wake.ts";
+export { configProblems } from "./validate-config.ts";
