@@ -102,7 +102,7 @@ describe.concurrent.each(shells())("guard in $name", ({ shell }) => {
       ["no nonce", "lead 99999999999\n"],
       ["a word too many", "follow n1 n2\n"],
       ["text that a shell might execute", "$(touch pwned) `touch pwned` ; true\n"],
-    ])("kills Redis for %s instead", async ([, text], { guarded }) => {
+    ] as const)("kills Redis for %s instead", async ([, text], { guarded }) => {
       guarded.write("permit", FOLLOW);
       guarded.start();
       const { pid } = await guarded.until(running);
@@ -282,7 +282,7 @@ describe.concurrent.each(shells())("guard in $name", ({ shell }) => {
   it.for([
     ["no run directory", { LEASEHOLD_RUN_DIR: "/nowhere" }],
     ["a stop time-out that is no number", { LEASEHOLD_STOP_TIMEOUT_SECONDS: "1m" }],
-  ])("refuses %s with exit code 64", async ([, env], { guarded }) => {
+  ] as const)("refuses %s with exit code 64", async ([, env], { guarded }) => {
     guarded.start({ env });
     expect(await guarded.ended()).toBe(64);
   });
