@@ -26,6 +26,7 @@ const PHASES: readonly Phase[] = [
   { name: "format", command: ["oxfmt", "--check"], suites: [] },
   { name: "lint", command: ["oxlint"], suites: [] },
   { name: "types", command: [...TURBO, "//#types"], suites: [] },
+  { name: "bundles", command: [...TURBO, "build"], suites: [] },
   { name: "repository rules", command: [...TURBO, "//#test:repo"], suites: ["repo"] },
   { name: "unit tests", command: [...TURBO, "--concurrency=2", "test"], suites: ["unit"] },
   {
