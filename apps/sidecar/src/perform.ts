@@ -11,7 +11,7 @@ import type { Action, MemberEventBody, Peer } from "@leasehold/replication";
 import { awaitOffset } from "./await-offset.ts";
 import { withDeadline } from "./bounded.ts";
 import { DEADLINES_MS, PORT_GRACE_MS, roleDeadlineMs } from "./deadlines.ts";
-import type { RuntimePorts } from "./runtime-ports.ts";
+import type { RuntimeEnd, RuntimePorts } from "./runtime-ports.ts";
 
 export class FenceError extends Error {}
 
@@ -20,6 +20,8 @@ export interface PerformContext {
   readonly dispatch: (event: MemberEventBody) => void;
   /** Gives the answer to a member that waits for it. */
   readonly answer: (requestId: number, answer: PromiseAnswer) => void;
+  /** Nothing of the list is performed after it. */
+  readonly end: (end: RuntimeEnd) => void;
 }
 
 type Of<T extends Action["type"]> = Extract<Action, { readonly type: T }>;
@@ -62,7 +64,7 @@ export function perform(action: Action, context: PerformContext): void {
     case "announce":
       return announce(action, context);
     case "exit":
-      return ports.end({ kind: "decided" });
+      return context.end({ kind: "decided" });
   }
 }
 

@@ -70,6 +70,7 @@ export function createRuntime({ start, config, ports, core = CORE }: RuntimePart
     ports,
     dispatch,
     answer: (requestId, answer) => promises.answer(requestId, answer),
+    end,
   };
   let state: MemberState = core.initialState(start, config);
   let isTurning = false;

@@ -98,8 +98,11 @@ function askPeer({ peer, call, agent, options }: Question): Promise<string | nul
       resolve(answer);
     };
     request.once("error", () => settle(null));
-    request.once("close", () => settle(null));
+    // With an answer under way the end of the request says nothing: the reading settles.
+    const closed = (): void => settle(null);
+    request.once("close", closed);
     request.once("response", (response) => {
+      request.removeListener("close", closed);
       void readGenuine(response, { key: options.key, nonce }).then(settle, () => settle(null));
     });
     request.end(body);

@@ -19,6 +19,7 @@ const Member = v.strictObject({
   podUid: described(text, "The pod's UID: a pod of the same name is another one"),
   host: described(host, "The pod's IP: where the others reach Redis and the members' port"),
   priority: described(v.optional(count, 100), "0: never leader. Higher wins among equal copies"),
+  nodeName: described(v.optional(v.string(), ""), "The pod's node, for topology-aware balancers"),
   revision: described(
     v.optional(v.string(), ""),
     "The pod's controller-revision-hash; empty: taken from the API",

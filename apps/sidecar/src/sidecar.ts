@@ -1,0 +1,258 @@
+/**
+ * Puts one sidecar together, in the order that docs/protocol.md section 2 asks for: the members'
+ * port first (a frozen predecessor still holds it), then what the predecessor left, then Redis,
+ * the API and the others.
+ *
+ * Wires only: what is decided is decided in @leasehold/replication, what is done in runtime.ts.
+ */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import {
+  createApiClient,
+  createControlAnswers,
+  createGroupWatcher,
+  createJournal,
+  createLeaseStore,
+  createPodReader,
+  createSliceStore,
+  type ApiClient,
+  type ClusterAccess,
+  type Journal,
+} from "@leasehold/kubernetes";
+import { createRedisServer } from "@leasehold/redis";
+import type { GroupWatcher, MemberConfig, RedisServer, StartFacts } from "@leasehold/replication";
+import { withDeadline } from "./bounded.ts";
+import { openClock, type Clock } from "./clock.ts";
+import { DEADLINES_MS } from "./deadlines.ts";
+import { replaceFileSync } from "./files/atomic.ts";
+import { openRecordFile, type RecordFile } from "./files/record-file.ts";
+import { redisConfPath, renderRedisConf } from "./files/redis-conf.ts";
+import { openRunDirectory, type RunDirectory } from "./files/run-directory.ts";
+import { createPublicServer, currentTopology, type PublicView } from "./http/public-server.ts";
+import { createTopologyStream } from "./http/topology-stream.ts";
+import { listenPatiently } from "./listen.ts";
+import type { Log } from "./log.ts";
+import { createMetrics } from "./metrics.ts";
+import { createPeerClient } from "./peers/peer-client.ts";
+import { createPeerServer } from "./peers/peer-server.ts";
+import { derivePeerKey } from "./peers/signature.ts";
+import { watchRedis, type RedisWatch } from "./redis-watch.ts";
+import { createRuntime, type Runtime } from "./runtime.ts";
+import type { RuntimeEnd, RuntimeObserver, RuntimePorts } from "./runtime-ports.ts";
+import { memberConfig, ordinalOf, socketPath, type Secrets } from "./settings/member-config.ts";
+import type { Settings } from "./settings/schema.ts";
+
+export interface SidecarParts {
+  readonly settings: Settings;
+  readonly secrets: Secrets;
+  readonly access: ClusterAccess;
+  readonly log: Log;
+  readonly end: (end: RuntimeEnd) => void;
+}
+
+export interface Sidecar {
+  /** SIGTERM came. */
+  terminate(): void;
+  /** Ends all it started. Writes what the journal still holds, for a short time. */
+  close(): Promise<void>;
+}
+
+const JOURNAL_CLOSE_MS = 1_500;
+const ANY_ADDRESS = new Set(["::", "0.0.0.0"]);
+
+export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
+  const { settings, secrets, log } = parts;
+  const clock = openClock();
+  const key = derivePeerKey(secrets.peerKey, settings.group);
+  const peerServer = createPeerServer({ key, member: settings.member.name });
+  await listenPatiently(peerServer.server, settings.peers, DEADLINES_MS.predecessor);
+
+  const run = openRunDirectory(settings.directories.run, clock);
+  replaceFileSync(redisConfPath(settings), renderRedisConf(settings, secrets));
+  const recordPath = join(settings.directories.data, "leasehold", "member.json");
+  const record = openRecordFile(recordPath, (words) => log.error(words));
+  const start = await findStart({ settings, clock, run, record });
+
+  const config = memberConfig(settings);
+  const wired = wire({ ...parts, clock, key, run, record, start, config });
+  peerServer.answer({
+    report: () => wired.runtime.report(),
+    offset: () => wired.redis.offset(DEADLINES_MS.ownOffset),
+    hint: () => wired.runtime.dispatch({ type: "leaseChanged" }),
+    promise: (request) => wired.runtime.promise(request),
+  });
+  const publicServer = createPublicServer(wired.view);
+  await listenPatiently(publicServer, settings.http, DEADLINES_MS.predecessor);
+  return {
+    terminate: () => wired.runtime.dispatch({ type: "terminate" }),
+    async close() {
+      peerServer.server.close();
+      publicServer.close();
+      await wired.close();
+      peerServer.server.closeAllConnections();
+      publicServer.closeAllConnections();
+    },
+  };
+}
+
+interface Found {
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly run: RunDirectory;
+  readonly record: RecordFile;
+}
+
+/** What this process is, and what its predecessor left. */
+async function findStart({ settings, clock, run, record }: Found): Promise<StartFacts> {
+  const { member, announce, redis, peers } = settings;
+  return {
+    at: clock(),
+    member: member.name,
+    podUid: member.podUid,
+    nonce: randomBytes(6).toString("hex"),
+    ordinal: ordinalOf(member.name),
+    address: { host: announce.host || member.host, port: announce.port ?? redis.port },
+    peerPort: peers.port,
+    revision: member.revision,
+    record: await withDeadline(record.read(), DEADLINES_MS.recordRead),
+    permit: run.readPermit(),
+    guard: run.readGuard(),
+  };
+}
+
+interface Wiring extends SidecarParts {
+  readonly clock: Clock;
+  readonly key: Buffer;
+  readonly run: RunDirectory;
+  readonly record: RecordFile;
+  readonly start: StartFacts;
+  readonly config: MemberConfig;
+}
+
+interface Wired {
+  readonly runtime: Runtime;
+  readonly redis: RedisServer;
+  readonly view: PublicView;
+  close(): Promise<void>;
+}
+
+function wire(wiring: Wiring): Wired {
+  const { settings, start, config, clock, log, run, record } = wiring;
+  const { group, namespace } = settings;
+  const adapters = createAdapters(wiring);
+  const { client, leases, redis, peers, journal } = adapters;
+  const metrics = createMetrics();
+  const stream = createTopologyStream(start.nonce, () => currentTopology(view));
+  const observer: RuntimeObserver = {
+    ...metrics.observer,
+    handled(event) {
+      metrics.observer.handled(event);
+      // A role that was just changed is looked at now, not at the next question.
+      if (event.type === "redisRoleDone") watches.redis.nudge();
+    },
+    turned: () => stream.refresh(() => currentTopology(view)),
+  };
+  const runtime = createRuntime({
+    start,
+    config,
+    ports: { ...adapters, clock, draw: Math.random, log, run, record, observer, end: wiring.end },
+  });
+  const view: PublicView = {
+    group,
+    namespace,
+    status: () => runtime.status(),
+    report: () => runtime.report(),
+    isLive: () => runtime.idleMs() < 2 * config.leaseDurationMs,
+    metrics: () => metrics.render(view),
+    stream,
+  };
+  const watches = watchEverything(runtime, { ...adapters, run, leases });
+  runtime.dispatch({ type: "tick" });
+  return {
+    runtime,
+    redis,
+    view,
+    async close() {
+      runtime.stop();
+      watches.stop();
+      stream.close();
+      peers.close();
+      await Promise.all([journal.close(JOURNAL_CLOSE_MS), redis.close()]);
+      client.close();
+    },
+  };
+}
+
+interface Adapters extends Pick<
+  RuntimePorts,
+  "leases" | "slices" | "pods" | "control" | "redis" | "peers"
+> {
+  readonly client: ApiClient;
+  readonly journal: Journal;
+  readonly watcher: GroupWatcher;
+}
+
+function createAdapters({ settings, secrets, access, start, config, key }: Wiring): Adapters {
+  const { group, namespace, member, peers } = settings;
+  const client = createApiClient({ ...access, namespace });
+  const pod = { name: member.name, uid: member.podUid, nodeName: member.nodeName || null };
+  const slices = createSliceStore({ client, group, pod, podIps: [start.address.host] });
+  const ports = { redisPort: start.address.port, peerPort: peers.port };
+  return {
+    client,
+    slices,
+    leases: createLeaseStore({ client, group, watchSilenceMs: 2.5 * config.renewIntervalMs }),
+    pods: createPodReader({ client, group, ports }),
+    watcher: createGroupWatcher({ client, group, ports, slices }),
+    control: createControlAnswers({ client, group }),
+    journal: createJournal({ client, group, pod }),
+    redis: createRedisServer({
+      socket: socketPath(settings),
+      username: settings.redis.username,
+      password: secrets.redisPassword,
+    }),
+    peers: createPeerClient({
+      key,
+      localAddress: ANY_ADDRESS.has(peers.host) ? undefined : peers.host,
+    }),
+  };
+}
+
+interface Watches {
+  readonly redis: RedisWatch;
+  stop(): void;
+}
+
+/** Everything that tells the core something without having been asked. */
+function watchEverything(
+  runtime: Runtime,
+  sources: Pick<Adapters, "leases" | "redis" | "watcher"> & { readonly run: RunDirectory },
+): Watches {
+  const redis = watchRedis(sources.redis, (observation) =>
+    runtime.dispatch({ type: "redisObserved", observation }),
+  );
+  const stopLeases = sources.leases.watch((resourceVersion) =>
+    runtime.dispatch({
+      type: "leaseChanged",
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    }),
+  );
+  const stopRun = sources.run.watch({
+    guard: (guard) => runtime.dispatch({ type: "guardObserved", guard }),
+    stopRequested: () => runtime.dispatch({ type: "stopRequested" }),
+  });
+  sources.watcher.start({
+    pods: (pods) => runtime.dispatch({ type: "podsObserved", pods }),
+    slice: (slice) => runtime.dispatch({ type: "sliceObserved", slice }),
+    control: (control) => runtime.dispatch({ type: "controlObserved", control }),
+  });
+  return {
+    redis,
+    stop() {
+      redis.stop();
+      stopLeases();
+      stopRun();
+      sources.watcher.stop();
+    },
+  };
+}

@@ -1,0 +1,223 @@
+import { get, request, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { MemberStatus } from "@leasehold/replication";
+import { createPublicServer, currentTopology, type PublicView } from "../src/http/public-server.ts";
+import { createTopologyStream, type TopologyStream } from "../src/http/topology-stream.ts";
+import { topologyOf, type Topology } from "../src/http/topology.ts";
+import { createMetrics, METRICS } from "../src/metrics.ts";
+import { INFO, REPLICA, REPORT, STATUS } from "./fixtures.ts";
+
+let status: MemberStatus = STATUS;
+let live = true;
+let server: Server;
+let stream: TopologyStream;
+let view: PublicView;
+let port = 0;
+
+beforeEach(async () => {
+  status = STATUS;
+  live = true;
+  const metrics = createMetrics();
+  const base = { group: "orders", namespace: "shop", status: () => status, report: () => REPORT };
+  stream = createTopologyStream("p1", () => currentTopology(base));
+  view = { ...base, isLive: () => live, metrics: () => metrics.render(base), stream };
+  server = createPublicServer(view);
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  port = (server.address() as AddressInfo).port;
+});
+afterEach(async () => {
+  stream.close();
+  server.closeAllConnections();
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+});
+
+const url = (path: string): string => `http://127.0.0.1:${port}${path}`;
+const statusOf = async (path: string): Promise<number> => (await fetch(url(path))).status;
+
+describe("the topology", () => {
+  it("names the published address of the present holder", () => {
+    const topology = currentTopology(view);
+    expect(topology.leader).toEqual({ id: "orders-0", host: "10.0.0.1", port: 6379 });
+    expect(topology.nodes.map((node) => [node.id, node.role, node.lagBytes])).toEqual([
+      ["orders-0", "primary", 0],
+      ["orders-1", "replica", 100],
+    ]);
+  });
+
+  it("names nobody while the slice is of an earlier holder", () => {
+    const facts = { group: "orders", namespace: "shop", self: REPORT };
+    const moved = { ...STATUS, holder: "orders-1_u1_n1" };
+    expect(topologyOf({ ...facts, status: moved }).leader).toBeNull();
+    expect(topologyOf({ ...facts, status: { ...STATUS, slice: null } }).leader).toBeNull();
+  });
+
+  it("gives no lag to a copy of another history", () => {
+    const peers = [{ ...REPLICA, replid: "r6" }];
+    const facts = { group: "orders", namespace: "shop", self: REPORT };
+    const topology = topologyOf({ ...facts, status: { ...STATUS, peers } });
+    expect(topology.nodes[1]?.lagBytes).toBeNull();
+  });
+});
+
+describe("the public port", () => {
+  it("answers balancers and probes by status", async () => {
+    expect(await statusOf("/v1/primary")).toBe(200);
+    expect(await statusOf("/v1/replica")).toBe(503);
+    expect(await statusOf("/probe/ready")).toBe(200);
+    status = {
+      ...STATUS,
+      writable: false,
+      ready: false,
+      redis: { ...INFO, role: "replica" },
+    };
+    expect(await statusOf("/v1/primary")).toBe(503);
+    expect(await statusOf("/v1/replica")).toBe(200);
+    expect(await statusOf("/v1/replica?maxLagBytes=0")).toBe(200);
+    expect(await statusOf("/v1/replica?maxLagBytes=few")).toBe(400);
+    expect(await statusOf("/probe/ready")).toBe(503);
+    live = false;
+    expect(await statusOf("/probe/live")).toBe(503);
+    expect(await statusOf("/probe/started")).toBe(200);
+  });
+
+  it("tells and never takes: other methods are refused, HEAD has no body", async () => {
+    expect((await fetch(url("/v1/topology"), { method: "POST" })).status).toBe(405);
+    const head = await fetch(url("/v1/topology"), { method: "HEAD" });
+    expect([head.status, await head.text()]).toEqual([200, ""]);
+    expect(await statusOf("/v1/nothing")).toBe(404);
+    expect(await statusOf("/constructor")).toBe(404);
+  });
+
+  it("shows every metric with its help, and values as they are now", async () => {
+    const text = await (await fetch(url("/metrics"))).text();
+    expect(METRICS.filter(({ name }) => !text.includes(`# HELP ${name} `))).toEqual([]);
+    expect(text).toContain("leasehold_member_writable 1");
+    expect(text).toContain('leasehold_replication_lag_bytes{replica="orders-1"} 100');
+  });
+
+  it("answers with a sentence when a view throws", async () => {
+    const broken = createPublicServer({
+      ...view,
+      status: () => {
+        throw new Error("not yet");
+      },
+    });
+    await new Promise<void>((resolve) => {
+      broken.listen(0, "127.0.0.1", resolve);
+    });
+    const brokenPort = (broken.address() as AddressInfo).port;
+    const answer = await fetch(`http://127.0.0.1:${brokenPort}/v1/topology`);
+    expect([answer.status, await answer.text()]).toEqual([500, '{"error":"Error: not yet"}\n']);
+    broken.closeAllConnections();
+    broken.close();
+  });
+});
+
+describe("the topology stream", () => {
+  /** Reads events until `count` came. */
+  function read(count: number, headers: Record<string, string> = {}): Reading {
+    const events: Event[] = [];
+    let response: IncomingMessage | undefined;
+    const opened = Promise.withResolvers<void>();
+    const done = Promise.withResolvers<Event[]>();
+    const sent = get(url("/v1/topology/stream"), { headers }, (answer) => {
+      response = answer;
+      let text = "";
+      answer.setEncoding("utf8");
+      answer.on("data", (chunk: string) => {
+        text += chunk;
+        opened.resolve();
+        const blocks = text.split("\n\n");
+        text = blocks.pop() ?? "";
+        for (const block of blocks) if (!block.startsWith(":")) events.push(parse(block));
+        if (events.length >= count) done.resolve(events);
+      });
+    });
+    sent.on("error", () => undefined);
+    return {
+      opened: opened.promise,
+      events: done.promise,
+      close: () => {
+        response?.destroy();
+        sent.destroy();
+      },
+    };
+  }
+
+  it("begins with a snapshot and tells a change of leader at once", async () => {
+    const reading = read(2);
+    await reading.opened;
+    status = { ...STATUS, holder: "orders-1_u1_n1", epoch: 8 };
+    stream.refresh(() => currentTopology(view));
+    const [first, second] = await reading.events;
+    expect([first?.name, first?.id]).toEqual(["topology", "p1:1"]);
+    expect((first?.data as Topology).leader?.id).toBe("orders-0");
+    expect((second?.data as Topology).leader).toBeNull();
+    reading.close();
+  });
+
+  it("keeps moved offsets back, and tells nothing when nothing changed", async () => {
+    const reading = read(2);
+    await reading.opened;
+    status = { ...STATUS, peers: [{ ...REPLICA, offset: 950 }] };
+    stream.refresh(() => currentTopology(view));
+    stream.refresh(() => currentTopology(view));
+    status = { ...STATUS, paused: true };
+    stream.refresh(() => currentTopology(view));
+    const events = await reading.events;
+    expect(events.map((event) => event.id)).toEqual(["p1:1", "p1:2"]);
+    expect((events[1]?.data as Topology).paused).toBe(true);
+    reading.close();
+  });
+
+  it("does not repeat what the reader says it knows", async () => {
+    const first = read(1);
+    await first.events;
+    first.close();
+    const again = read(1, { "last-event-id": "p1:1" });
+    await again.opened;
+    stream.leaderChanging(7, 500);
+    const [event] = await again.events;
+    expect(event?.name).toBe("leaderChanging");
+    again.close();
+  });
+
+  it("refuses the reader that is one too many, with an answer", async () => {
+    const readings = Array.from({ length: 256 }, () => read(1));
+    await Promise.all(readings.map((reading) => reading.opened));
+    const answer = await new Promise<number>((resolve) => {
+      request(url("/v1/topology/stream"), (response) => {
+        response.resume();
+        resolve(response.statusCode ?? 0);
+      }).end();
+    });
+    expect(answer).toBe(503);
+    for (const reading of readings) reading.close();
+  });
+});
+
+interface Event {
+  readonly name: string;
+  readonly id: string;
+  readonly data: unknown;
+}
+
+interface Reading {
+  readonly opened: Promise<void>;
+  readonly events: Promise<readonly Event[]>;
+  close(): void;
+}
+
+function parse(block: string): Event {
+  const field = (name: string): string =>
+    block
+      .split("\n")
+      .find((line) => line.startsWith(`${name}: `))
+      ?.slice(name.length + 2) ?? "";
+  return { name: field("event"), id: field("id"), data: JSON.parse(field("data")) };
+}
