@@ -103,29 +103,11 @@ export function createEvents(options: EventsOptions): Events {
       const fresh = known && performance.now() - known.writtenAtMs < SAME_EVENT_MS;
       if (fresh && (await countUp(key, known, { time, deadlineMs }))) return;
       const name = `${group}.${randomBytes(8).toString("hex")}`;
-      const uid = await uidOfOwner(deadlineMs);
-      const at = secondsOf(time);
+      const owner = { namespace, name: group, uid: await uidOfOwner(deadlineMs) };
       const answer = await client.request({
         method: "POST",
         path: collectionPath("events", namespace),
-        body: {
-          metadata: { name, labels: { [LABEL.group]: group } },
-          involvedObject: {
-            apiVersion: "apps/v1",
-            kind: "StatefulSet",
-            namespace,
-            name: group,
-            uid,
-          },
-          related: { apiVersion: "v1", kind: "Pod", namespace, name: pod.name, uid: pod.uid },
-          reason: reason.charAt(0).toUpperCase() + reason.slice(1),
-          message,
-          type: WARNINGS.has(reason) ? "Warning" : "Normal",
-          source: { component: "leasehold", host: pod.name },
-          firstTimestamp: at,
-          lastTimestamp: at,
-          count: 1,
-        },
+        body: eventOf({ reason, words: message, time }, { name, owner, pod }),
         deadlineMs,
       });
       if (!objectIn(answer, 201)) {
@@ -133,6 +115,33 @@ export function createEvents(options: EventsOptions): Events {
       }
       remember(key, { name, writtenAtMs: performance.now(), count: 1 });
     },
+  };
+}
+
+interface EventPlace {
+  readonly name: string;
+  readonly owner: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string | null;
+  };
+  readonly pod: PodReference;
+}
+
+function eventOf({ reason, words, time }: EventText, { name, owner, pod }: EventPlace): unknown {
+  const { namespace } = owner;
+  const at = secondsOf(time);
+  return {
+    metadata: { name, labels: { [LABEL.group]: owner.name } },
+    involvedObject: { apiVersion: "apps/v1", kind: "StatefulSet", ...owner },
+    related: { apiVersion: "v1", kind: "Pod", namespace, name: pod.name, uid: pod.uid },
+    reason: reason.charAt(0).toUpperCase() + reason.slice(1),
+    message: words,
+    type: WARNINGS.has(reason) ? "Warning" : "Normal",
+    source: { component: "leasehold", host: pod.name },
+    firstTimestamp: at,
+    lastTimestamp: at,
+    count: 1,
   };
 }
 

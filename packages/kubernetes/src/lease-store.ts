@@ -83,36 +83,42 @@ export function createLeaseStore(options: LeaseStoreOptions): LeaseStore {
     });
     const object = objectIn(answer, base ? 200 : 201);
     if (object) return { kind: "committed", lease: remember(object) };
-    if (saysConflict(answer)) return { kind: "conflict" };
-    if (saysInvalid(answer)) return { kind: "invalid", message: wordsOfAnswer(answer) };
-    return { kind: "unknown", ...statusAndWords(answer) };
+    return refusalOf(answer);
   }
 
-  function watch(changed: () => void): () => void {
-    // Without a version the watch begins at the newest one: a trigger needs no more.
-    const query = {
-      watch: "true",
-      fieldSelector: `metadata.name=${group}`,
-      timeoutSeconds: String(WATCH_TIMEOUT_SECONDS),
-    };
-    const call = { path: collection, query, silenceMs: options.watchSilenceMs };
-    return keepWatching(
-      client,
-      {
-        call: () => Promise.resolve(call),
-        opened: changed,
-        event({ type }) {
-          if (type === "ERROR") return false;
-          changed();
-          return true;
-        },
-        ended: () => {},
+  return { read, write, watch: (changed) => watchLease(options, changed) };
+}
+
+/** Whatever is not definitely refused may have been carried out, or may yet be. */
+function refusalOf(answer: ApiAnswer): LeaseWriteOutcome {
+  if (saysConflict(answer)) return { kind: "conflict" };
+  if (saysInvalid(answer)) return { kind: "invalid", message: wordsOfAnswer(answer) };
+  return { kind: "unknown", ...statusAndWords(answer) };
+}
+
+function watchLease(options: LeaseStoreOptions, changed: () => void): () => void {
+  const { client, group, watchSilenceMs: silenceMs } = options;
+  // Without a version the watch begins at the newest one: a trigger needs no more.
+  const query = {
+    watch: "true",
+    fieldSelector: `metadata.name=${group}`,
+    timeoutSeconds: String(WATCH_TIMEOUT_SECONDS),
+  };
+  const call = { path: collectionPath("leases", client.namespace), query, silenceMs };
+  return keepWatching(
+    client,
+    {
+      call: () => Promise.resolve(call),
+      opened: changed,
+      event({ type }) {
+        if (type === "ERROR") return false;
+        changed();
+        return true;
       },
-      WATCH_PAUSES,
-    );
-  }
-
-  return { read, write, watch };
+      ended: () => {},
+    },
+    WATCH_PAUSES,
+  );
 }
 
 function statusAndWords(answer: ApiAnswer): { status: number | null; message: string } {

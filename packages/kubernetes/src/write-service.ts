@@ -19,8 +19,41 @@ export interface WriteService {
   readonly appProtocol: string | null;
 }
 
-/** Rejects with a sentence if it does not exist, has no port, or the API does not answer. */
-export async function readWriteService(
+export interface WriteServiceSource {
+  /**
+   * As read at most a minute ago, for changed families. Rejects with a sentence if it does not
+   * exist, has no port, or the API does not answer.
+   */
+  fresh(deadlineMs: number): Promise<WriteService>;
+  /** As read at any time, so that nobody waits for it while a slice is urgent. */
+  known(deadlineMs: number): Promise<WriteService>;
+  /** To be read again: what depends on it was refused. */
+  forget(): void;
+}
+
+const MAX_AGE_MS = 60_000;
+
+export function createWriteServiceSource(client: ApiClient, name: string): WriteServiceSource {
+  let service: WriteService | null = null;
+  let readAtMs = 0;
+
+  async function fresh(deadlineMs: number): Promise<WriteService> {
+    if (service && performance.now() - readAtMs < MAX_AGE_MS) return service;
+    service = await readWriteService(client, name, deadlineMs);
+    readAtMs = performance.now();
+    return service;
+  }
+
+  return {
+    fresh,
+    known: (deadlineMs) => (service ? Promise.resolve(service) : fresh(deadlineMs)),
+    forget() {
+      service = null;
+    },
+  };
+}
+
+async function readWriteService(
   client: ApiClient,
   name: string,
   deadlineMs: number,

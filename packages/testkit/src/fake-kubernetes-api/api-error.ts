@@ -2,7 +2,8 @@
  * Refusals of the API server as `Status` bodies, with the words of the real one (1.36), so that
  * a client's error handling meets here what it will meet there.
  */
-import type { Resource } from "./resources.ts";
+import { qualified } from "./resource.ts";
+import type { FieldError, Resource } from "./resource.ts";
 
 export interface StatusBody {
   readonly kind: "Status";
@@ -80,11 +81,6 @@ export function conflict(resource: Resource, name: string, cause: string): ApiEr
 export const MODIFIED =
   "the object has been modified; please apply your changes to the latest version and try again";
 
-export interface FieldError {
-  readonly field: string;
-  readonly message: string;
-}
-
 export function invalid(resource: Resource, name: string, errors: readonly FieldError[]): ApiError {
   const causes = errors.map(({ field, message }) => ({
     reason: "FieldValueInvalid",
@@ -105,11 +101,6 @@ export function badRequest(message: string): ApiError {
 
 export function expired(resourceVersion: string, oldest: number): StatusBody {
   return failure(410, `too old resource version: ${resourceVersion} (${oldest})`);
-}
-
-/** `leases.coordination.k8s.io`, or `pods` in the core group. */
-export function qualified(resource: Resource): string {
-  return resource.group ? `${resource.plural}.${resource.group}` : resource.plural;
 }
 
 function detailsOf(resource: Resource, name: string): Record<string, unknown> {

@@ -3,8 +3,8 @@
  * resourceNames as in the real server (for list and watch the name comes from a field selector;
  * a create has no name, so a rule with resourceNames never allows it).
  */
-import { qualified } from "./api-error.ts";
-import type { Resource } from "./resources.ts";
+import { qualified } from "./resource.ts";
+import type { Resource } from "./resource.ts";
 
 export interface PolicyRule {
   readonly apiGroups?: readonly string[];

@@ -6,7 +6,7 @@
  * and `historyLength` changes per resource; older ones are compacted away.
  */
 import type { KubernetesObject, ObjectKey } from "./object.ts";
-import type { Resource } from "./resources.ts";
+import type { Resource } from "./resource.ts";
 
 export interface Change {
   readonly type: "ADDED" | "MODIFIED" | "DELETED";

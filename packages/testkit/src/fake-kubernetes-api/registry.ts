@@ -19,12 +19,12 @@ import {
 } from "./api-error.ts";
 import { deepEqual, isRecord, withoutNulls } from "./object.ts";
 import { applyPatch } from "./patch.ts";
-import { apiVersionOf } from "./resources.ts";
+import { apiVersionOf } from "./resource.ts";
 import { checkTypes, loopbackErrors, validateMeta } from "./validation.ts";
 import type { StatusBody } from "./api-error.ts";
 import type { KubernetesObject, ObjectKey, ObjectMeta } from "./object.ts";
 import type { ObjectStore } from "./object-store.ts";
-import type { Resource } from "./resources.ts";
+import type { Resource } from "./resource.ts";
 
 export interface Written {
   readonly code: 200 | 201;
@@ -42,129 +42,131 @@ export interface RegistryOptions {
   readonly allowLoopbackEndpoints: boolean;
 }
 
+/** One name in one collection, as a URL names it. */
+export interface Target {
+  readonly resource: Resource;
+  readonly key: ObjectKey;
+}
+
 /** Every method throws `ApiError` for a refusal. */
 export interface Registry {
-  get(resource: Resource, key: ObjectKey): KubernetesObject;
-  create(resource: Resource, namespace: string, body: unknown): Written;
-  replace(resource: Resource, key: ObjectKey, body: unknown): Written;
-  patch(resource: Resource, key: ObjectKey, body: PatchBody): Written;
+  get(target: Target): KubernetesObject;
+  /** `target.key.name` does not count: the name is in the body. */
+  create(target: Target, body: unknown): Written;
+  replace(target: Target, body: unknown): Written;
+  patch(target: Target, body: PatchBody): Written;
   /** Answers with a `Status`, or with the object if it only began to end. */
-  remove(resource: Resource, key: ObjectKey, options: unknown): KubernetesObject | StatusBody;
+  remove(target: Target, options: unknown): KubernetesObject | StatusBody;
 }
 
 export function createRegistry(options: RegistryOptions): Registry {
   const { store } = options;
-
-  function get(resource: Resource, key: ObjectKey): KubernetesObject {
-    const found = store.get(resource, key);
-    if (!found) throw notFound(resource, key.name);
-    return found;
-  }
-
-  function validate(
-    resource: Resource,
-    object: KubernetesObject,
-    old: KubernetesObject | null,
-  ): void {
-    const errors = [
-      ...validateMeta(object),
-      ...resource.validate(object, old),
-      ...(resource.plural === "endpointslices" && !options.allowLoopbackEndpoints
-        ? loopbackErrors(object)
-        : []),
-    ];
-    if (errors.length > 0) throw invalid(resource, object.metadata.name ?? "", errors);
-  }
-
-  function insert(resource: Resource, object: KubernetesObject): Written {
-    const metadata: ObjectMeta = {
-      ...object.metadata,
-      uid: randomUUID(),
-      creationTimestamp: secondsOf(new Date()),
-      ...(resource.hasGeneration ? { generation: 1 } : {}),
-    };
-    const created = { ...object, metadata };
-    validate(resource, created, null);
-    return { code: 201, object: store.commit(resource, created) };
-  }
-
-  function create(resource: Resource, namespace: string, body: unknown): Written {
-    const object = decode(resource, namespace, body);
-    if (object.metadata.resourceVersion) {
-      throw new ApiError(
-        failure(500, "resourceVersion should not be set on objects to be created"),
-      );
-    }
-    if (!object.metadata.name && object.metadata.generateName) {
-      object.metadata.name =
-        object.metadata.generateName + randomBytes(3).toString("hex").slice(0, 5);
-    }
-    const name = object.metadata.name ?? "";
-    if (store.get(resource, { namespace, name })) throw alreadyExists(resource, name);
-    return insert(resource, object);
-  }
-
-  function replace(resource: Resource, key: ObjectKey, body: unknown): Written {
-    const object = decode(resource, key.namespace, body);
-    const old = store.get(resource, key);
-    const { uid, resourceVersion } = object.metadata;
-    if (object.metadata.name !== key.name) {
-      throw badRequest(
-        `the name of the object (${object.metadata.name ?? ""}) does not match the name on the URL (${key.name})`,
-      );
-    }
-    if (uid && uid !== old?.metadata.uid) {
-      const cause = preconditionFailed("UID", uid, old?.metadata.uid ?? "");
-      throw conflict(resource, key.name, cause);
-    }
-    if (!old) {
-      if (!resource.createsOnUpdate) throw notFound(resource, key.name);
-      return insert(resource, object);
-    }
-    if (!resourceVersion && !resource.updatesUnconditionally) {
-      const message = "Invalid value: 0: must be specified for an update";
-      throw invalid(resource, key.name, [{ field: "metadata.resourceVersion", message }]);
-    }
-    if (resourceVersion && resourceVersion !== old.metadata.resourceVersion) {
-      throw conflict(resource, key.name, MODIFIED);
-    }
-    return update(resource, object, old);
-  }
-
-  function update(resource: Resource, object: KubernetesObject, old: KubernetesObject): Written {
-    const next = { ...object, metadata: updatedMeta(object, old, resource.hasGeneration) };
-    validate(resource, next, old);
-    if (deepEqual(next, old)) return { code: 200, object: old };
-    return { code: 200, object: store.commit(resource, next) };
-  }
-
   return {
-    get,
-    create,
-    replace,
-    patch(resource, key, body) {
-      const old = get(resource, key);
-      return replace(resource, key, applyPatch(old, body.patch, body.contentType));
-    },
-    remove(resource, key, deleteOptions) {
-      const old = get(resource, key);
-      const options = isRecord(deleteOptions) ? deleteOptions : {};
-      checkPreconditions(resource, old, options["preconditions"]);
-      const graceSeconds = graceOf(resource, old, options["gracePeriodSeconds"]);
-      if (graceSeconds > 0) {
-        if (old.metadata.deletionTimestamp) return old;
-        const deletionTimestamp = secondsOf(new Date(new Date().getTime() + graceSeconds * 1000));
-        const metadata = {
-          ...old.metadata,
-          deletionTimestamp,
-          deletionGracePeriodSeconds: graceSeconds,
-        };
-        return store.commit(resource, { ...old, metadata });
-      }
-      store.remove(resource, key);
-      return deleted(resource, old);
-    },
+    get: (target) => existing(store, target),
+    create: (target, body) => create(options, target, body),
+    replace: (target, body) => replace(options, target, body),
+    patch: (target, { patch, contentType }) =>
+      replace(options, target, applyPatch(existing(store, target), patch, contentType)),
+    remove: (target, deleteOptions) => remove(store, target, deleteOptions),
   };
+}
+
+function existing(store: ObjectStore, { resource, key }: Target): KubernetesObject {
+  const found = store.get(resource, key);
+  if (!found) throw notFound(resource, key.name);
+  return found;
+}
+
+function create(options: RegistryOptions, { resource, key }: Target, body: unknown): Written {
+  const object = decode(resource, key.namespace, body);
+  const { metadata } = object;
+  if (metadata.resourceVersion) {
+    throw new ApiError(failure(500, "resourceVersion should not be set on objects to be created"));
+  }
+  if (!metadata.name && metadata.generateName) {
+    metadata.name = metadata.generateName + randomBytes(3).toString("hex").slice(0, 5);
+  }
+  const name = metadata.name ?? "";
+  if (options.store.get(resource, { ...key, name })) throw alreadyExists(resource, name);
+  return insert(options, resource, object);
+}
+
+function replace(options: RegistryOptions, { resource, key }: Target, body: unknown): Written {
+  const object = decode(resource, key.namespace, body);
+  const old = options.store.get(resource, key);
+  const { name = "", uid, resourceVersion } = object.metadata;
+  if (name !== key.name) {
+    const names = `(${name}) does not match the name on the URL (${key.name})`;
+    throw badRequest(`the name of the object ${names}`);
+  }
+  if (uid && uid !== old?.metadata.uid) {
+    const cause = preconditionFailed("UID", uid, old?.metadata.uid ?? "");
+    throw conflict(resource, key.name, cause);
+  }
+  if (!old) {
+    if (!resource.createsOnUpdate) throw notFound(resource, key.name);
+    return insert(options, resource, object);
+  }
+  if (!resourceVersion && !resource.updatesUnconditionally) {
+    const message = "Invalid value: 0: must be specified for an update";
+    throw invalid(resource, key.name, [{ field: "metadata.resourceVersion", message }]);
+  }
+  if (resourceVersion && resourceVersion !== old.metadata.resourceVersion) {
+    throw conflict(resource, key.name, MODIFIED);
+  }
+  const next = { ...object, metadata: updatedMeta(object, old, resource.hasGeneration) };
+  validate(options, { resource, old }, next);
+  if (deepEqual(next, old)) return { code: 200, object: old };
+  return { code: 200, object: options.store.commit(resource, next) };
+}
+
+function insert(options: RegistryOptions, resource: Resource, object: KubernetesObject): Written {
+  const metadata: ObjectMeta = {
+    ...object.metadata,
+    uid: randomUUID(),
+    creationTimestamp: secondsOf(new Date()),
+    ...(resource.hasGeneration ? { generation: 1 } : {}),
+  };
+  const created = { ...object, metadata };
+  validate(options, { resource, old: null }, created);
+  return { code: 201, object: options.store.commit(resource, created) };
+}
+
+function remove(
+  store: ObjectStore,
+  target: Target,
+  deleteOptions: unknown,
+): KubernetesObject | StatusBody {
+  const { resource, key } = target;
+  const old = existing(store, target);
+  const options = isRecord(deleteOptions) ? deleteOptions : {};
+  checkPreconditions(resource, old, options["preconditions"]);
+  const graceSeconds = graceOf(resource, old, options["gracePeriodSeconds"]);
+  if (graceSeconds === 0) {
+    store.remove(resource, key);
+    return deleted(resource, old);
+  }
+  if (old.metadata.deletionTimestamp) return old;
+  const metadata = {
+    ...old.metadata,
+    deletionTimestamp: secondsOf(new Date(new Date().getTime() + graceSeconds * 1000)),
+    deletionGracePeriodSeconds: graceSeconds,
+  };
+  return store.commit(resource, { ...old, metadata });
+}
+
+function validate(
+  options: RegistryOptions,
+  { resource, old }: { readonly resource: Resource; readonly old: KubernetesObject | null },
+  object: KubernetesObject,
+): void {
+  const loopback = resource.plural === "endpointslices" && !options.allowLoopbackEndpoints;
+  const errors = [
+    ...validateMeta(object),
+    ...resource.validate(object, old),
+    ...(loopback ? loopbackErrors(object) : []),
+  ];
+  if (errors.length > 0) throw invalid(resource, object.metadata.name ?? "", errors);
 }
 
 /** What the endpoint would decode: kind and namespace filled in, nulls dropped, types checked. */

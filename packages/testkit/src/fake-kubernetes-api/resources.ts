@@ -3,34 +3,14 @@
  * All are namespaced. Sources: the registry strategies of kubernetes/kubernetes
  * (`AllowCreateOnUpdate`, `AllowUnconditionalUpdate`).
  */
+import { apiVersionOf } from "./resource.ts";
 import {
   validateConfigMap,
   validateEndpointSlice,
   validateEvent,
   validateLease,
 } from "./validation.ts";
-import type { FieldError } from "./api-error.ts";
-import type { KubernetesObject } from "./object.ts";
-
-export interface Resource {
-  /** Empty: the core group. */
-  readonly group: string;
-  readonly version: string;
-  readonly plural: string;
-  readonly kind: string;
-  /** A PUT of a name that does not exist creates it. */
-  readonly createsOnUpdate: boolean;
-  /** A PUT without resourceVersion overwrites. */
-  readonly updatesUnconditionally: boolean;
-  /** Counts changes of everything but metadata and status in `metadata.generation`. */
-  readonly hasGeneration: boolean;
-  /** Deleted by grace period, and gone only when somebody removes it for good. */
-  readonly deletesGracefully: boolean;
-  readonly validate: (
-    object: KubernetesObject,
-    old: KubernetesObject | null,
-  ) => readonly FieldError[];
-}
+import type { Resource } from "./resource.ts";
 
 const PLAIN = {
   createsOnUpdate: false,
@@ -105,8 +85,4 @@ export function resourceOf(object: { apiVersion: string; kind: string }): Resour
     );
   }
   return found;
-}
-
-export function apiVersionOf(resource: Resource): string {
-  return resource.group ? `${resource.group}/${resource.version}` : resource.version;
 }

@@ -8,7 +8,7 @@ import { allows, forbiddenMessage } from "./authorization.ts";
 import { isRecord } from "./object.ts";
 import { jsonOf } from "./object-store.ts";
 import { parseRequest } from "./request.ts";
-import { apiVersionOf } from "./resources.ts";
+import { apiVersionOf } from "./resource.ts";
 import { selectorOf } from "./selectors.ts";
 import { openWatch } from "./watch.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -16,7 +16,7 @@ import type { StatusBody } from "./api-error.ts";
 import type { Identity } from "./authorization.ts";
 import type { FaultBoard, FaultPlan } from "./faults.ts";
 import type { ObjectStore } from "./object-store.ts";
-import type { Registry } from "./registry.ts";
+import type { Registry, Written } from "./registry.ts";
 import type { ParsedRequest } from "./request.ts";
 import type { OpenWatch } from "./watch.ts";
 
@@ -33,8 +33,6 @@ export interface ServerContext {
   readonly bookmarkIntervalMs: number;
   /** Ends all waiting when the server closes. */
   readonly closing: AbortSignal;
-  seen(request: IncomingMessage, identity: string): void;
-  count(identity: string, parsed: ParsedRequest): void;
 }
 
 interface Answer {
@@ -52,11 +50,19 @@ interface Arrived {
   readonly parsed: ParsedRequest | null;
 }
 
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** Told who asks before anything is done; `parsed` is null for `/version` and its like. */
+export type Arrival = (identity: string, parsed: ParsedRequest | null) => void;
+
 /** Never rejects: what goes wrong becomes an answer, or the end of the connection. */
 export async function serve(
   context: ServerContext,
-  request: IncomingMessage,
-  response: ServerResponse,
+  { request, response }: Exchange,
+  arrived: Arrival,
 ): Promise<void> {
   try {
     const body = await readBody(request);
@@ -64,8 +70,7 @@ export async function serve(
     const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1];
     const identity = context.identities.get(token ?? "") ?? null;
     const parsed = parseRequest(request.method ?? "GET", url);
-    context.seen(request, identity?.name ?? "");
-    if (identity && parsed) context.count(identity.name, parsed);
+    if (identity) arrived(identity.name, parsed);
     await carryOut(context, { request, response, url, body, identity, parsed });
   } catch {
     // The client went away while sending, or the server is closing.
@@ -127,29 +132,26 @@ function dispatch(context: ServerContext, arrived: Arrived): Answer | null {
 function operate(context: ServerContext, arrived: Arrived, parsed: ParsedRequest): Answer {
   const { registry } = context;
   const { resource, verb, name, namespace } = parsed.access;
-  const key = { namespace, name: name ?? "" };
+  const target = { resource, key: { namespace, name: name ?? "" } };
   switch (verb) {
     case "get":
-      return jsonAnswer(200, jsonOf(registry.get(resource, key)));
-    case "create": {
-      const { code, object } = registry.create(resource, namespace, decodeBody(arrived.body));
-      return jsonAnswer(code, jsonOf(object));
-    }
-    case "update": {
-      const { code, object } = registry.replace(resource, key, decodeBody(arrived.body));
-      return jsonAnswer(code, jsonOf(object));
-    }
+      return jsonAnswer(200, jsonOf(registry.get(target)));
+    case "create":
+      return writtenAnswer(registry.create(target, decodeBody(arrived.body)));
+    case "update":
+      return writtenAnswer(registry.replace(target, decodeBody(arrived.body)));
     case "patch": {
       const contentType = (arrived.request.headers["content-type"] ?? "").split(";")[0] ?? "";
-      const patch = { patch: decodeBody(arrived.body), contentType };
-      const { code, object } = registry.patch(resource, key, patch);
-      return jsonAnswer(code, jsonOf(object));
+      return writtenAnswer(
+        registry.patch(target, { patch: decodeBody(arrived.body), contentType }),
+      );
     }
     case "delete": {
       const options = arrived.body === "" ? {} : decodeBody(arrived.body);
-      return jsonAnswer(200, JSON.stringify(registry.remove(resource, key, options)));
+      return jsonAnswer(200, JSON.stringify(registry.remove(target, options)));
     }
-    default:
+    case "list":
+    case "watch":
       return jsonAnswer(200, listJson(context.store, parsed));
   }
 }
@@ -196,6 +198,10 @@ function refusalOf(plan: FaultPlan): Answer | null {
   if (!plan.refusal) return null;
   const { code, retryAfterSeconds } = plan.refusal;
   return statusAnswer(failure(code, `injected by a test: ${code}`), retryAfterSeconds);
+}
+
+function writtenAnswer({ code, object }: Written): Answer {
+  return jsonAnswer(code, jsonOf(object));
 }
 
 function jsonAnswer(code: number, json: string): Answer {

@@ -5,8 +5,8 @@
 import { isIP } from "node:net";
 import { badRequest } from "./api-error.ts";
 import { isRecord } from "./object.ts";
-import type { FieldError } from "./api-error.ts";
 import type { KubernetesObject } from "./object.ts";
+import type { FieldError } from "./resource.ts";
 
 const MICRO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(?:Z|[+-]\d\d:\d\d)$/;
 const DNS_NAME = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
@@ -26,14 +26,14 @@ export function checkTypes(object: KubernetesObject): void {
   const { kind, metadata } = object;
   expectStrings(kind, "metadata.annotations", metadata.annotations);
   expectStrings(kind, "metadata.labels", metadata.labels);
-  expectType(kind, "metadata.name", metadata.name, "string");
-  expectType(kind, "metadata.uid", metadata.uid, "string");
-  expectType(kind, "metadata.resourceVersion", metadata.resourceVersion, "string");
+  expectString(kind, "metadata.name", metadata.name);
+  expectString(kind, "metadata.uid", metadata.uid);
+  expectString(kind, "metadata.resourceVersion", metadata.resourceVersion);
   if (kind === "ConfigMap") expectStrings(kind, "data", object["data"]);
   if (kind !== "Lease" || object["spec"] === undefined) return;
   const spec = object["spec"];
   if (!isRecord(spec)) throw badRequest(cannotUnmarshal(kind, "spec", spec));
-  expectType(kind, "spec.holderIdentity", spec["holderIdentity"], "string");
+  expectString(kind, "spec.holderIdentity", spec["holderIdentity"]);
   expectInteger(kind, "spec.leaseDurationSeconds", spec["leaseDurationSeconds"]);
   expectInteger(kind, "spec.leaseTransitions", spec["leaseTransitions"]);
   expectMicroTime(kind, spec["acquireTime"]);
@@ -174,11 +174,11 @@ export function validateEvent(object: KubernetesObject): readonly FieldError[] {
 function expectStrings(kind: string, field: string, value: unknown): void {
   if (value === undefined) return;
   if (!isRecord(value)) throw badRequest(cannotUnmarshal(kind, field, value));
-  for (const [key, item] of Object.entries(value)) expectType(kind, `${field}.${key}`, item);
+  for (const [key, item] of Object.entries(value)) expectString(kind, `${field}.${key}`, item);
 }
 
-function expectType(kind: string, field: string, value: unknown, type: "string" = "string"): void {
-  if (value !== undefined && typeof value !== type) {
+function expectString(kind: string, field: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "string") {
     throw badRequest(cannotUnmarshal(kind, field, value));
   }
 }

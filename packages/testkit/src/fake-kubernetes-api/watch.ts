@@ -3,19 +3,18 @@
  * client goes away or its version is compacted away.
  *
  * Guarantees: no gap and no change of order. A change that moves an object into or out of the
- * label selector is an ADDED or DELETED, as in the real server. A client that reads slower than
- * `MAX_WAITING` lines is cut off, so memory stays bounded.
+ * label selector is an ADDED or DELETED, as in the real server.
  */
 import { expired } from "./api-error.ts";
 import { jsonOf } from "./object-store.ts";
-import { apiVersionOf } from "./resources.ts";
+import { createOutbox } from "./outbox.ts";
+import { apiVersionOf } from "./resource.ts";
 import type { ServerResponse } from "node:http";
 import type { FaultBoard, FaultSubject } from "./faults.ts";
+import type { KubernetesObject } from "./object.ts";
 import type { Change, ObjectStore } from "./object-store.ts";
-import type { Resource } from "./resources.ts";
+import type { Resource } from "./resource.ts";
 import type { Selector } from "./selectors.ts";
-
-const MAX_WAITING = 10_000;
 
 export interface WatchRequest {
   readonly resource: Resource;
@@ -40,13 +39,6 @@ export interface OpenWatch {
   expire(): void;
 }
 
-interface Line {
-  readonly text: string;
-  readonly dueMs: number;
-  /** Nothing follows it. */
-  readonly last: boolean;
-}
-
 /** Writes to `response` until it is over; `response` closing ends everything. */
 export function openWatch(
   request: WatchRequest,
@@ -54,69 +46,38 @@ export function openWatch(
   response: ServerResponse,
 ): OpenWatch {
   const { store, board, subject } = context;
-  const waiting: Line[] = [];
-  let wake: NodeJS.Timeout | null = null;
-
-  function flush(): void {
-    if (wake) clearTimeout(wake);
-    wake = null;
-    if (board.planWatch(subject).held) return;
-    while (waiting[0] && waiting[0].dueMs <= performance.now()) {
-      const line = waiting.shift();
-      response.write(line?.text);
-      if (line?.last) response.end();
-    }
-    const next = waiting[0];
-    if (next) wake = setTimeout(flush, Math.max(1, next.dueMs - performance.now()));
-  }
-
-  function send(type: string, json: string, last = false): void {
-    if (response.writableEnded || response.destroyed) return;
-    if (waiting.length >= MAX_WAITING) {
-      response.destroy();
-      return;
-    }
-    const dueMs = performance.now() + board.planWatch(subject).delayMs;
-    waiting.push({ text: `{"type":"${type}","object":${json}}\n`, dueMs, last });
-    flush();
-  }
+  const outbox = createOutbox(response, () => board.planWatch(subject));
 
   function deliver(change: Change): void {
-    if (change.resource !== request.resource || !inNamespace(change, request.namespace)) return;
+    if (change.resource !== request.resource || !isInside(change.object, request)) return;
     const type = typeSeen(change, request.matches);
-    if (type) send(type, jsonOf(change.object));
+    if (type) outbox.send(lineOf(type, jsonOf(change.object)));
   }
 
-  function bookmark(): void {
-    const metadata = { resourceVersion: String(store.version()), creationTimestamp: null };
-    const { kind } = request.resource;
-    send(
-      "BOOKMARK",
-      JSON.stringify({ kind, apiVersion: apiVersionOf(request.resource), metadata }),
-    );
+  function bookmark(last: boolean): void {
+    outbox.send(lineOf("BOOKMARK", bookmarkJson(request.resource, store.version())), last);
   }
 
   function expire(): void {
-    const oldest = store.compacted(request.resource);
-    send("ERROR", JSON.stringify(expired(String(request.fromVersion ?? 0), oldest)), true);
+    const status = expired(String(request.fromVersion ?? 0), store.compacted(request.resource));
+    outbox.send(lineOf("ERROR", JSON.stringify(status)), true);
   }
 
-  response.writeHead(200, {
-    "content-type": "application/json",
-    "cache-control": "no-cache, private",
-  });
+  response.writeHead(200, { "content-type": "application/json" });
   response.flushHeaders();
-  const endings = [store.listen(deliver), board.onChange(flush)];
+  const endings = [store.listen(deliver), board.onChange(() => outbox.flush())];
   const finish = setTimeout(() => {
-    if (request.bookmarks) bookmark();
-    response.end();
+    if (request.bookmarks) bookmark(true);
+    else response.end();
   }, request.timeoutMs);
-  const beat = request.bookmarks ? setInterval(bookmark, request.bookmarkIntervalMs) : null;
+  const beat = setInterval(() => {
+    if (request.bookmarks) bookmark(false);
+  }, request.bookmarkIntervalMs);
   response.on("close", () => {
     for (const end of endings) end();
+    outbox.close();
     clearTimeout(finish);
-    if (beat) clearInterval(beat);
-    if (wake) clearTimeout(wake);
+    clearInterval(beat);
   });
 
   if (request.fromVersion) {
@@ -125,15 +86,24 @@ export function openWatch(
     else expire();
   } else {
     for (const object of store.list(request.resource)) {
-      const inside = request.namespace === null || object.metadata.namespace === request.namespace;
-      if (inside && request.matches(object)) send("ADDED", jsonOf(object));
+      if (!isInside(object, request) || !request.matches(object)) continue;
+      outbox.send(lineOf("ADDED", jsonOf(object)));
     }
   }
   return { expire };
 }
 
-function inNamespace(change: Change, namespace: string | null): boolean {
-  return namespace === null || change.object.metadata.namespace === namespace;
+function lineOf(type: string, json: string): string {
+  return `{"type":"${type}","object":${json}}\n`;
+}
+
+function bookmarkJson(resource: Resource, version: number): string {
+  const metadata = { resourceVersion: String(version), creationTimestamp: null };
+  return JSON.stringify({ kind: resource.kind, apiVersion: apiVersionOf(resource), metadata });
+}
+
+function isInside(object: KubernetesObject, { namespace }: WatchRequest): boolean {
+  return namespace === null || object.metadata.namespace === namespace;
 }
 
 function typeSeen(change: Change, matches: Selector): Change["type"] | null {
