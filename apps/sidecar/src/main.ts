@@ -9,10 +9,11 @@
  */
 import { readFileSync } from "node:fs";
 import { inClusterAccess, kubeconfigAccess, type ClusterAccess } from "@leasehold/kubernetes";
+import { configProblems } from "@leasehold/replication";
 import { DEADLINES_MS } from "./deadlines.ts";
 import { openLog, type OpenLog } from "./log.ts";
 import type { RuntimeEnd } from "./runtime-ports.ts";
-import { readSecrets } from "./settings/member-config.ts";
+import { memberConfig, readSecrets } from "./settings/member-config.ts";
 import type { Settings } from "./settings/schema.ts";
 import { readSettings, redact, type SettingsOutcome } from "./settings/settings.ts";
 import { startSidecar, type Sidecar } from "./sidecar.ts";
@@ -31,6 +32,8 @@ await main(process.argv.slice(2));
 async function main(args: readonly string[]): Promise<void> {
   const outcome = loadSettings();
   if (!outcome.ok) return refuse(outcome.errors);
+  const problems = configProblems(memberConfig(outcome.settings), null);
+  if (problems.length > 0) return refuse(problems);
   if (args.includes("--print-config")) {
     process.stdout.write(`${JSON.stringify(redact(outcome.settings), null, 2)}\n`);
     return;

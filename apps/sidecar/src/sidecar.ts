@@ -5,7 +5,7 @@
  *
  * Wires only: what is decided is decided in @leasehold/replication, what is done in runtime.ts.
  */
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { join } from "node:path";
 import {
   createApiClient,
@@ -58,6 +58,7 @@ export interface Sidecar {
 }
 
 const JOURNAL_CLOSE_MS = 1_500;
+const DRAWS = 2 ** 32;
 const ANY_ADDRESS = new Set(["::", "0.0.0.0"]);
 
 export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
@@ -155,7 +156,7 @@ function wire(wiring: Wiring): Wired {
   const runtime = createRuntime({
     start,
     config,
-    ports: { ...adapters, clock, draw: Math.random, log, run, record, observer, end: wiring.end },
+    ports: { ...adapters, clock, draw, log, run, record, observer, end: wiring.end },
   });
   const view: PublicView = {
     group,
@@ -181,6 +182,11 @@ function wire(wiring: Wiring): Wired {
       client.close();
     },
   };
+}
+
+/** A number in [0, 1) for the core's jitter. */
+function draw(): number {
+  return randomInt(DRAWS) / DRAWS;
 }
 
 interface Adapters extends Pick<

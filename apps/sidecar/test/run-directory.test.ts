@@ -77,7 +77,7 @@ describe("the guard's status", () => {
 describe("watching", () => {
   it("tells each new status once and the request to stop once", async () => {
     const seen: GuardObservation[] = [];
-    const stops = vi.fn();
+    const stops = vi.fn<() => void>();
     const end = run.watch({ guard: (guard) => seen.push(guard), stopRequested: stops });
     status(100_000, 7);
     await vi.waitFor(() => expect(seen).toHaveLength(1));
@@ -95,7 +95,7 @@ describe("watching", () => {
 
   it("finds a request to stop that was there before", async () => {
     writeFileSync(join(directory, "stop"), "");
-    const stops = vi.fn();
+    const stops = vi.fn<() => void>();
     const end = run.watch({ guard: () => undefined, stopRequested: stops });
     await vi.waitFor(() => expect(stops).toHaveBeenCalledTimes(1));
     end();

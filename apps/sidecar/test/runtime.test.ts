@@ -19,7 +19,14 @@ interface Bench {
 }
 
 const NEVER = new Promise<never>(() => undefined);
-const silentLog = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn(), fatal: vi.fn() };
+const logged = () => vi.fn<(fields: unknown, words?: string) => void>();
+const silentLog = {
+  debug: logged(),
+  info: logged(),
+  warn: logged(),
+  error: logged(),
+  fatal: logged(),
+};
 
 function bench(decideNext: Decide, overrides: Partial<RuntimePorts> = {}): Bench {
   const state = { start: START } as unknown as MemberState;
@@ -48,7 +55,7 @@ function bench(decideNext: Decide, overrides: Partial<RuntimePorts> = {}): Bench
   const ports: RuntimePorts = {
     clock: () => b.now,
     draw: () => 0.25,
-    log: silentLog as unknown as RuntimePorts["log"],
+    log: silentLog,
     leases: {
       read: () => call("read", { kind: "missing" }),
       write: (_write, _deadlineMs, connection) =>
