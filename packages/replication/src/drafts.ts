@@ -33,9 +33,11 @@ export function nextEpoch(state: MemberState): Epoch {
 /** A renewal takes a new epoch before a promotion, or when it meets a higher one. */
 export function wantsNewEpoch(state: MemberState): boolean {
   const { term, epochHeard } = state.election;
+  const { lead, handoff, promotedEpoch } = state;
   if (term === null) return false;
   if (Math.max(epochHeard, state.slice.seen?.epoch ?? 0) > term.epoch) return true;
-  return state.lead === null && state.handoff === null && term.epoch <= state.promotedEpoch;
+  if (handoff !== null || term.epoch > promotedEpoch) return false;
+  return lead === null || lead.phase === "won" || lead.phase === "recording";
 }
 
 export function renewal(turn: Turn): Draft {

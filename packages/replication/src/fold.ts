@@ -21,6 +21,9 @@ import { mayBeWritable, observeGuard, observeRedis, setRedis } from "./redis-vie
 import type { PendingRole } from "./state.ts";
 import { announce, podOf, role, set, type Turn } from "./turn.ts";
 
+/** Between two promotions of which the first failed. */
+const PROMOTE_RETRY_MS = 300;
+
 export function fold(turn: Turn, event: MemberEvent): void {
   switch (event.type) {
     case "tick":
@@ -202,7 +205,9 @@ function promoteFailed(turn: Turn, outcome: Extract<RoleOutcome, { readonly ok: 
   setRedis(turn, { role: { ...redis.role, known } });
   announce(turn, "promote", { words: `promotion failed: ${outcome.message}` });
   // The epoch is used up whether or not Redis obeyed: the next try has a new one (U20).
-  if (lead !== null) set(turn, { lead: null });
+  const { monotonicMs, bootMs } = turn.at;
+  const retryAt = { monotonicMs: monotonicMs + PROMOTE_RETRY_MS, bootMs };
+  if (lead !== null) set(turn, { lead: { ...lead, phase: "won", retryAt } });
   if (outcome.error === "timeout") killRedis(turn, "selfFence");
   else if (sent) role(turn, { kind: "demote", cutClients: true }, "selfFence");
 }

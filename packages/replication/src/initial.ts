@@ -31,6 +31,7 @@ export function initialState(start: StartFacts, _config: MemberConfig): MemberSt
     stop: null,
     cutter: null,
     jitter: 0,
+    offeredAfterDeath: null,
     hangKills: [],
     nextId: 1,
     trouble: null,

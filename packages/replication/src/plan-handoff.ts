@@ -4,13 +4,14 @@
  * and 6). A Lease is transferred only from a Redis that confirmed its demotion or is proven dead
  * (U4, U10); whatever fails on the way is undone by *winning* a renewal first (5.7).
  */
+import type { RequestResult } from "./action.ts";
 import { waiterElapsedMs, type Handover, type MemberName } from "@leasehold/election";
 import { transfer } from "./drafts.ts";
 import { bestRival, plannedSuccessors, reportFrom } from "./members.ts";
 import { askPeers, isFreshSince } from "./plan-poll.ts";
 import type { Reason } from "./reason.ts";
 import { mayBeWritable } from "./redis-view.ts";
-import type { Handoff } from "./state.ts";
+import type { Handoff, MemberState } from "./state.ts";
 import {
   act,
   announce,
@@ -76,12 +77,13 @@ export function planHandoff(turn: Turn): void {
 /** What makes a leader leave, most urgent first. */
 function begin(turn: Turn): void {
   const { lead, handoff, redis, stop, control, handledRequest } = turn.state;
-  if (lead === null) return;
-  if (redis.dead && handoff?.cause !== "redisDied") {
+  if (redis.dead && diesNow(turn.state)) {
     announce(turn, "redisDied", { words: `its Redis (pid ${redis.process?.pid ?? "?"}) is dead` });
-    set(turn, { lead: null });
+    finish(turn, { done: false, words: "its Redis died meanwhile" });
+    set(turn, { lead: null, offeredAfterDeath: redis.process?.runId ?? null });
     return beginHandoff(turn, { cause: "redisDied", to: null, request: null });
   }
+  if (lead === null) return;
   if (handoff !== null || lead.phase !== "open") return;
   if (stop !== null) return beginHandoff(turn, { cause: "stop", to: null, request: null });
   const request = control?.request ?? null;
@@ -92,6 +94,14 @@ function begin(turn: Turn): void {
   });
   if (request.to === turn.state.start.member) return refuse(turn, request.id, "it leads already");
   beginHandoff(turn, { cause: "request", to: request.to, request });
+}
+
+/** Once for each process that dies: afterwards the holder is a candidate like every other (4.2). */
+function diesNow(state: MemberState): boolean {
+  const { lead, handoff, redis, offeredAfterDeath } = state;
+  if (redis.process?.runId === offeredAfterDeath) return false;
+  if (handoff?.phase === "transferring" || handoff?.phase === "leaving") return false;
+  return lead !== null || handoff !== null;
 }
 
 function update(turn: Turn, change: Partial<Handoff>): void {
@@ -117,6 +127,7 @@ function planChoosing(turn: Turn): void {
 }
 
 function dropWithoutRight(turn: Turn): void {
+  finish(turn, { done: false, words: "the right to lead ended meanwhile" });
   set(turn, { handoff: null });
 }
 
@@ -164,6 +175,14 @@ function planNoSuccessor(turn: Turn, handoff: Handoff): void {
   set(turn, { lead: null });
   update(turn, { phase: "leaving", to: null });
   role(turn, { kind: "demote", cutClients: true }, "stopping");
+}
+
+/** Whoever asked for the hand-over gets exactly one answer. */
+function finish(turn: Turn, result: RequestResult): void {
+  const request = turn.state.handoff?.request ?? null;
+  if (request === null) return;
+  const reason = result.done ? "switchoverCompleted" : "switchoverAborted";
+  act(turn, { type: "finishRequest", reason, requestId: request.id, result });
 }
 
 function refuse(turn: Turn, requestId: string, why: string): void {
@@ -289,15 +308,7 @@ function transferred(turn: Turn, handoff: Handoff): void {
   const reason = REASON_OF[handoff.cause];
   announce(turn, reason, { words: `handed over to ${handoff.to ?? "?"}` });
   act(turn, { type: "hint", reason, peers: otherPeers(turn.state), timeoutMs: HINT_MS });
-  if (handoff.request !== null) {
-    const result = { done: true, words: `${handoff.to ?? "?"} took over` };
-    act(turn, {
-      type: "finishRequest",
-      reason: "switchoverCompleted",
-      requestId: handoff.request.id,
-      result,
-    });
-  }
+  finish(turn, { done: true, words: `${handoff.to ?? "?"} took over` });
   set(turn, {
     lead: null,
     handoff: null,
@@ -321,15 +332,7 @@ function abort(turn: Turn, why: string): void {
   const { handoff } = turn.state;
   if (handoff === null) return;
   announce(turn, "switchoverAborted", { words: `hand-over undone: ${why}` });
-  if (handoff.request !== null) {
-    const result = { done: false, words: why };
-    act(turn, {
-      type: "finishRequest",
-      reason: "switchoverAborted",
-      requestId: handoff.request.id,
-      result,
-    });
-  }
+  finish(turn, { done: false, words: why });
   const before = turn.state.lead;
   if (before?.phase === "open") role(turn, { kind: "unpause" }, "switchoverAborted");
   set(turn, { handoff: null });

@@ -78,6 +78,7 @@ function beginLead(turn: Turn): void {
     replid: null,
     pausedAt: null,
     guarded: false,
+    retryAt: null,
     deferred: [],
   };
   set(turn, { lead, acquiring: null, cutter: null });
@@ -121,11 +122,23 @@ function planWon(turn: Turn): void {
     if (state.redis.process !== null) demoteSurely(turn, "startGated");
     return giveUpLate(turn, lead);
   }
-  if (!redisIsUp(state)) return state.redis.info?.loading ? undefined : giveUpLate(turn, lead);
+  if (lead.retryAt !== null && lead.retryAt.monotonicMs > turn.at.monotonicMs) return;
+  if (!redisIsUp(state)) return planWithoutRedis(turn, lead);
   if (clockSkewMs(state) > MAX_SKEW_MS) return giveUp(turn, "the guard's clock differs");
   if (!holdsWhatWasHandedOver(state, lead) && !isAskedAndBest(turn, lead)) return;
   if (turn.state.lead !== lead) return;
   promote(turn, lead);
+}
+
+/** Whoever may lead is welcome while the own Redis is down; loading is waited for (4.2). */
+function planWithoutRedis(turn: Turn, lead: Lead): void {
+  const { redis } = turn.state;
+  if (!redis.dead && redis.info?.loading) return;
+  askAgain(turn, 2 * ASK_TIMEOUT_MS);
+  const best =
+    redis.dead && isFreshSince(turn, lead.since) ? bestRival(turn.state, turn.config) : null;
+  if (best !== null && !lead.deferred.includes(best.member)) return deferTo(turn, lead, best);
+  giveUpLate(turn, lead);
 }
 
 /** A hand-over whose offset we hold was drained: nobody can have more. */
@@ -203,6 +216,9 @@ function giveUp(turn: Turn, why: string): void {
 }
 
 function promote(turn: Turn, lead: Lead): void {
+  const epoch = turn.state.election.term?.epoch ?? 0;
+  if (epoch > lead.epoch) return set(turn, { lead: { ...lead, epoch } });
+  if (lead.epoch <= turn.state.promotedEpoch) return giveUpLate(turn, lead);
   if (ineligibility(turn.state, turn.config, turn.at) !== null && lead.way !== "handover") {
     return giveUpLate(turn, lead);
   }
@@ -297,6 +313,7 @@ function planOpen(turn: Turn): void {
   const { lead, election, redis } = turn.state;
   if (lead === null) return;
   if (redis.role.known === "demoted") return demotedFromOutside(turn, lead);
+  if (turn.state.acquiring !== null) set(turn, { acquiring: null });
   const epoch = election.term?.epoch ?? lead.epoch;
   if (epoch > lead.epoch && redis.info !== null && lead.replid !== null) {
     const entry = {

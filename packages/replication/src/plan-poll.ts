@@ -1,5 +1,6 @@
 /** Asking the others where they stand: one round at a time, with a bound. */
 import { waiterElapsedMs } from "@leasehold/election";
+import type { Peer } from "./action.ts";
 import { act, otherPeers, set, type Turn } from "./turn.ts";
 
 /** A round that was never closed is given up after this long. */
@@ -16,7 +17,17 @@ export function askPeers(turn: Turn, timeoutMs: number): void {
     return;
   }
   set(turn, { poll: { ...poll, round, startedAt: turn.at, doneAt: null } });
+  forgetUnasked(turn, peers);
   act(turn, { type: "askPeers", reason: "poll", round, peers, timeoutMs });
+}
+
+/** Who has no address any more is silent, whatever it said before. */
+function forgetUnasked(turn: Turn, asked: readonly Peer[]): void {
+  const names = new Set(asked.map((peer) => peer.member));
+  const peers = Object.entries(turn.state.peers).map(
+    ([name, peer]) => [name, names.has(name) ? peer : { ...peer, answered: false }] as const,
+  );
+  set(turn, { peers: Object.fromEntries(peers) });
 }
 
 /** Another round, unless one began less than `spacingMs` ago. */

@@ -14,6 +14,7 @@ export interface RecordNeed {
   readonly epoch?: number;
   readonly membersSent?: readonly MemberName[];
   readonly lineage?: readonly LineageEntry[];
+  readonly clean?: boolean;
 }
 
 /** True if the saved record already has it; else a write is on its way (or follows the open one). */
@@ -26,6 +27,7 @@ export function ensureRecord(turn: Turn, need: RecordNeed): boolean {
 
 function satisfies(record: MemberRecord, need: RecordNeed): boolean {
   if (need.epoch !== undefined && record.epoch < need.epoch) return false;
+  if (need.clean && !record.clean) return false;
   const newest = need.lineage?.at(-1);
   if (newest && !record.lineage.some((one) => sameEntry(one, newest))) return false;
   const known = [...record.members, ...record.membersSent];

@@ -5,6 +5,7 @@
  */
 import { waiterElapsedMs, type LeaderPosition, type Position } from "@leasehold/election";
 import { release } from "./drafts.ts";
+import { ensureRecord } from "./plan-record.ts";
 import type { Reason } from "./reason.ts";
 import { mayBeWritable, ownPosition } from "./redis-view.ts";
 import type { MemberState, StopState } from "./state.ts";
@@ -46,8 +47,10 @@ function reportStopped(turn: Turn): void {
 /** Redis ended after that, by itself: its data is complete on disk. */
 function noteEnd(turn: Turn): void {
   const { stop, redis, guard } = turn.state;
-  if (stop === null || !stop.reported || stop.ended || !redis.dead) return;
-  if (guard?.state === "exited" && guard.pid === redis.process?.pid) update(turn, { ended: true });
+  if (stop === null || !stop.reported || !redis.dead) return;
+  const exited = guard?.state === "exited" && guard.pid === redis.process?.pid;
+  if (exited && !stop.ended) update(turn, { ended: true });
+  if (turn.state.stop?.ended) ensureRecord(turn, { clean: true });
 }
 
 function releaseAtEnd(turn: Turn): void {
@@ -100,7 +103,8 @@ function exitAtEnd(turn: Turn): void {
   if (stop === null || !stop.terminated) return;
   const waiting = election.tries.some((one) => one.purpose === "release" && one.open);
   const late = waiterElapsedMs(stop.since, turn.at) > LAST_WORD_MS;
-  if (waiting && !late) return;
+  const unsaved = stop.ended && turn.state.record.saved?.clean !== true;
+  if ((waiting || unsaved) && !late) return;
   if (turn.actions.some((action) => action.type === "exit")) return;
   act(turn, { type: "exit", reason: "terminate" });
 }

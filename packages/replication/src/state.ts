@@ -59,6 +59,8 @@ export interface MemberState {
   readonly cutter: Cutter | null;
   /** Drawn once: spreads this member's take-overs. */
   readonly jitter: number;
+  /** run_id of the dead Redis whose lead was offered to the others. */
+  readonly offeredAfterDeath: string | null;
   readonly hangKills: readonly Instant[];
   /** Counter of ids for role commands, awaited offsets and records. */
   readonly nextId: number;
@@ -176,6 +178,8 @@ export interface Lead {
   readonly pausedAt: Instant | null;
   /** `min-replicas-to-write` was set. */
   readonly guarded: boolean;
+  /** After a promotion that failed: not before this, and under a new epoch. */
+  readonly retryAt: Instant | null;
   /** Members to whom this term was offered for their better copy. */
   readonly deferred: readonly MemberName[];
 }

@@ -69,8 +69,9 @@ export class World {
   tell(event: MemberEventBody): void {
     this.queue.push(event);
     for (let turns = 0; this.queue.length > 0; turns++) {
-      if (turns > 500)
+      if (turns > 500) {
         throw new Error(`the member never comes to rest: ${this.log.slice(-8).join("; ")}`);
+      }
       this.turn(this.queue.shift() as MemberEventBody);
     }
   }
