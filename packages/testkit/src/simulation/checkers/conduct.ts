@@ -1,0 +1,73 @@
+/** How the members behave: epochs that grow, an address that tells the truth, turns that end. */
+import type { LeaseRecord } from "@leasehold/election";
+import type { SliceObservation } from "@leasehold/replication";
+import type { Sidecar } from "../pod/sidecar.ts";
+import { Checker } from "./checker.ts";
+
+export class Epochs extends Checker {
+  readonly name = "epochs";
+  readonly promise = "The epoch grows with every change of holder and never falls.";
+  private last: LeaseRecord | null = null;
+  private sliceEpoch = 0;
+
+  override leaseCommitted(record: LeaseRecord, byHand: boolean): void {
+    const { last } = this;
+    this.last = record;
+    if (last === null || byHand) return;
+    const isOther = record.holder !== null && record.holder !== last.holder;
+    if (record.epoch < last.epoch || (isOther && record.epoch === last.epoch)) {
+      this.broken(
+        `the Lease went from ${last.holder ?? "nobody"} under epoch ${last.epoch} to ` +
+          `${record.holder ?? "nobody"} under epoch ${record.epoch}`,
+      );
+    }
+  }
+
+  override sliceCommitted(slice: SliceObservation, byHand: boolean): void {
+    if (!byHand && slice.epoch < this.sliceEpoch) {
+      this.broken(`the slice fell from epoch ${this.sliceEpoch} to ${slice.epoch}`);
+    }
+    this.sliceEpoch = slice.epoch;
+  }
+}
+
+export class Addresses extends Checker {
+  readonly name = "address";
+  readonly promise = "The address names the leader, and every node's proxy follows it.";
+
+  override ended(): void {
+    const { store, proxies, pods } = this.world;
+    const leader = pods.find((pod) => pod.redis?.isWritable());
+    if (leader === undefined) return;
+    const named = store.slice?.address?.host ?? "nobody";
+    if (named !== leader.host) {
+      this.broken(`the slice names ${named}; ${leader.label} (${leader.host}) leads`);
+      return;
+    }
+    const stale = proxies.find((proxy) => proxy.target?.host !== leader.host);
+    if (stale) this.broken(`a proxy sends to ${stale.target?.host ?? "nobody"}`);
+  }
+}
+
+/** More decisions than this in a second of true time is a member that spins. */
+const TURNS_PER_SECOND_MAX = 4_000;
+
+export class Turns extends Checker {
+  readonly name = "turns";
+  readonly promise = "A member comes to rest: it does not decide for ever about nothing.";
+  private readonly counts = new Map<Sidecar, number>();
+  private second = 0;
+
+  override decided(sidecar: Sidecar): void {
+    const second = Math.floor(this.world.clock.nowMs / 1_000);
+    if (second !== this.second) {
+      this.second = second;
+      this.counts.clear();
+    }
+    const count = (this.counts.get(sidecar) ?? 0) + 1;
+    this.counts.set(sidecar, count);
+    if (count === TURNS_PER_SECOND_MAX) {
+      this.broken(`${sidecar.pod.label} decided ${count} times in one second`);
+    }
+  }
+}

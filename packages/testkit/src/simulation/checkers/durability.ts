@@ -1,0 +1,144 @@
+/**
+ * What happens to acknowledged writes when the leader changes.
+ *
+ * Guarantees checked: a planned change loses nothing; a write that `WAIT` confirmed survives the
+ * loss of one member; nobody is promoted over a better copy that was well and in reach; a release
+ * is not answered by a copy that is behind it. Not promised, so not checked: plain writes that had
+ * reached nobody else when their primary was lost.
+ */
+import type { LeaseRecord } from "@leasehold/election";
+import type { LedgerWrite } from "../clients/ledger.ts";
+import type { Pod } from "../pod/pod.ts";
+import { holds, includes, type Point } from "../redis/history.ts";
+import type { RedisServer } from "../redis/server.ts";
+import { Checker } from "./checker.ts";
+
+/** So long a better copy must have been untouched by any fault to count as within reach. */
+const CALM_MS = 8_000;
+/** A plain write may be this young and still be on the wire. */
+const WIRE_MS = 1_200;
+
+interface Given {
+  /** Null: to whoever is not behind. */
+  readonly to: string | null;
+  readonly head: Point;
+  readonly atMs: number;
+  readonly from: string;
+}
+
+export class Durability extends Checker {
+  readonly name = "durability";
+  readonly promise =
+    "No acknowledged write is lost in a planned change, and none that one replica confirmed " +
+    "when one member is lost.";
+  private handover: Given | null = null;
+  private release: Given | null = null;
+
+  override leaseCommitted(record: LeaseRecord, byHand: boolean): void {
+    this.handover = null;
+    if (byHand) {
+      this.release = null;
+      return;
+    }
+    const { handover, released } = record;
+    if (record.holder !== null && record.released === null) this.release = null;
+    if (handover?.equal) {
+      const head = this.headOf(handover.from);
+      const { nowMs: atMs } = this.world.clock;
+      if (head !== null) this.handover = { to: handover.to, head, atMs, from: handover.from };
+    }
+    if (record.holder === null && released?.position) {
+      const head = this.headOf(released.by);
+      const { nowMs: atMs } = this.world.clock;
+      if (head !== null) this.release = { to: null, head, atMs, from: released.by };
+    }
+  }
+
+  override promoted(server: RedisServer): void {
+    this.checkGiven(server);
+    const pod = this.world.podOf(server);
+    for (const write of this.world.ledger.writes) {
+      if (write.acknowledgedMs < 0 || write.isLost || write.place === null) continue;
+      if (holds(server.head, write.place)) continue;
+      this.checkLoss(pod, write);
+      write.isLost = true;
+    }
+  }
+
+  override ended(): void {
+    const leader = this.world.pods.find((pod) => pod.redis?.isWritable())?.redis;
+    if (!leader) return;
+    for (const write of this.world.ledger.writes) {
+      if (write.acknowledgedMs < 0 || write.isLost || write.place === null) continue;
+      if (holds(leader.head, write.place)) continue;
+      const touched = this.touchedSince(write.acceptedMs);
+      if (touched.length > (write.copies > 0 ? 1 : 0)) continue;
+      this.broken(`${describe(write)} is not in the leader's data, and no promotion lost it`);
+      return;
+    }
+  }
+
+  /** A hand-over at equal offsets, or a release: its receiver has all of it. */
+  private checkGiven(server: RedisServer): void {
+    const pod = this.world.podOf(server);
+    const { nowMs } = this.world.clock;
+    const { handover, release } = this;
+    if (handover !== null && handover.to === pod.sidecar?.identity) {
+      if (!includes(server.head, handover.head)) {
+        this.broken(`${pod.label} was handed the lead by ${handover.from} and lacks writes of it`);
+      }
+    }
+    const waitMs = this.world.memberConfig.coldStartWaitMs * 0.95;
+    if (release !== null && nowMs - release.atMs < waitMs && !includes(server.head, release.head)) {
+      this.broken(`${pod.label} leads after ${release.from} released, and is behind it`);
+    }
+  }
+
+  private checkLoss(leader: Pod, write: LedgerWrite): void {
+    const { nowMs } = this.world.clock;
+    const isOld = nowMs - write.acceptedMs > WIRE_MS;
+    if (write.copies > 0 || isOld) {
+      const better = this.world.pods.find((pod) => this.isBetter(pod, leader, write));
+      if (better !== undefined) {
+        this.broken(`${leader.label} leads without ${describe(write)}, which ${better.label} has`);
+        return;
+      }
+    }
+    const touched = this.touchedSince(write.acceptedMs);
+    if (write.copies > 0 && touched.length <= 1) {
+      this.broken(
+        `${describe(write)} was confirmed by ${write.copies} and is lost to ${leader.label}; ` +
+          `only ${touched[0] ?? "nobody"} had a fault`,
+      );
+    }
+  }
+
+  /** It holds the write, and nothing has been wrong with it, its ways or the API for a while. */
+  private isBetter(pod: Pod, leader: Pod, write: LedgerWrite): boolean {
+    const { world } = this;
+    const { redis } = pod;
+    if (pod === leader || redis === null || redis.loading || write.place === null) return false;
+    if (pod.terminating || !holds(redis.head, write.place)) return false;
+    const listed = world.store.lease?.record.members ?? {};
+    if (!(pod.name in listed)) return false;
+    const sinceMs = world.clock.nowMs - CALM_MS;
+    const troubled = new Set(world.faults.touched(sinceMs));
+    return !troubled.has(pod.name) && !troubled.has(leader.name) && !troubled.has("api");
+  }
+
+  private touchedSince(sinceMs: number): string[] {
+    return this.world.faults.touched(sinceMs);
+  }
+
+  private headOf(identity: string): Point | null {
+    const pod = this.world.podOfIdentity(identity);
+    const { redis } = pod ?? {};
+    if (redis?.alive && !redis.loading) return redis.head;
+    return pod?.volume.data ?? null;
+  }
+}
+
+function describe(write: LedgerWrite): string {
+  const at = (write.acceptedMs / 1_000).toFixed(3);
+  return `write ${write.id} (${write.server?.site.label ?? "?"}, ${at} s)`;
+}

@@ -1,0 +1,101 @@
+/** Tells all checkers what happens, and the timeline what a reader wants to see. */
+import type { LeaseRecord, LeaseWrite } from "@leasehold/election";
+import type { Action, MemberEvent, SliceObservation } from "@leasehold/replication";
+import type { StoreJudge } from "../api/store.ts";
+import type { LedgerWrite } from "../clients/ledger.ts";
+import type { Sidecar } from "../pod/sidecar.ts";
+import type { RedisServer } from "../redis/server.ts";
+import type { RedisJudge, WriteRequest } from "../redis/types.ts";
+import type { World } from "../world.ts";
+import { Addresses, Epochs, Turns } from "./conduct.ts";
+import type { Checker } from "./checker.ts";
+import { Durability } from "./durability.ts";
+import { Founder } from "./founder.ts";
+import { Lineage } from "./lineage.ts";
+import { OneWriter } from "./one-writer.ts";
+import { Permits } from "./permits.ts";
+import { Rights } from "./rights.ts";
+
+export class Judge implements RedisJudge, StoreJudge {
+  fullSyncs = 0;
+  promotions = 0;
+  private readonly world: World;
+  private readonly checkers: readonly Checker[];
+
+  constructor(world: World) {
+    this.world = world;
+    this.checkers = [
+      new OneWriter(world),
+      new Permits(world),
+      new Rights(world),
+      new Lineage(world),
+      new Founder(world),
+      new Durability(world),
+      new Epochs(world),
+      new Addresses(world),
+      new Turns(world),
+    ];
+  }
+
+  redisChanged(server: RedisServer): void {
+    for (const checker of this.checkers) checker.redisChanged(server);
+  }
+
+  accepted(server: RedisServer, request: WriteRequest): void {
+    this.world.ledger.accepted(request.id, server, this.world.clock.nowMs);
+    for (const checker of this.checkers) checker.accepted(server, request);
+  }
+
+  acknowledged(write: LedgerWrite): void {
+    for (const checker of this.checkers) checker.acknowledged(write);
+  }
+
+  promoted(server: RedisServer, epoch: number): void {
+    this.promotions += 1;
+    const words = `promoted under epoch ${epoch}: ${server.replid}:${server.offset}`;
+    this.world.log(server.site.label, words);
+    for (const checker of this.checkers) checker.promoted(server, epoch);
+  }
+
+  fullSync(replica: RedisServer, upstream: RedisServer): void {
+    this.fullSyncs += 1;
+    this.world.log(replica.site.label, `full sync from ${upstream.site.label}`);
+  }
+
+  diverged(replica: RedisServer, upstream: RedisServer): void {
+    for (const checker of this.checkers) checker.diverged(replica, upstream);
+  }
+
+  replidChanged(server: RedisServer): void {
+    for (const checker of this.checkers) checker.replidChanged(server);
+  }
+
+  leaseCommitted(record: LeaseRecord, byHand: boolean): void {
+    for (const checker of this.checkers) checker.leaseCommitted(record, byHand);
+  }
+
+  leaseSent(sidecar: Sidecar, write: LeaseWrite): void {
+    for (const checker of this.checkers) checker.leaseSent(sidecar, write);
+  }
+
+  sliceCommitted(slice: SliceObservation, byHand: boolean): void {
+    const to = slice.address?.host ?? "nobody";
+    this.world.log("api", `slice: ${to} under epoch ${slice.epoch}${byHand ? " (by hand)" : ""}`);
+    for (const checker of this.checkers) checker.sliceCommitted(slice, byHand);
+  }
+
+  decided(sidecar: Sidecar, event: MemberEvent, actions: readonly Action[]): void {
+    for (const checker of this.checkers) checker.decided(sidecar, event, actions);
+    this.world.trace(sidecar, event, actions);
+  }
+
+  sidecarEnded(_sidecar: Sidecar): void {}
+
+  sampled(): void {
+    for (const checker of this.checkers) checker.sampled();
+  }
+
+  ended(): void {
+    for (const checker of this.checkers) checker.ended();
+  }
+}

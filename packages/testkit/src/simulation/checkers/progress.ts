@@ -1,0 +1,56 @@
+/**
+ * Progress: once faults have ended, the group is whole again within a bound: one leader that the
+ * Lease, the slice and every proxy name, and every other member in sync with it.
+ */
+import { isForeign, writesIn, type Point } from "../redis/history.ts";
+import type { Pod } from "../pod/pod.ts";
+import type { World } from "../world.ts";
+
+export const PROGRESS_PROMISE =
+  "Once faults end, the group has a leader and all members in sync within a bound.";
+
+/** What is missing, in words; null: the group is whole. */
+export function unrest(world: World): string | null {
+  const pods = world.livePods();
+  if (pods.length < world.store.replicas) return `${pods.length} pods of ${world.store.replicas}`;
+  const writable = pods.filter((pod) => pod.redis?.isWritable());
+  const [leader] = writable;
+  if (leader === undefined) return "nobody accepts writes";
+  if (writable.length > 1) return "several accept writes";
+  if (!leader.sidecar?.alive || world.store.lease?.record.holder !== leader.sidecar.identity) {
+    return `the Lease names ${world.store.lease?.record.holder ?? "nobody"}`;
+  }
+  if (world.store.slice?.address?.host !== leader.host) return "the slice names another";
+  const proxy = world.proxies.find((candidate) => candidate.target?.host !== leader.host);
+  if (proxy !== undefined) return "a proxy sends elsewhere";
+  for (const pod of pods) {
+    if (pod === leader) continue;
+    const missing = outOfSync(pod, leader);
+    if (missing !== null) return missing;
+  }
+  return null;
+}
+
+function outOfSync(pod: Pod, leader: Pod): string | null {
+  const { redis } = pod;
+  if (redis === null || !redis.isRunning()) return `Redis of ${pod.label} does not run`;
+  if (!pod.sidecar?.alive) return `sidecar of ${pod.label} does not run`;
+  if (redis.loading || redis.upstream?.host !== leader.host) {
+    return `${pod.label} does not follow ${leader.label}`;
+  }
+  if (!redis.isLinkUp) return `${pod.label} has no link`;
+  if (redis.replid !== leader.redis?.replid) return `${pod.label} has another replid`;
+  return pod.sidecar.status().inSync ? null : `${pod.label} does not call itself in sync`;
+}
+
+/** Nobody has anything of the group's data left: that nobody leads then is right. */
+export function isHopeless(world: World): boolean {
+  if (world.options.mode === "none") return false;
+  const hasAcknowledged = world.ledger.writes.some((write) => write.acknowledgedMs >= 0);
+  if (!hasAcknowledged) return false;
+  return world.livePods().every((pod) => {
+    const copies: (Point | null)[] = [pod.volume.data];
+    if (pod.redis?.alive && !pod.redis.loading) copies.push(pod.redis.head);
+    return copies.every((copy) => copy === null || writesIn(copy) === 0 || isForeign(copy));
+  });
+}

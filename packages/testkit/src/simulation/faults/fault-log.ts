@@ -1,0 +1,39 @@
+/**
+ * Which members were touched by a fault, and when: the excuse for a loss that the protocol does
+ * not promise to prevent.
+ */
+export interface Touch {
+  /** Names of members, or "api". */
+  readonly who: readonly string[];
+  readonly fromMs: number;
+  /** Infinity while it lasts. */
+  toMs: number;
+}
+
+export class FaultLog {
+  private readonly touches: Touch[] = [];
+
+  begin(who: readonly string[], nowMs: number): Touch {
+    const touch: Touch = { who, fromMs: nowMs, toMs: Infinity };
+    this.touches.push(touch);
+    return touch;
+  }
+
+  /** `aftermathMs`: until the member is what it was before. */
+  end(touch: Touch, nowMs: number, aftermathMs: number): void {
+    touch.toMs = nowMs + aftermathMs;
+  }
+
+  /** Everybody with a fault that lasted into, or began in, the time since `sinceMs`. */
+  touched(sinceMs: number): string[] {
+    const who = new Set<string>();
+    for (const touch of this.touches) {
+      if (touch.toMs >= sinceMs) for (const name of touch.who) who.add(name);
+    }
+    return [...who];
+  }
+
+  get active(): number {
+    return this.touches.filter((touch) => touch.toMs === Infinity).length;
+  }
+}
