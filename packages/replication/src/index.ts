@@ -11,3 +11,4 @@ export * from "./report.ts";
 export type { MemberState } from "./state.ts";
 export { nextWakeMs } from "./wake.ts";
 export { configProblems } from "./validate-config.ts";
+export * from "./redis-info.ts";

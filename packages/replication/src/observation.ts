@@ -47,8 +47,11 @@ export interface RedisInfo extends RedisProcess {
 /** The state of the one probe: what the newest question to Redis was answered with. */
 export type RedisObservation =
   | { readonly kind: "answered"; readonly info: RedisInfo }
-  /** A script runs beyond `busy-reply-threshold`. Alive, for a while. */
-  | { readonly kind: "busy" }
+  /**
+   * Answers, but with an error: a script runs beyond `busy-reply-threshold`, or our user may not
+   * ask (`NOAUTH`, `NOPERM`; `message` says what to do). Alive, for a while.
+   */
+  | { readonly kind: "busy"; readonly message?: string }
   /** Accepted the connection and said nothing, `max number of clients`, or a closed socket. */
   | { readonly kind: "silent"; readonly message: string }
   /** `ECONNREFUSED` or `ENOENT`: no process listens. */
