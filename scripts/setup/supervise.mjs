@@ -8,6 +8,9 @@
  *
  * @typedef {NodeJS.Signals} Signal
  *
+ * @typedef {object} Group
+ * @property {number | undefined} pid Of its leader, which is the number of the group, too.
+ *
  * @typedef {object} SuperviseOptions
  * @property {NodeJS.ProcessEnv} env
  * @property {string} [cwd]
@@ -37,16 +40,20 @@ const POLL_MS = 50;
  * @returns {Promise<number>}
  */
 export async function supervise(command, args, { graceMs = GRACE_MS, ...options }) {
+  // Listens before there is anything to end: no signal may find this process without a listener.
+  /** @type {Group} */
+  const group = { pid: undefined };
+  const relay = relaySignals(group, graceMs);
   // Detached = a session of its own: a terminal's Ctrl-C reaches it once, through here.
   const child = spawn(command, args, {
     ...options,
     stdio: ["ignore", "inherit", "inherit"],
     detached: true,
   });
-  const relay = relaySignals(child.pid, graceMs);
+  group.pid = child.pid;
   try {
     const exit = await exitOf(child);
-    await endGroup(child.pid);
+    await endGroup(group);
     const signal = relay.received() ?? exit.signal;
     return signal ? 128 + constants.signals[signal] : (exit.code ?? 1);
   } finally {
@@ -68,10 +75,10 @@ function exitOf(child) {
 }
 
 /**
- * @param {number | undefined} pid
+ * @param {Group} group
  * @param {number} graceMs
  */
-function relaySignals(pid, graceMs) {
+function relaySignals(group, graceMs) {
   /** @type {Signal | null} */
   let received = null;
   let receivedAtMs = 0;
@@ -79,16 +86,16 @@ function relaySignals(pid, graceMs) {
   let timer;
   const relay = (/** @type {Signal} */ signal) => {
     if (received !== null) {
-      if (performance.now() - receivedAtMs > ECHO_MS) killTree(pid);
+      if (performance.now() - receivedAtMs > ECHO_MS) killTree(group);
       return;
     }
     received = signal;
     receivedAtMs = performance.now();
-    timer = setTimeout(() => killTree(pid), graceMs);
-    signalGroup(pid, signal);
+    timer = setTimeout(() => killTree(group), graceMs);
+    signalGroup(group, signal);
   };
   // A session of its own does not hear of a changed window size either.
-  const resized = () => signalGroup(pid, "SIGWINCH");
+  const resized = () => signalGroup(group, "SIGWINCH");
   for (const signal of SIGNALS) process.on(signal, relay);
   process.on("SIGWINCH", resized);
   return {
@@ -102,11 +109,11 @@ function relaySignals(pid, graceMs) {
 }
 
 /**
- * @param {number | undefined} pid
+ * @param {Group} group
  * @param {Signal | 0} signal
  * @returns {boolean} false if the group has no process any more
  */
-function signalGroup(pid, signal) {
+function signalGroup({ pid }, signal) {
   return pid !== undefined && sendSignal(-pid, signal);
 }
 
@@ -124,21 +131,21 @@ function sendSignal(pid, signal) {
   }
 }
 
-/** @param {number | undefined} pid */
-function killTree(pid) {
+/** @param {Group} group */
+function killTree(group) {
   // Listed before the first of them dies: an orphan's line of descent is lost.
-  const tree = pid === undefined ? [] : descendantsOf(pid);
-  signalGroup(pid, "SIGKILL");
+  const tree = group.pid === undefined ? [] : descendantsOf(group.pid);
+  signalGroup(group, "SIGKILL");
   for (const one of tree) sendSignal(one, "SIGKILL");
 }
 
-/** @param {number | undefined} pid */
-async function endGroup(pid) {
-  if (!signalGroup(pid, "SIGTERM")) return;
+/** @param {Group} group */
+async function endGroup(group) {
+  if (!signalGroup(group, "SIGTERM")) return;
   const deadlineMs = performance.now() + LEFTOVERS_MS;
   while (performance.now() < deadlineMs) {
-    if (!signalGroup(pid, 0)) return;
+    if (!signalGroup(group, 0)) return;
     await sleep(POLL_MS);
   }
-  signalGroup(pid, "SIGKILL");
+  signalGroup(group, "SIGKILL");
 }
