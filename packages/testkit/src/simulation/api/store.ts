@@ -30,6 +30,7 @@ export type WatchEvent =
 
 export interface StoreJudge {
   leaseCommitted(record: LeaseRecord, byHand: boolean): void;
+  leaseDeleted(): void;
   sliceCommitted(slice: SliceObservation, byHand: boolean): void;
 }
 
@@ -90,6 +91,7 @@ export class ApiStore {
   deleteLease(): void {
     this.lease = null;
     this.version += 1;
+    this.judge.leaseDeleted();
     this.changed("lease");
   }
 

@@ -32,6 +32,7 @@ export abstract class Checker {
   replidChanged(_server: RedisServer): void {}
   diverged(_replica: RedisServer, _upstream: RedisServer): void {}
   leaseCommitted(_record: LeaseRecord, _byHand: boolean): void {}
+  leaseDeleted(): void {}
   leaseSent(_sidecar: Sidecar, _write: LeaseWrite): void {}
   sliceCommitted(_slice: SliceObservation, _byHand: boolean): void {}
   decided(_sidecar: Sidecar, _event: MemberEvent, _actions: readonly Action[]): void {}

@@ -1,6 +1,6 @@
 /** How the members behave: epochs that grow, an address that tells the truth, turns that end. */
 import type { LeaseRecord } from "@leasehold/election";
-import type { SliceObservation } from "@leasehold/replication";
+import type { Action, MemberEvent, SliceObservation } from "@leasehold/replication";
 import type { Sidecar } from "../pod/sidecar.ts";
 import { Checker } from "./checker.ts";
 
@@ -21,6 +21,11 @@ export class Epochs extends Checker {
           `${record.holder ?? "nobody"} under epoch ${record.epoch}`,
       );
     }
+  }
+
+  /** Whoever deletes the Lease may take an epoch with it that nobody else had seen. */
+  override leaseDeleted(): void {
+    this.last = null;
   }
 
   override sliceCommitted(slice: SliceObservation, byHand: boolean): void {
@@ -46,6 +51,19 @@ export class Addresses extends Checker {
     }
     const stale = proxies.find((proxy) => proxy.target?.host !== leader.host);
     if (stale) this.broken(`a proxy sends to ${stale.target?.host ?? "nobody"}`);
+  }
+}
+
+export class OwnInvariants extends Checker {
+  readonly name = "core invariant";
+  readonly promise = "The core's own invariants, which stay on in production, are never broken.";
+
+  override decided(sidecar: Sidecar, _event: MemberEvent, actions: readonly Action[]): void {
+    for (const action of actions) {
+      if (action.type !== "announce" || action.reason !== "invariant") continue;
+      this.broken(`${sidecar.pod.label}: ${action.words}`);
+      return;
+    }
   }
 }
 

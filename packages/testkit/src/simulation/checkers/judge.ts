@@ -7,7 +7,7 @@ import type { Sidecar } from "../pod/sidecar.ts";
 import type { RedisServer } from "../redis/server.ts";
 import type { RedisJudge, WriteRequest } from "../redis/types.ts";
 import type { World } from "../world.ts";
-import { Addresses, Epochs, Turns } from "./conduct.ts";
+import { Addresses, Epochs, OwnInvariants, Turns } from "./conduct.ts";
 import type { Checker } from "./checker.ts";
 import { Durability } from "./durability.ts";
 import { Founder } from "./founder.ts";
@@ -33,6 +33,7 @@ export class Judge implements RedisJudge, StoreJudge {
       new Durability(world),
       new Epochs(world),
       new Addresses(world),
+      new OwnInvariants(world),
       new Turns(world),
     ];
   }
@@ -72,6 +73,10 @@ export class Judge implements RedisJudge, StoreJudge {
 
   leaseCommitted(record: LeaseRecord, byHand: boolean): void {
     for (const checker of this.checkers) checker.leaseCommitted(record, byHand);
+  }
+
+  leaseDeleted(): void {
+    for (const checker of this.checkers) checker.leaseDeleted();
   }
 
   leaseSent(sidecar: Sidecar, write: LeaseWrite): void {

@@ -83,6 +83,12 @@ export function append(
   return { segment: target, length: target.length };
 }
 
+/** The same data, counted from `offset` on: what a restart makes of it. */
+export function recounted(point: Point, offset: number): Point {
+  if (point.segment.endOffset(point.length) === offset) return point;
+  return { segment: new Segment(point, offset), length: 0 };
+}
+
 /** How many writes a data set holds. */
 export function writesIn(point: Point): number {
   return point.segment.writesAt(point.length);

@@ -10,7 +10,15 @@
  */
 import type { RedisAddress, RedisInfo } from "@leasehold/replication";
 import type { Timer } from "../../virtual-clock.ts";
-import { append, emptyPoint, pointAt, type Point, samePoint, writesIn } from "./history.ts";
+import {
+  append,
+  emptyPoint,
+  pointAt,
+  type Point,
+  recounted,
+  samePoint,
+  writesIn,
+} from "./history.ts";
 import { ReplicaLink } from "./link.ts";
 import type { Connection, RedisSite, RedisWorld, WriteRequest } from "./types.ts";
 import type { BootImage, Snapshot } from "./volume.ts";
@@ -467,7 +475,7 @@ export class RedisServer {
   private loadedAtBoot(image: BootImage): void {
     if (!this.alive) return;
     this.loading = false;
-    this.head = image.head;
+    this.head = recounted(image.head, image.offset);
     this.offset = image.offset;
     this.psyncable = image.psyncable;
     this.world.judge.redisChanged(this);

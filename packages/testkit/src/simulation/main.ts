@@ -1,0 +1,120 @@
+/**
+ * `npm run sim`: seeds in, broken promises out. Exit code 1 if any promise was broken.
+ *
+ *   --seeds N       seeds to run (default 200), from --from S (default 1)
+ *   --seed S        one seed with its whole timeline; --trace MS adds every decision from then on
+ *   --profile NAME  only this kind of trouble     --members N   only this size
+ *   --jobs N        workers (default: all cores)  --stop-after N broken seeds (default 5)
+ *   --report        writes .reports/simulation.json
+ *   --mutants       breaks the protocol on purpose, rule by rule, and counts the seeds until a
+ *                   checker notices; --subset a few of them; --only NAME one
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { runSeed } from "./run.ts";
+import { lineText } from "./timeline.ts";
+import { runBatch, type RunSummary } from "./workers.ts";
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "200" },
+    from: { type: "string", default: "1" },
+    seed: { type: "string" },
+    trace: { type: "string" },
+    profile: { type: "string" },
+    members: { type: "string" },
+    jobs: { type: "string", default: String(availableParallelism()) },
+    "stop-after": { type: "string", default: "5" },
+    report: { type: "boolean", default: false },
+    mutants: { type: "boolean", default: false },
+    subset: { type: "boolean", default: false },
+    only: { type: "string" },
+    brief: { type: "boolean", default: false },
+  },
+});
+
+const profile = values.profile ?? null;
+const members = values.members === undefined ? null : wholeNumber("members", values.members);
+
+if (values.seed !== undefined) process.exitCode = replay(wholeNumber("seed", values.seed));
+else process.exitCode = await many();
+
+function replay(seed: number): number {
+  const traceFromMs = values.trace === undefined ? Infinity : wholeNumber("trace", values.trace);
+  const run = runSeed({ seed, profile, members, watch: { traceFromMs } });
+  for (const line of run.timeline.lines) print(lineText(line));
+  const { acknowledged, lost, promotions, fullSyncs, recoveryMs } = run.stats;
+  print(
+    `seed ${seed}: ${(run.virtualMs / 1_000).toFixed(1)} s, ${acknowledged} acknowledged, ` +
+      `${lost} lost as allowed, ${promotions} promotions, ${fullSyncs} full syncs, ` +
+      `whole ${(recoveryMs / 1_000).toFixed(1)} s after the faults, ${run.fingerprint}`,
+  );
+  if (run.violation === null) return 0;
+  print(`BROKEN (${run.violation.checker}): ${run.violation.promise}\n  ${run.violation.words}`);
+  return 1;
+}
+
+async function many(): Promise<number> {
+  const from = wholeNumber("from", values.from);
+  const seeds = Array.from({ length: wholeNumber("seeds", values.seeds) }, (_, i) => from + i);
+  const jobs = wholeNumber("jobs", values.jobs);
+  const stopAfter = wholeNumber("stop-after", values["stop-after"]);
+  const startedMs = performance.now();
+  const runs: RunSummary[] = [];
+  await runBatch({ seeds, profile, members, jobs, stopAfter }, (run) => {
+    runs.push(run);
+    if (run.broken !== null) printBroken(run);
+  });
+  const broken = runs.filter((run) => run.broken !== null);
+  print(summary(runs, broken.length, performance.now() - startedMs));
+  if (values.report) report(runs.length - broken.length, broken.length);
+  return broken.length === 0 ? 0 : 1;
+}
+
+function printBroken(run: RunSummary): void {
+  const { broken } = run;
+  if (broken === null) return;
+  const name = `${run.profile}, ${run.members} members`;
+  if (values.brief) {
+    print(`${run.seed} (${name}) ${broken.checker}: ${broken.words.slice(0, 160)}`);
+    return;
+  }
+  print(`\nseed ${run.seed} (${name}) broke a promise: ${broken.promise}`);
+  print(`  ${broken.words}`);
+  for (const line of run.tail) print(`  ${line}`);
+  print(`  replay: npm run sim -- --seed ${run.seed}${profile ? ` --profile ${profile}` : ""}`);
+}
+
+function summary(runs: readonly RunSummary[], broken: number, tookMs: number): string {
+  const sum = (pick: (run: RunSummary) => number): number =>
+    runs.reduce((total, run) => total + pick(run), 0);
+  const recoveries = runs.map((run) => run.stats.recoveryMs).filter((ms) => ms >= 0);
+  recoveries.sort((a, b) => a - b);
+  const p = (share: number): string =>
+    (((recoveries[Math.floor(recoveries.length * share)] ?? 0) as number) / 1_000).toFixed(1);
+  const hours = sum((run) => run.virtualMs) / 3_600_000;
+  return (
+    `${runs.length} seeds, ${hours.toFixed(1)} virtual hours in ${(tookMs / 1_000).toFixed(0)} s: ` +
+    `${broken} broken; ${sum((run) => run.stats.acknowledged)} writes acknowledged, ` +
+    `${sum((run) => run.stats.lost)} lost as allowed, ${sum((run) => run.stats.promotions)} ` +
+    `promotions; whole again after ${p(0.5)} s (p99 ${p(0.99)} s)`
+  );
+}
+
+function report(passed: number, failed: number): void {
+  const folder = new URL("../../.reports/", import.meta.url);
+  mkdirSync(folder, { recursive: true });
+  const result = { passed, failed, skipped: 0, skippedNames: [] };
+  writeFileSync(new URL("simulation.json", folder), `${JSON.stringify(result)}\n`);
+}
+
+function wholeNumber(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new Error(`--${name} must be a whole number, not "${text}"`);
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
