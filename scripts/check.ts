@@ -22,6 +22,8 @@ interface Phase {
 
 const TURBO = ["turbo", "run", "--continue=always", "--log-prefix=task"] as const;
 
+const SERIAL = [...TURBO, "--concurrency=1"] as const;
+
 const PHASES: readonly Phase[] = [
   { name: "format", command: ["oxfmt", "--check"], suites: [] },
   { name: "lint", command: ["oxlint"], suites: [] },
@@ -31,13 +33,14 @@ const PHASES: readonly Phase[] = [
   { name: "unit tests", command: [...TURBO, "--concurrency=2", "test"], suites: ["unit"] },
   {
     name: "simulation",
-    command: [...TURBO, "--concurrency=1", "test:sim", "test:sim:random"],
-    suites: ["sim", "sim-random"],
+    // One after the other: each takes all cores.
+    command: [...SERIAL, "test:simulation", "test:simulation:random", "test:mutants"],
+    suites: ["simulation", "simulation-random", "mutants"],
   },
   // One package at a time: they start real processes and measure what happens.
   {
     name: "process tests",
-    command: [...TURBO, "--concurrency=1", "test:process"],
+    command: [...SERIAL, "test:process"],
     suites: ["process"],
   },
 ];

@@ -11,6 +11,7 @@ export interface SuiteReport {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** One for each skipped test; may be left out where there is none. */
   readonly skippedTests: readonly SkippedTest[];
 }
 
@@ -18,7 +19,7 @@ export interface SuiteReport {
 export function parseSuiteReport(text: string): SuiteReport {
   const value: unknown = JSON.parse(text);
   if (typeof value !== "object" || value === null) throw new Error("it is not an object");
-  const { passed, failed, skipped, skippedTests } = value as Record<string, unknown>;
+  const { passed, failed, skipped, skippedTests = [] } = value as Record<string, unknown>;
   if (!isCount(passed) || !isCount(failed) || !isCount(skipped)) {
     throw new Error("passed, failed and skipped must be counts");
   }
