@@ -27,7 +27,7 @@ export function initialState(start: StartFacts, _config: MemberConfig): MemberSt
     acquiring: null,
     holdBack: null,
     promotedEpoch: epoch,
-    follow: { upstream: null, at: null },
+    follow: { upstream: null, at: null, bounced: false },
     stop: null,
     cutter: null,
     jitter: 0,

@@ -4,12 +4,17 @@
  * hand-over the old primary goes on cutting late clients for a while (5.6).
  */
 import { waiterElapsedMs } from "@leasehold/election";
+import type { RedisAddress } from "./observation.ts";
 import { isInSync, promotedHolder, sameAddress } from "./members.ts";
 import { mayBeWritable, redisIsUp, setRedis } from "./redis-view.ts";
 import { right, role, set, type Turn } from "./turn.ts";
 
-/** Redis itself retries a refused link after a second. */
+/**
+ * Redis itself retries a refused link after a second: one bounce is faster, more would cut a full
+ * sync for which the primary has not started to save yet (its link is down too, and says no more).
+ */
 const BOUNCE_AFTER_MS = 300;
+const BOUNCE_AGAIN_MS = 15_000;
 const UNPAUSE_TO_CUT_MS = 50;
 const CUTS_AT_MS = [50, 150, 350, 750, 1500];
 
@@ -23,15 +28,23 @@ export function planFollow(turn: Turn): void {
   const holder = promotedHolder(turn.state);
   const { info } = redis;
   if (holder === null || info === null || info.syncing) return;
-  const attachedTo = sameAddress(info.upstream, holder.address);
+  if (sameAddress(info.upstream, holder.address)) return bounceOnce(turn, holder.address);
   const { at, upstream } = turn.state.follow;
-  const sinceMs = at === null ? Infinity : waiterElapsedMs(at, turn.at);
-  if (attachedTo && info.linkUp) return;
-  const told = sameAddress(upstream, holder.address);
-  if (told && sinceMs < BOUNCE_AFTER_MS) return;
-  set(turn, { follow: { upstream: holder.address, at: turn.at } });
-  const bounce = attachedTo || told;
-  role(turn, { kind: "follow", upstream: holder.address, bounce }, bounce ? "bounce" : "follow");
+  const told = sameAddress(upstream, holder.address) && at !== null;
+  if (told && waiterElapsedMs(at, turn.at) < BOUNCE_AFTER_MS) return;
+  set(turn, { follow: { upstream: holder.address, at: turn.at, bounced: false } });
+  role(turn, { kind: "follow", upstream: holder.address, bounce: false }, "follow");
+}
+
+/** Attached to the right one, but its link is down. */
+function bounceOnce(turn: Turn, upstream: RedisAddress): void {
+  const { info } = turn.state.redis;
+  const { at, bounced } = turn.state.follow;
+  if (info?.linkUp) return;
+  if (at === null) return set(turn, { follow: { upstream, at: turn.at, bounced } });
+  if (waiterElapsedMs(at, turn.at) < (bounced ? BOUNCE_AGAIN_MS : BOUNCE_AFTER_MS)) return;
+  set(turn, { follow: { upstream, at: turn.at, bounced: true } });
+  role(turn, { kind: "follow", upstream, bounce: true }, "bounce");
 }
 
 function arrive(turn: Turn): void {

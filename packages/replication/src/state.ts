@@ -218,6 +218,7 @@ export interface HoldBack {
 export interface FollowState {
   readonly upstream: RedisAddress | null;
   readonly at: Instant | null;
+  readonly bounced: boolean;
 }
 
 export interface StopState {
