@@ -67,7 +67,8 @@ async function setUp({ setup }) {
     versions.push(provided.version);
   }
   // Part of every cache key: a result holds for the tools that it was found with.
-  return { ...environment, LEASEHOLD_TOOLS: versions.join(", ") };
+  const LEASEHOLD_TOOLS = versions.join(", ");
+  return { ...environment, LEASEHOLD_TOOLS, TURBO_TELEMETRY_DISABLED: "1" };
 }
 
 const [name = "", ...rest] = process.argv.slice(2);
