@@ -133,8 +133,12 @@ const sliceEdit = instant("slice-edit", CHANGE_MS, (world, random) => {
   return { who: ["api"], words: `the slice is ${words}` };
 });
 
-/** A backup of another group on the volume of a member whose Redis is down. */
+/**
+ * A backup of another group on the volume of a member whose Redis is down. Only an RDB tells whose
+ * it is: an AOF says nothing, so nobody can notice there.
+ */
 const foreignRestore = instant("foreign-restore", 15_000, (world, random) => {
+  if (world.options.mode !== "rdb") return null;
   const leader = leaderOf(world);
   const pods = world.livePods().filter((pod) => pod !== leader && pod.redis?.alive);
   if (pods.length === 0) return null;

@@ -410,6 +410,7 @@ export class RedisServer {
 
   /** After a full sync the old AOF stays in force until its rewrite has ended. */
   private startRewrite(): void {
+    if (this.site.volume.mode !== "aof") return;
     const { clock, options } = this.world;
     this.rewriteUntilMs = clock.nowMs + options.loadMs;
     clock.after(options.loadMs, () => {
