@@ -21,7 +21,7 @@ export interface Collection {
   readonly name: () => string;
   readonly get: (name: string) => Promise<Answer>;
   readonly post: (body: object) => Promise<Answer>;
-  readonly put: <T extends Named>(body: T) => Promise<Answer>;
+  readonly put: (body: Named) => Promise<Answer>;
   readonly patch: (name: string, body: object, contentType?: string) => Promise<Answer>;
   readonly remove: (name: string, options?: object) => Promise<Answer>;
 }
