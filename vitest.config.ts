@@ -5,8 +5,12 @@
  * the process suite, `test/process/**` + `/*.process.ts`: real processes, one file after the
  * other. Each run leaves `.reports/<suite>.json` in the package for `scripts/summary.ts`.
  */
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { suiteReporter } from "./scripts/vitest-report.ts";
+
+// Vitest keeps a token in the user's data folder; nothing of ours is written outside the clone.
+process.env["XDG_DATA_HOME"] = join(import.meta.dirname, ".tmp");
 
 const IN_PROCESS = { include: ["test/**/*.test.ts"], fileParallelism: true, testTimeout: 15_000 };
 
