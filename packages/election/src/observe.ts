@@ -178,7 +178,8 @@ function observeCommit(
   }
   // A request sent later has answered: it may have shown another holder since.
   const rest = { ...state, tries: state.tries.filter((one) => one !== own) };
-  return own.purpose === "renew" ? confirm(rest, own) : rest;
+  const doubtful = { ...rest, readWanted: true };
+  return own.purpose === "renew" ? confirm(doubtful, own) : doubtful;
 }
 
 /** The try is known to have committed: its right counts from its own send. */
@@ -188,7 +189,8 @@ function confirm(state: ElectionState, own: Try): ElectionState {
   if (own.purpose === "acquire" && term?.id !== own.termId) return begin(state, own, basis);
   if (term === null || term.id !== own.termId) return state;
   if (term.gaveSeq !== null && own.seq < term.gaveSeq) return state;
-  return { ...state, term: { ...renewed(term, basis), epoch: Math.max(term.epoch, own.epoch) } };
+  const epoch = Math.max(term.epoch, own.epoch);
+  return { ...learnEpoch(state, epoch, state.me), term: { ...renewed(term, basis), epoch } };
 }
 
 function begin(state: ElectionState, own: Try, basis: Basis): ElectionState {

@@ -54,7 +54,7 @@ function initialRedis(start: StartFacts): RedisState {
     killed: null,
     data: null,
     coldStart: true,
-    role: { known: "unknown", pending: [], doneAt: null },
+    role: { known: "unknown", pending: [], demoteAt: null, doneAt: null },
     samples: [],
   };
 }

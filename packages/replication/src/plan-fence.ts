@@ -19,6 +19,7 @@ import { act, announce, right, role, set, writePermit, type Turn } from "./turn.
 
 const ROLE_ANSWER_MS = 1500;
 const KILL_AGAIN_MS = 1000;
+const DEMOTE_AGAIN_MS = 100;
 /** The sidecar stops before its guard has to. */
 const BEFORE_GUARD_MS = 500;
 
@@ -44,6 +45,10 @@ export function demoteSurely(turn: Turn, reason: Reason): void {
   const { role: state } = turn.state.redis;
   const waits = (kind: string): boolean => state.pending.some((one) => one.command.kind === kind);
   if (waits("demote") || waits("verifyDemoted")) return;
+  const last = state.demoteAt;
+  if (last !== null && waiterElapsedMs(last, turn.at) < DEMOTE_AGAIN_MS) return;
+  const { redis } = turn.state;
+  set(turn, { redis: { ...redis, role: { ...redis.role, demoteAt: turn.at } } });
   role(turn, { kind: "demote", cutClients: true }, reason);
   if (state.known === "unknown") role(turn, { kind: "verifyDemoted" }, reason);
 }

@@ -56,19 +56,20 @@ function observeInfo(turn: Turn, info: RedisInfo): void {
 
 /** Another process answers: the older one is dead, and this one booted behind the gate. */
 function meetProcess(turn: Turn, info: RedisInfo): void {
-  const { redis, permit, record, guard } = turn.state;
+  const { redis, permit, record } = turn.state;
   const first = redis.process === null;
   const gated = info.role === "replica" && (!first || permit?.kind !== "lead");
   const known = gated ? "demoted" : "unknown";
   const sameAsRecord = record.saved?.runId === info.runId;
   setRedis(turn, {
     process: { runId: info.runId, pid: info.pid },
-    guardBootId: guard?.pid === info.pid ? guard.bootId : (guard?.bootId ?? redis.guardBootId),
+    // Bound by the guard's next word: its last one may be of a life before (pids repeat).
+    guardBootId: null,
     dead: false,
     killed: null,
     data: null,
     coldStart: !(first && sameAsRecord),
-    role: { known, pending: [], doneAt: null },
+    role: { known, pending: [], demoteAt: null, doneAt: null },
     samples: [],
   });
 }
@@ -146,8 +147,11 @@ export function observeGuard(turn: Turn, guard: GuardObservation): void {
   const { redis } = turn.state;
   set(turn, { guard });
   if (redis.process === null || redis.dead) return;
-  if (redis.guardBootId !== null && guard.bootId !== redis.guardBootId) return proveDead(turn);
-  if (redis.guardBootId === null) setRedis(turn, { guardBootId: guard.bootId });
+  if (redis.guardBootId === null) {
+    const runs = guard.state === "running" && guard.pid === redis.process.pid;
+    return runs ? setRedis(turn, { guardBootId: guard.bootId }) : undefined;
+  }
+  if (guard.bootId !== redis.guardBootId) return proveDead(turn);
   const ended = guard.state === "exited" || guard.state === "killed";
   if (ended && guard.pid === redis.process.pid) proveDead(turn);
 }

@@ -112,6 +112,8 @@ export interface RoleState {
    */
   readonly known: "unknown" | "demoted" | "promoting" | "primary";
   readonly pending: readonly PendingRole[];
+  /** When a demotion was sent last, so that a refused one is not sent again at once. */
+  readonly demoteAt: Instant | null;
   /** When the newest answer came: older probes may still tell of the time before it. */
   readonly doneAt: Instant | null;
 }

@@ -8,6 +8,7 @@ import { currentClaim } from "./plan-lease.ts";
 import { cutterDueMs } from "./plan-follow.ts";
 import { inheritedMs } from "./plan-fence.ts";
 import { hangTimeoutMs } from "./plan-hang.ts";
+import { mayBeWritable } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
 import type { Turn } from "./turn.ts";
 
@@ -33,6 +34,7 @@ export function nextWakeMs(state: MemberState, at: Instant, config: MemberConfig
 
 function stepMs(state: MemberState): number {
   const { lead, handoff, stop, holdBack, redis, pendingPromises } = state;
+  if (redis.process !== null && lead === null && mayBeWritable(state)) return BUSY_MS;
   const busy =
     handoff !== null ||
     (lead !== null && lead.phase !== "open") ||
