@@ -6,7 +6,7 @@
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Action, MemberEventBody, MemberStatus } from "@leasehold/replication";
-import { currentTopology, type PublicView } from "./http/public-server.ts";
+import { currentTopology, type TopologySource } from "./http/public-server.ts";
 import type { RuntimeObserver } from "./runtime-ports.ts";
 
 export interface MetricDescription {
@@ -77,9 +77,7 @@ export const METRICS: readonly MetricDescription[] = [...GAUGES, ...Object.value
 
 export interface Metrics {
   readonly observer: Pick<RuntimeObserver, "acted" | "handled" | "lagged">;
-  render(
-    view: Pick<PublicView, "group" | "namespace" | "status" | "report">,
-  ): Promise<{ readonly contentType: string; readonly text: string }>;
+  render(source: TopologySource): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
 export function createMetrics(): Metrics {
@@ -92,10 +90,10 @@ export function createMetrics(): Metrics {
   const observer = createObserver(labelled);
   return {
     observer,
-    async render(view) {
-      const status = view.status();
+    async render(source) {
+      const status = source.status();
       for (const { description, metric } of gauges) metric.set(description.read(status));
-      setLabelled(labelled, view);
+      setLabelled(labelled, source);
       const text = await registry.metrics();
       observer.scraped();
       return { contentType: registry.contentType, text };
@@ -152,12 +150,9 @@ function describe(
   return { name: `leasehold_${name}`, type, labels, help };
 }
 
-function setLabelled(
-  metrics: Labelled,
-  view: Pick<PublicView, "group" | "namespace" | "status" | "report">,
-): void {
-  const status = view.status();
-  const { nodes } = currentTopology(view);
+function setLabelled(metrics: Labelled, source: TopologySource): void {
+  const status = source.status();
+  const { nodes } = currentTopology(source);
   for (const metric of [metrics.info, metrics.role, metrics.leader, metrics.members, metrics.lag]) {
     metric.reset();
   }

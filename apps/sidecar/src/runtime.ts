@@ -111,6 +111,7 @@ export function createRuntime({ start, config, ports, core = CORE }: RuntimePart
     const decision = decideOrEnd(body);
     if (!decision) return;
     state = decision.state;
+    ports.log.debug({ event: body, actions: decision.actions }, body.type);
     for (const action of decision.actions) {
       if (hasEnded) return;
       ports.observer.acted(action);

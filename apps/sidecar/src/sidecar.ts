@@ -20,7 +20,15 @@ import {
   type Journal,
 } from "@leasehold/kubernetes";
 import { createRedisServer } from "@leasehold/redis";
-import type { GroupWatcher, MemberConfig, RedisServer, StartFacts } from "@leasehold/replication";
+import type { MemberName } from "@leasehold/election";
+import type {
+  GroupWatcher,
+  MemberConfig,
+  Peer,
+  PodsObservation,
+  RedisServer,
+  StartFacts,
+} from "@leasehold/replication";
 import { withDeadline } from "./bounded.ts";
 import { openClock, type Clock } from "./clock.ts";
 import { DEADLINES_MS } from "./deadlines.ts";
@@ -28,6 +36,7 @@ import { replaceFileSync } from "./files/atomic.ts";
 import { openRecordFile, type RecordFile } from "./files/record-file.ts";
 import { redisConfPath, renderRedisConf } from "./files/redis-conf.ts";
 import { openRunDirectory, type RunDirectory } from "./files/run-directory.ts";
+import { createGroupReports } from "./http/group-reports.ts";
 import { createPublicServer, currentTopology, type PublicView } from "./http/public-server.ts";
 import { createTopologyStream } from "./http/topology-stream.ts";
 import { listenPatiently } from "./listen.ts";
@@ -141,9 +150,13 @@ function wire(wiring: Wiring): Wired {
   const { settings, start, config, clock, log, run, record } = wiring;
   const { group, namespace } = settings;
   const adapters = createAdapters(wiring);
-  const { client, leases, redis, peers, journal } = adapters;
+  const { client, redis, peers, journal } = adapters;
   const metrics = createMetrics();
-  const stream = createTopologyStream(start.nonce, () => currentTopology(view));
+  const reports = createGroupReports(peers, () => watches.others());
+  const stream = createTopologyStream(start.nonce, {
+    current: () => currentTopology(view),
+    refresh: () => reports.refresh(),
+  });
   const observer: RuntimeObserver = {
     ...metrics.observer,
     handled(event) {
@@ -151,7 +164,7 @@ function wire(wiring: Wiring): Wired {
       // A role that was just changed is looked at now, not at the next question.
       if (event.type === "redisRoleDone") watches.redis.nudge();
     },
-    turned: () => stream.refresh(() => currentTopology(view)),
+    turned: () => stream.turned(),
   };
   const runtime = createRuntime({
     start,
@@ -163,11 +176,12 @@ function wire(wiring: Wiring): Wired {
     namespace,
     status: () => runtime.status(),
     report: () => runtime.report(),
+    reports,
     isLive: () => runtime.idleMs() < 2 * config.leaseDurationMs,
     metrics: () => metrics.render(view),
     stream,
   };
-  const watches = watchEverything(runtime, { ...adapters, run, leases });
+  const watches = watchEverything(runtime, { ...adapters, run, self: start.member });
   runtime.dispatch({ type: "tick" });
   return {
     runtime,
@@ -226,14 +240,20 @@ function createAdapters({ settings, secrets, access, start, config, key }: Wirin
 
 interface Watches {
   readonly redis: RedisWatch;
+  /** The other members that have an address. */
+  others(): readonly Peer[];
   stop(): void;
 }
 
 /** Everything that tells the core something without having been asked. */
 function watchEverything(
   runtime: Runtime,
-  sources: Pick<Adapters, "leases" | "redis" | "watcher"> & { readonly run: RunDirectory },
+  sources: Pick<Adapters, "leases" | "redis" | "watcher"> & {
+    readonly run: RunDirectory;
+    readonly self: MemberName;
+  },
 ): Watches {
+  let others: readonly Peer[] = [];
   const redis = watchRedis(sources.redis, (observation) =>
     runtime.dispatch({ type: "redisObserved", observation }),
   );
@@ -248,12 +268,16 @@ function watchEverything(
     stopRequested: () => runtime.dispatch({ type: "stopRequested" }),
   });
   sources.watcher.start({
-    pods: (pods) => runtime.dispatch({ type: "podsObserved", pods }),
+    pods(pods) {
+      others = othersOf(pods, sources.self);
+      runtime.dispatch({ type: "podsObserved", pods });
+    },
     slice: (slice) => runtime.dispatch({ type: "sliceObserved", slice }),
     control: (control) => runtime.dispatch({ type: "controlObserved", control }),
   });
   return {
     redis,
+    others: () => others,
     stop() {
       redis.stop();
       stopLeases();
@@ -261,4 +285,10 @@ function watchEverything(
       sources.watcher.stop();
     },
   };
+}
+
+function othersOf({ pods }: PodsObservation, self: MemberName): readonly Peer[] {
+  return pods.flatMap(({ member, address, peerPort }) =>
+    member === self || !address ? [] : [{ member, host: address.host, peerPort }],
+  );
 }

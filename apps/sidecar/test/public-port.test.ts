@@ -1,7 +1,7 @@
 import { get, request, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { MemberStatus } from "@leasehold/replication";
+import type { MemberReport, MemberStatus } from "@leasehold/replication";
 import { createPublicServer, currentTopology, type PublicView } from "../src/http/public-server.ts";
 import { createTopologyStream, type TopologyStream } from "../src/http/topology-stream.ts";
 import { topologyOf, type Topology } from "../src/http/topology.ts";
@@ -9,6 +9,7 @@ import { createMetrics, METRICS } from "../src/metrics.ts";
 import { INFO, REPLICA, REPORT, STATUS } from "./fixtures.ts";
 
 let status: MemberStatus = STATUS;
+let others: readonly MemberReport[] = [REPLICA];
 let live = true;
 let server: Server;
 let stream: TopologyStream;
@@ -17,10 +18,18 @@ let port = 0;
 
 beforeEach(async () => {
   status = STATUS;
+  others = [REPLICA];
   live = true;
   const metrics = createMetrics();
-  const base = { group: "orders", namespace: "shop", status: () => status, report: () => REPORT };
-  stream = createTopologyStream("p1", () => currentTopology(base));
+  const reports = { current: () => others, refresh: () => Promise.resolve() };
+  const base = {
+    group: "orders",
+    namespace: "shop",
+    status: () => status,
+    report: () => REPORT,
+    reports,
+  };
+  stream = createTopologyStream("p1", { ...reports, current: () => currentTopology(base) });
   view = { ...base, isLive: () => live, metrics: () => metrics.render(base), stream };
   server = createPublicServer(view);
   await new Promise<void>((resolve) => {
@@ -50,17 +59,15 @@ describe("the topology", () => {
   });
 
   it("names nobody while the slice is of an earlier holder", () => {
-    const facts = { group: "orders", namespace: "shop", self: REPORT };
+    const facts = { group: "orders", namespace: "shop", self: REPORT, others };
     const moved = { ...STATUS, holder: "orders-1_u1_n1" };
     expect(topologyOf({ ...facts, status: moved }).leader).toBeNull();
     expect(topologyOf({ ...facts, status: { ...STATUS, slice: null } }).leader).toBeNull();
   });
 
   it("gives no lag to a copy of another history", () => {
-    const peers = [{ ...REPLICA, replid: "r6" }];
-    const facts = { group: "orders", namespace: "shop", self: REPORT };
-    const topology = topologyOf({ ...facts, status: { ...STATUS, peers } });
-    expect(topology.nodes[1]?.lagBytes).toBeNull();
+    others = [{ ...REPLICA, replid: "r6" }];
+    expect(currentTopology(view).nodes[1]?.lagBytes).toBeNull();
   });
 });
 
@@ -153,7 +160,7 @@ describe("the topology stream", () => {
     const reading = read(2);
     await reading.opened;
     status = { ...STATUS, holder: "orders-1_u1_n1", epoch: 8 };
-    stream.refresh(() => currentTopology(view));
+    stream.turned();
     const [first, second] = await reading.events;
     expect([first?.name, first?.id]).toEqual(["topology", "p1:1"]);
     expect(first?.data.leader?.id).toBe("orders-0");
@@ -164,11 +171,11 @@ describe("the topology stream", () => {
   it("keeps moved offsets back, and tells nothing when nothing changed", async () => {
     const reading = read(2);
     await reading.opened;
-    status = { ...STATUS, peers: [{ ...REPLICA, offset: 950 }] };
-    stream.refresh(() => currentTopology(view));
-    stream.refresh(() => currentTopology(view));
+    others = [{ ...REPLICA, offset: 950 }];
+    stream.turned();
+    stream.turned();
     status = { ...STATUS, paused: true };
-    stream.refresh(() => currentTopology(view));
+    stream.turned();
     const events = await reading.events;
     expect(events.map((event) => event.id)).toEqual(["p1:1", "p1:2"]);
     expect(events[1]?.data.paused).toBe(true);

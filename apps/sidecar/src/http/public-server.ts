@@ -2,10 +2,12 @@
  * The public port: GET and HEAD only, no secret, no change of state.
  *
  * Guarantees: an answer takes no question to Redis or the API, so it comes even when both are
- * silent; connections and header times are bounded. Paths: `ROUTES` below.
+ * silent (the other members are asked, for a quarter of a second at most); connections and header
+ * times are bounded. Paths: `ROUTES` below.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { MemberReport, MemberStatus } from "@leasehold/replication";
+import type { GroupReports } from "./group-reports.ts";
 import { topologyOf, type Topology } from "./topology.ts";
 import type { TopologyStream } from "./topology-stream.ts";
 
@@ -14,6 +16,7 @@ export interface PublicView {
   readonly namespace: string;
   status(): MemberStatus;
   report(): MemberReport;
+  readonly reports: GroupReports;
   /** The decision loop has turned within its time. */
   isLive(): boolean;
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
@@ -29,15 +32,22 @@ interface Answer {
 type Route = (view: PublicView, query: URLSearchParams) => Answer | Promise<Answer>;
 
 const ROUTES: Readonly<Record<string, Route>> = {
-  "/v1/topology": (view) => json(200, currentTopology(view)),
+  "/v1/topology": async (view) => {
+    await view.reports.refresh();
+    return json(200, currentTopology(view));
+  },
   "/v1/member": (view) => json(200, { report: view.report(), status: view.status() }),
   "/v1/primary": (view) => judge(view.status().writable, "this member takes writes"),
-  "/v1/replica": (view, query) => judgeReplica(view, query.get("maxLagBytes")),
+  "/v1/replica": async (view, query) => {
+    await view.reports.refresh();
+    return judgeReplica(view, query.get("maxLagBytes"));
+  },
   "/probe/started": () => judge(true, "the configuration is rendered"),
   "/probe/live": (view) => judge(view.isLive(), "the decision loop turns"),
   "/probe/ready": (view) => judge(view.status().ready, "this member is in sync"),
   "/probe/redis-started": (view) => judge(view.report().redis !== "down", "Redis is up or loads"),
   "/metrics": async (view) => {
+    await view.reports.refresh();
     const { contentType, text } = await view.metrics();
     return { status: 200, contentType, body: text };
   },
@@ -45,17 +55,28 @@ const ROUTES: Readonly<Record<string, Route>> = {
 
 const STREAM_PATH = "/v1/topology/stream";
 
-export function currentTopology(
-  view: Pick<PublicView, "group" | "namespace" | "status" | "report">,
-): Topology {
-  const { group, namespace } = view;
-  return topologyOf({ group, namespace, status: view.status(), self: view.report() });
+export type TopologySource = Pick<
+  PublicView,
+  "group" | "namespace" | "status" | "report" | "reports"
+>;
+
+export function currentTopology(source: TopologySource): Topology {
+  return topologyOf({
+    group: source.group,
+    namespace: source.namespace,
+    status: source.status(),
+    self: source.report(),
+    others: source.reports.current(),
+  });
 }
 
 export function createPublicServer(view: PublicView): Server {
   const server = createServer(
     { keepAliveTimeout: 30_000, headersTimeout: 5_000, requestTimeout: 10_000 },
-    (request, response) => void serve(view, request, response),
+    (request, response) => {
+      // Whatever breaks here breaks one answer, not the process.
+      serve(view, request, response).catch(() => response.destroy());
+    },
   );
   server.maxConnections = 512;
   return server;

@@ -18,13 +18,19 @@ const MAX_UNREAD_BYTES = 256 * 1024;
 export interface TopologyStream {
   /** False: too many readers. */
   add(response: ServerResponse, lastEventId: string | undefined): boolean;
-  /** Looks for news; `topology` is asked for only while somebody reads. */
-  refresh(topology: () => Topology): void;
+  /** The core has decided something: looks for news, while somebody reads. */
+  turned(): void;
   leaderChanging(epoch: number, deadlineMs: number): void;
   close(): void;
 }
 
-export function createTopologyStream(processId: string, current: () => Topology): TopologyStream {
+export interface TopologyView {
+  current(): Topology;
+  /** Asks the other members for their reports. */
+  refresh(): Promise<void>;
+}
+
+export function createTopologyStream(processId: string, view: TopologyView): TopologyStream {
   const readers = new Set<ServerResponse>();
   let counter = 0;
   let stableText = "";
@@ -52,13 +58,21 @@ export function createTopologyStream(processId: string, current: () => Topology)
     counter += 1;
     return true;
   };
+  const tell = (): void => {
+    if (readers.size > 0 && take(view.current())) send(event("topology", text));
+  };
   const heartbeat = setInterval(() => send(": alive\n\n"), HEARTBEAT_MS);
+  // The other members change too, and nobody tells us.
+  const looking = setInterval(() => {
+    if (readers.size > 0) void view.refresh().then(tell, () => undefined);
+  }, OFFSETS_MS);
   heartbeat.unref();
+  looking.unref();
 
   return {
     add(response, lastEventId) {
       if (readers.size >= MAX_READERS) return false;
-      take(current());
+      take(view.current());
       response.writeHead(200, {
         "content-type": "text/event-stream",
         "cache-control": "no-store",
@@ -70,9 +84,7 @@ export function createTopologyStream(processId: string, current: () => Topology)
       response.once("close", () => readers.delete(response));
       return true;
     },
-    refresh(topology) {
-      if (readers.size > 0 && take(topology())) send(event("topology", text));
-    },
+    turned: tell,
     leaderChanging(epoch, deadlineMs) {
       if (readers.size === 0) return;
       counter += 1;
@@ -80,6 +92,7 @@ export function createTopologyStream(processId: string, current: () => Topology)
     },
     close() {
       clearInterval(heartbeat);
+      clearInterval(looking);
       for (const reader of readers) reader.end();
       readers.clear();
     },

@@ -13,6 +13,8 @@ export interface TopologyFacts {
   readonly namespace: string;
   readonly status: MemberStatus;
   readonly self: MemberReport;
+  /** Of the other members, as far as they answer. */
+  readonly others: readonly MemberReport[];
 }
 
 export interface Topology {
@@ -47,8 +49,9 @@ export interface TopologyNode {
   readonly ineligible: string | null;
 }
 
-export function topologyOf({ group, namespace, status, self }: TopologyFacts): Topology {
-  const reports = [self, ...status.peers.filter((peer) => peer.member !== self.member)];
+export function topologyOf(facts: TopologyFacts): Topology {
+  const { group, namespace, status, self, others } = facts;
+  const reports = [self, ...others.filter((report) => report.member !== self.member)];
   const leader = leaderOf(status);
   const leading = reports.find((report) => report.member === leader?.id) ?? null;
   return {

@@ -55,7 +55,8 @@ export function createPeerServer(options: PeerServerOptions): PeerServer {
   const server = createServer(
     { keepAliveTimeout: 60_000, headersTimeout: 2_000, requestTimeout: 5_000 },
     (request, response) => {
-      void serve({ request, response, options, handle });
+      // Whatever breaks here breaks one answer, not the process.
+      serve({ request, response, options, handle }).catch(() => response.destroy());
     },
   );
   server.maxConnections = 128;

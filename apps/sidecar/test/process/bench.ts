@@ -1,0 +1,88 @@
+/** What the process tests ask of a group: its members' own words, and plain Redis clients. */
+import { readFileSync } from "node:fs";
+import type { MemberReport, MemberStatus } from "@leasehold/replication";
+import type { Group, GroupMember } from "@leasehold/testkit/group";
+import { connect } from "@leasehold/testkit/workload";
+
+export interface MemberView {
+  readonly report: MemberReport;
+  readonly status: MemberStatus;
+}
+
+/** `/v1/member`; null: the sidecar does not answer. */
+export async function viewOf(member: GroupMember): Promise<MemberView | null> {
+  try {
+    const answer = await fetch(`${member.httpUrl}/v1/member`, {
+      signal: AbortSignal.timeout(1_000),
+    });
+    return (await answer.json()) as MemberView;
+  } catch {
+    return null;
+  }
+}
+
+/** One leads and takes writes, all others are in sync with it. */
+export async function whole(group: Group, timeoutMs: number): Promise<GroupMember> {
+  let leading: GroupMember | null = null;
+  await group.until("one leader, all others in sync", timeoutMs, async () => {
+    const views = await Promise.all(group.members.map(viewOf));
+    leading = group.members.find((_, index) => views[index]?.status.writable) ?? null;
+    const ready = views.every((view) => view?.status.ready);
+    return ready && leading !== null && leading === group.currentLeader();
+  });
+  if (!leading) throw new Error("nobody leads");
+  return leading;
+}
+
+/** One command on a connection of its own. Throws what Redis says, or that nobody answers. */
+export async function command(
+  member: GroupMember,
+  ...words: readonly [string, ...string[]]
+): Promise<unknown> {
+  const redis = await connect({
+    name: "process-test",
+    address: { host: member.realHost, port: member.redisPort },
+    deadlineMs: 1_000,
+  });
+  if (!redis) throw new Error(`${member.name}: Redis does not take the connection`);
+  try {
+    return await redis.call(...words);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** True if this member's Redis acknowledged a write. */
+export async function takesWrites(member: GroupMember): Promise<boolean> {
+  try {
+    return (await command(member, "SET", "process-test", "1")) === "OK";
+  } catch {
+    return false;
+  }
+}
+
+/** Lines that the sidecar logged, parsed. */
+export function logOf(member: GroupMember): readonly LogLine[] {
+  return readFileSync(member.logFiles.sidecar, "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line) as LogLine);
+}
+
+export interface LogLine {
+  readonly level: string;
+  readonly words?: string;
+  readonly reason?: string;
+  readonly epoch?: number;
+}
+
+/** For the message of a failed test: the last words of everybody. */
+export function lastWords(group: Group): string {
+  return group.members
+    .map((member) => {
+      const lines = logOf(member).slice(-8);
+      return [member.name, ...lines.map((line) => `  ${line.reason ?? line.level}: ${line.words}`)];
+    })
+    .flat()
+    .join("\n");
+}
