@@ -110,17 +110,18 @@ function leaderPosition(state: MemberState): LeaderPosition | null {
 /** The list of the next record. One name changes per PUT, the next after its confirmation (U8). */
 export function memberNotes(turn: Turn): Readonly<Record<MemberName, MemberNote>> {
   const { state } = turn;
-  const listed = recordOf(state.election.view)?.members ?? {};
-  if (state.lead?.phase !== "open") return withSelf(state, listed);
+  const listed = listInForce(state);
+  if (state.lead?.phase !== "open") return listed;
   const names = nextNames(turn, Object.keys(listed));
   return Object.fromEntries(names.map((name) => [name, noteOf(state, name, listed[name])]));
 }
 
-/** A new holder of a group without a list starts one: the list in force, or itself alone. */
-function withSelf(
-  state: MemberState,
-  listed: Readonly<Record<MemberName, MemberNote>>,
-): Readonly<Record<MemberName, MemberNote>> {
+/**
+ * The Lease's list; where it has none (deleted, edited, new) the list that was last in force, so
+ * that nobody who may lead is forgotten when promises are asked; at least this member.
+ */
+function listInForce(state: MemberState): Readonly<Record<MemberName, MemberNote>> {
+  const listed = recordOf(state.election.view)?.members ?? {};
   if (Object.keys(listed).length > 0) return listed;
   const known = state.lineage.length > 0 ? listedMembers(state) : [];
   const names = new Set([...known, state.start.member]);
@@ -175,7 +176,8 @@ export function recordDraft(turn: Turn): MemberRecord {
   return {
     runId: data === null ? (saved?.runId ?? null) : (info?.runId ?? null),
     mode: config.mode,
-    keys: data === null ? (saved?.keys ?? 0) : (info?.keys ?? 0),
+    // What was lost stays on record until a sync: an empty member must not forget that it is one.
+    keys: data === null || lost ? (saved?.keys ?? 0) : (info?.keys ?? 0),
     epoch: Math.max(state.election.epochSeen, state.election.term?.epoch ?? 0),
     lineage: state.lineage,
     position,

@@ -188,8 +188,10 @@ function emptyMayLead(turn: Turn, lead: Lead): boolean {
 
 /** After any restart of its Redis the holder is a candidate like every other (4.2; U5). */
 function restartedMayLead(turn: Turn, lead: Lead): boolean {
-  const required = lead.before.position;
-  if (!isBehind(ownPosition(turn.state), required)) return true;
+  const own = ownPosition(turn.state);
+  // The Lease's position is up to R old: a copy that lost its tail may lack what came after it.
+  const complete = own !== null && !own.restored && !isBehind(own, lead.before.position);
+  if (complete) return true;
   const ahead = silentMembers(turn.state).filter((name) => mayBeAhead(turn.state, name));
   const others = ahead.filter((name) => name !== turn.state.start.member);
   if (others.length === 0) return true;

@@ -7,7 +7,9 @@ import { act, otherPeers, set, type Turn } from "./turn.ts";
 const ROUND_MS = 600;
 
 export function askPeers(turn: Turn, timeoutMs: number): void {
-  const { poll } = turn.state;
+  const { poll, pods } = turn.state;
+  // Who does not know the others yet has not asked them: no answer is not "nobody there".
+  if (pods === null) return;
   const open = poll.startedAt !== null && poll.doneAt === null;
   if (open && poll.startedAt && waiterElapsedMs(poll.startedAt, turn.at) < ROUND_MS) return;
   const round = poll.round + 1;

@@ -117,6 +117,13 @@ export class World {
     this.tell({ type: "podsObserved", pods: this.pods });
     this.tell({ type: "sliceObserved", slice: this.slice });
     this.probe();
+    const guard = {
+      bootId: "g0",
+      state: "running",
+      pid: this.redis?.pid ?? null,
+      uptimeSkewMs: 0,
+    } as const;
+    this.tell({ type: "guardObserved", guard });
     this.run(50);
     return this;
   }
