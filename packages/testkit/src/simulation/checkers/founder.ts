@@ -1,4 +1,6 @@
 /** Who has nothing, or something else, does not lead over those who have the group's data. */
+import type { LeaseRecord } from "@leasehold/election";
+import type { Pod } from "../pod/pod.ts";
 import { isForeign, writesIn, type Point } from "../redis/history.ts";
 import type { RedisServer } from "../redis/server.ts";
 import { Checker } from "./checker.ts";
@@ -6,6 +8,16 @@ import { Checker } from "./checker.ts";
 export class Founder extends Checker {
   readonly name = "founder";
   readonly promise = "An empty member, or one of another lineage, never leads over existing data.";
+
+  private isLeaseLost = false;
+
+  override leaseDeleted(): void {
+    this.isLeaseLost = true;
+  }
+
+  override leaseCommitted(_record: LeaseRecord, byHand: boolean): void {
+    this.isLeaseLost = this.isLeaseLost || byHand;
+  }
 
   override promoted(server: RedisServer): void {
     if (isForeign(server.head)) {
@@ -15,12 +27,20 @@ export class Founder extends Checker {
     if (writesIn(server.head) > 0) return;
     for (const pod of this.world.pods) {
       if (pod.redis === server || pod.gone || pod.isDisowned) continue;
-      const copies: (Point | null)[] = [pod.volume.data];
-      if (pod.redis?.alive && !pod.redis.loading) copies.push(pod.redis.head);
-      const most = Math.max(...copies.map((copy) => (copy === null ? 0 : writesIn(copy))));
-      if (most === 0) continue;
+      const most = Math.max(...copiesOf(pod).map((copy) => writesIn(copy)));
+      if (most <= 0) continue;
       this.broken(`${server.site.label} leads empty while ${pod.label} has ${most} writes`);
       return;
     }
+    const hadData = this.world.ledger.writes.some((write) => write.acknowledgedMs >= 0);
+    if (!hadData || this.isLeaseLost || this.world.options.mode === "none") return;
+    this.broken(`${server.site.label} founds the group anew although the Lease tells of data`);
   }
+}
+
+/** The group's data that a pod has, in memory and on disk. */
+export function copiesOf(pod: Pod): Point[] {
+  const copies: (Point | null)[] = [pod.volume.data];
+  if (pod.redis?.alive && !pod.redis.loading) copies.push(pod.redis.head);
+  return copies.filter((copy): copy is Point => copy !== null && !isForeign(copy));
 }

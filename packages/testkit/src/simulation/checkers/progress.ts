@@ -2,9 +2,10 @@
  * Progress: once faults have ended, the group is whole again within a bound: one leader that the
  * Lease, the slice and every proxy name, and every other member in sync with it.
  */
-import { isForeign, writesIn, type Point } from "../redis/history.ts";
+import { writesIn } from "../redis/history.ts";
 import type { Pod } from "../pod/pod.ts";
 import type { World } from "../world.ts";
+import { copiesOf } from "./founder.ts";
 
 export const PROGRESS_PROMISE =
   "Once faults end, the group has a leader and all members in sync within a bound.";
@@ -43,14 +44,16 @@ function outOfSync(pod: Pod, leader: Pod): string | null {
   return pod.sidecar.status().inSync ? null : `${pod.label} does not call itself in sync`;
 }
 
-/** Nobody has anything of the group's data left: that nobody leads then is right. */
+/**
+ * Nobody has the group's data any more, or only half of it, or what came of a cut full sync: that
+ * nobody leads then is right, an operator must decide.
+ */
 export function isHopeless(world: World): boolean {
   if (world.options.mode === "none") return false;
   const hasAcknowledged = world.ledger.writes.some((write) => write.acknowledgedMs >= 0);
   if (!hasAcknowledged) return false;
   return world.livePods().every((pod) => {
-    const copies: (Point | null)[] = [pod.volume.data];
-    if (pod.redis?.alive && !pod.redis.loading) copies.push(pod.redis.head);
-    return copies.every((copy) => copy === null || writesIn(copy) === 0 || isForeign(copy));
+    const isCut = pod.volume.record?.syncing === true && !pod.redis?.isLinkUp;
+    return isCut || copiesOf(pod).every((copy) => writesIn(copy) === 0);
   });
 }
