@@ -41,12 +41,15 @@ export class Lineage extends Checker {
     );
   }
 
-  /** In the slice, in the Lease, or in the record of every other member. */
+  /** In the slice, in the Lease, or in the record of every other member on the list. */
   private isKnown(replid: string): boolean {
     const { store, pods } = this.world;
     if (store.slice?.lineage.some((entry) => entry.replid === replid)) return true;
     if (store.lease?.record.lineage.some((entry) => entry.replid === replid)) return true;
-    const others = pods.filter((pod) => !pod.gone && pod.redis?.replid !== replid);
+    const listed = store.lease?.record.members ?? {};
+    const others = pods.filter(
+      (pod) => !pod.gone && pod.name in listed && pod.redis?.replid !== replid,
+    );
     return others.every((pod) =>
       pod.volume.record?.lineage.some((entry) => entry.replid === replid),
     );
