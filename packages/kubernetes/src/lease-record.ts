@@ -18,7 +18,7 @@ import type {
   Position,
   Released,
 } from "@leasehold/election";
-import { isRecord, numberAt, recordAt, textAt } from "./api/object.ts";
+import { isRecord, recordAt, textAt } from "./api/object.ts";
 import { count, mapOf, parseText, text } from "./json.ts";
 import { formatLineage, parseLineage } from "./lineage.ts";
 import { formatMicroTime } from "./micro-time.ts";
@@ -30,11 +30,10 @@ import type { Shape } from "./json.ts";
 export function recordOf(lease: ApiObject): LeaseRecord {
   const spec = recordAt(lease, "spec");
   const annotations = lease.metadata.annotations ?? {};
-  const seconds = numberAt(spec, "leaseDurationSeconds") ?? 0;
   return {
     holder: textAt(spec, "holderIdentity") || null,
-    durationMs: Math.max(0, Math.ceil(seconds)) * 1000,
-    transitions: count(spec["leaseTransitions"]) ?? 0,
+    durationMs: (int32(spec["leaseDurationSeconds"]) ?? 0) * 1000,
+    transitions: int32(spec["leaseTransitions"]) ?? 0,
     epoch: parseText(annotations[ANNOTATION.epoch], count) ?? 0,
     attempt: annotations[ANNOTATION.attempt] || null,
     lineage: parseLineage(annotations[ANNOTATION.lineage]),
@@ -100,6 +99,9 @@ function annotationsOf(record: LeaseRecord): readonly (readonly [string, string 
     [ANNOTATION.paused, record.paused ? "true" : null],
   ];
 }
+
+/** A count as the API's own type has it. */
+const int32: Shape<number> = (value) => (Number(value) < 2 ** 31 ? count(value) : null);
 
 const position: Shape<Position> = (value) => {
   if (!isRecord(value)) return null;
