@@ -56,7 +56,7 @@ export function perform(action: Action, context: PerformContext): void {
     case "writeSlice":
       return writeSlice(action, context);
     case "readPods":
-      return readPods(context);
+      return readPods(action, context);
     case "reportStopped":
       return reportStopped(context);
     case "finishRequest":
@@ -229,11 +229,11 @@ function writeSlice({ seq, slice }: Of<"writeSlice">, context: PerformContext): 
 }
 
 /** A read that failed is no news: the core asks again by itself. */
-function readPods(context: PerformContext): void {
+function readPods(action: Of<"readPods">, context: PerformContext): void {
   const deadlineMs = DEADLINES_MS.podsRead;
   const read = async (): Promise<void> => {
     const pods = await guarded(() => context.ports.pods.readPods(deadlineMs), deadlineMs);
-    context.dispatch({ type: "podsObserved", pods });
+    context.dispatch({ type: "podsObserved", pods, seq: action.seq });
   };
   read().catch((error: unknown) => {
     context.ports.log.debug({ error: String(error) }, "the pods were not read");

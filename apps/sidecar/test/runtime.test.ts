@@ -178,7 +178,7 @@ describe("the order of things", () => {
       once(
         { type: "readLease", reason: "observe", seq: 4 },
         { ...PROMOTE, id: 9 },
-        { type: "readPods", reason: "poll" },
+        { type: "readPods", reason: "poll", seq: 1 },
         { type: "hint", reason: "transferSwitchover", peers: [], timeoutMs: 10 },
       ),
     );

@@ -54,7 +54,10 @@ function unboundClaim(state: ElectionState, facts: ClaimFacts, at: Instant): Cla
   if (state.offer !== null && state.offer === versionOf(view)) return now("handover", sinceMs);
   if (record.holder === null) return now("released", sinceMs);
   if (isOwnPredecessor(state, record)) return now("ownPredecessor", sinceMs);
-  if (facts.deadHolderVersion === versionOf(view)) return now("provenDead", sinceMs);
+  if (facts.deadHolderVersion === versionOf(view)) {
+    const read = state.firstReadAt ?? at;
+    return after("provenDead", waitMs(facts.durationMs), waiterElapsedMs(read, at));
+  }
   if (record.handover !== null) return after("staleHandover", STALE_HANDOVER_MS, sinceMs);
   return after(record.holder === state.me ? "stranger" : "expired", wait, sinceMs);
 }

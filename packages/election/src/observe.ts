@@ -26,7 +26,7 @@ export function observeRead(
     const lastRead = state.lastRead === null ? null : { ...state.lastRead, failed: true };
     return { ...state, reads, lastRead };
   }
-  const answered = { ...state, reads, answeredAt: at };
+  const answered = { ...state, reads, answeredAt: at, firstReadAt: state.firstReadAt ?? at };
   if (answer.seq <= viewSeq(state)) return answered;
   if (outcome.kind === "missing") return observeMissing(answered, answer.seq, at);
   return judge(replaceView(answered, { lease: outcome.lease, seq: answer.seq }, at));
@@ -173,10 +173,16 @@ function observeCommit(
   commit: { readonly lease: VersionedLease; readonly at: Instant },
 ): ElectionState {
   if (own.seq > viewSeq(state)) {
-    const viewed = replaceView(state, { lease: commit.lease, seq: own.seq }, commit.at);
-    return judge(viewed);
+    // A read that was sent before this answer may have been served before the write: it is asked
+    // again, or it would turn the view back.
+    const seen = replaceView(state, { lease: commit.lease, seq: state.seq }, commit.at);
+    return judge({ ...seen, readWanted: seen.readWanted || seen.reads.length > 0 });
   }
-  // A request sent later has answered: it may have shown another holder since.
+  // A request sent later has answered: it may have shown another holder since. A read decides.
+  if (own.purpose === "acquire") {
+    const kept = state.tries.map((one) => (one === own ? { ...own, open: false } : one));
+    return { ...state, tries: kept, readWanted: true };
+  }
   const rest = { ...state, tries: state.tries.filter((one) => one !== own) };
   const doubtful = { ...rest, readWanted: true };
   return own.purpose === "renew" ? confirm(doubtful, own) : doubtful;

@@ -21,6 +21,8 @@ export interface ElectionState {
   readonly lastRead: { readonly at: Instant; readonly failed: boolean } | null;
   /** A doubt that only a read can settle: 409, unknown outcome, a watch event. */
   readonly readWanted: boolean;
+  /** First definite answer to a read: a promise forgotten in a restart is over 1.02 D later. */
+  readonly firstReadAt: Instant | null;
   /** Newest definite answer of the API to anything. */
   readonly answeredAt: Instant | null;
   readonly tries: readonly Try[];
@@ -144,6 +146,7 @@ export function initialElection(start: ElectionStart): ElectionState {
     reads: [],
     lastRead: null,
     readWanted: true,
+    firstReadAt: null,
     answeredAt: null,
     tries: [],
     lastTryAt: null,

@@ -66,7 +66,8 @@ export type Action = { readonly reason: Reason } & (
   | { readonly type: "hint"; readonly peers: readonly Peer[]; readonly timeoutMs: number }
   | { readonly type: "readSlice" }
   | { readonly type: "writeSlice"; readonly seq: number; readonly slice: SliceWrite }
-  | { readonly type: "readPods" }
+  /** A fresh list; comes back as `podsObserved` with this `seq`. */
+  | { readonly type: "readPods"; readonly seq: number }
   /** Tell the preStop hook that Redis may be stopped. */
   | { readonly type: "reportStopped" }
   | { readonly type: "finishRequest"; readonly requestId: string; readonly result: RequestResult }

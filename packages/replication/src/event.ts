@@ -48,7 +48,8 @@ export type MemberEvent = { readonly at: Instant; readonly jitter: number } & (
       readonly ok: boolean;
       readonly message: string;
     }
-  | { readonly type: "podsObserved"; readonly pods: PodsObservation }
+  /** `seq`: the answer to that `readPods`. A watch may be late; a read is not. */
+  | { readonly type: "podsObserved"; readonly pods: PodsObservation; readonly seq?: number }
   | { readonly type: "sliceObserved"; readonly slice: SliceObservation }
   | { readonly type: "sliceWritten"; readonly seq: number; readonly outcome: SliceOutcome }
   | { readonly type: "controlObserved"; readonly control: ControlObservation }

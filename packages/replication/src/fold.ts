@@ -1,12 +1,5 @@
 /** What an event changes in the state before anything is planned. */
-import {
-  hearEpoch,
-  observeRead,
-  observeWrite,
-  recordOf,
-  versionOf,
-  wantRead,
-} from "@leasehold/election";
+import { hearEpoch, observeRead, observeWrite, recordOf, wantRead } from "@leasehold/election";
 import type { MemberEvent, RoleOutcome } from "./event.ts";
 import { uniteLineages } from "./lineage.ts";
 import type { MemberReport } from "./observation.ts";
@@ -47,7 +40,7 @@ export function fold(turn: Turn, event: MemberEvent): void {
     case "recordWritten":
       return recordWritten(turn, event);
     case "podsObserved":
-      return podsSeen(turn, event.pods);
+      return podsSeen(turn, event);
     case "sliceObserved":
       return observeSlice(turn, event.slice);
     case "sliceWritten":
@@ -75,9 +68,16 @@ function leaseSeen(turn: Turn): void {
   set(turn, { lineage: uniteLineages(turn.state.lineage, record.lineage) });
 }
 
-/** A dead pod proves something only for the version that was in force before it was seen so. */
-function podsSeen(turn: Turn, pods: NonNullable<Turn["state"]["pods"]>): void {
-  set(turn, { pods, deadSeenUnder: versionOf(turn.state.election.view) });
+function podsSeen(
+  turn: Turn,
+  event: { readonly pods: NonNullable<Turn["state"]["pods"]>; readonly seq?: number },
+): void {
+  const { deathCheck } = turn.state;
+  const answers = deathCheck !== null && event.seq === deathCheck.seq;
+  set(turn, {
+    pods: event.pods,
+    deathCheck: answers ? { ...deathCheck, confirmed: true } : deathCheck,
+  });
 }
 
 function recordWritten(

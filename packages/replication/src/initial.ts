@@ -16,7 +16,7 @@ export function initialState(start: StartFacts, _config: MemberConfig): MemberSt
     record: { saved: record, savedAt: null, pending: null, failedAt: null },
     lineage: record?.lineage ?? [],
     pods: null,
-    deadSeenUnder: null,
+    deathCheck: null,
     slice: { seen: null, pending: null, retryAt: null },
     control: null,
     handledRequest: null,

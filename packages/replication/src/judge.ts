@@ -93,7 +93,9 @@ function judgeCold(turn: Turn, required: Position | null): Verdict {
   if (ahead.length > 0 && !waited) {
     return no(`waits for ${ahead.join(", ")}, which may have a better copy`);
   }
-  if (ahead.length > 0 && config.onMissing !== "best" && isBehind(ownPosition(state), required)) {
+  // Without a last position nothing proves that this copy has all.
+  const complete = required !== null && !isBehind(ownPosition(state), required);
+  if (ahead.length > 0 && config.onMissing !== "best" && !complete) {
     return no(`undecided: ${ahead.join(", ")} may have a better copy and nobody here has all`);
   }
   const better = betterPresent(turn);

@@ -9,6 +9,7 @@ import {
   silenceMs,
   waiterElapsedMs,
   type Instant,
+  type LineageEntry,
   type MemberName,
   type Position,
 } from "@leasehold/election";
@@ -102,11 +103,18 @@ function isBanned(state: MemberState, at: Instant): boolean {
 
 function lagOf(state: MemberState, config: MemberConfig): string | null {
   const position = ownPosition(state);
-  if (position === null) return null;
   const last = recordOf(state.election.view)?.position ?? null;
-  if (last === null || last.epoch !== position.epoch) return null;
-  const lagBytes = last.offset - position.offset;
+  if (position === null || last === null) return null;
+  const lagBytes = lagBetween(position, last, state.lineage);
   return lagBytes > config.maxLagBytes ? `${lagBytes} bytes behind, more than maxLagBytes` : null;
+}
+
+/** Within one stream of offsets exact; across a new stream at least what was written in that. */
+function lagBetween(position: Position, last: Position, lineage: readonly LineageEntry[]): number {
+  if (position.epoch > last.epoch) return 0;
+  const newer = lineage.filter((one) => one.epoch > position.epoch && one.epoch <= last.epoch);
+  const reset = newer.findLast((one) => one.parent === null);
+  return last.offset - (reset === undefined ? position.offset : reset.startOffset);
 }
 
 /** Upstream is the holder's pod, link up, its replid is the holder's, small lag (section 4.3). */

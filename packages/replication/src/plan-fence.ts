@@ -26,7 +26,7 @@ const BEFORE_GUARD_MS = 500;
 /** What is left of the permit that a predecessor of this process wrote, in milliseconds. */
 export function inheritedMs(turn: Turn): number {
   const { permit, start, election } = turn.state;
-  if (permit?.kind !== "lead" || permit !== start.permit) return 0;
+  if (permit?.kind !== "lead" || permit.nonce === start.nonce) return 0;
   const record = recordOf(election.view);
   const holder = record?.holder == null ? null : parseIdentity(record.holder);
   if (record !== null && holder?.podUid !== start.podUid) return 0;
@@ -63,7 +63,8 @@ function stopWrites(turn: Turn): void {
       : `stopped writes: another one holds the Lease (was leader under epoch ${lead.epoch})`;
     announce(turn, reason, { words });
   }
-  set(turn, { lead: null, handoff: null });
+  const cutter = lead === null ? turn.state.cutter : { since: turn.at, unpaused: true, cuts: 0 };
+  set(turn, { lead: null, handoff: null, cutter });
   if (redis.process !== null) demoteSurely(turn, lead === null ? "startGated" : reason);
 }
 

@@ -94,7 +94,7 @@ function staysPrimary(turn: Turn, lead: Lead): boolean {
   }
   if (
     permit?.kind !== "lead" ||
-    permit !== start.permit ||
+    permit.nonce === start.nonce ||
     permit.deadlineBootMs <= turn.at.bootMs
   ) {
     return false;
@@ -141,11 +141,14 @@ function planWithoutRedis(turn: Turn, lead: Lead): void {
   giveUpLate(turn, lead);
 }
 
-/** A hand-over whose offset we hold was drained: nobody can have more. */
+/**
+ * The old primary saw this very copy at its own last offset: nobody can have more. (The own probe
+ * may be older than that sight; a Redis that restarted since is measured anew.)
+ */
 function holdsWhatWasHandedOver(state: MemberState, lead: Lead): boolean {
-  const { info } = state.redis;
+  const { info, coldStart, data } = state.redis;
   if (lead.handover === null || !lead.handover.equal || info === null) return false;
-  return info.replid === lead.handover.replid && info.offset >= lead.handover.offset;
+  return !coldStart && data?.kind === "live" && info.replid === lead.handover.replid;
 }
 
 /** Positions are asked again: the old primary may have stopped only now (second review 10). */
@@ -259,7 +262,11 @@ export function promoted(turn: Turn, answer: Promoted): void {
   set(turn, {
     lineage: uniteLineages(lineage, [entry]),
     promotedEpoch: Math.max(promotedEpoch, lead.epoch),
-    redis: { ...redis, coldStart: false, data: { runId, kind: "live", position: null } },
+    redis: {
+      ...redis,
+      coldStart: false,
+      data: { runId, replid: answer.replid, kind: "live", position: null },
+    },
     lead: { ...lead, phase: "publishing", replid: answer.replid },
   });
 }

@@ -7,6 +7,7 @@ import {
   claimOf,
   expireTerm,
   parseIdentity,
+  permitMs,
   readIsDue,
   recordOf,
   rightMs,
@@ -27,7 +28,7 @@ import { ensureRecord } from "./plan-record.ts";
 import type { Reason } from "./reason.ts";
 import { mayBeWritable } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
-import { act, announce, podOf, set, writeLease, type Turn } from "./turn.ts";
+import { act, announce, nextId, podOf, set, writeLease, writePermit, type Turn } from "./turn.ts";
 
 /** Peers are asked for their positions when the take-over is this near (section 6). */
 const ASK_BEFORE_MS = 1000;
@@ -61,6 +62,7 @@ function hasNews(turn: Turn): boolean {
   if (last !== null && waiterElapsedMs(last, turn.at) < NEWS_SPACING_MS) return false;
   if (wantsNewEpoch(turn.state)) return true;
   const record = recordOf(election.view);
+  if (election.view.kind === "missing") return true;
   if (lead === null || record === null) return false;
   if (lead.phase === "publishing") return record.lineage.at(-1)?.epoch !== lineage.at(-1)?.epoch;
   return lead.phase === "open" && listWillChange(turn);
@@ -75,15 +77,26 @@ function sendDraft(turn: Turn, draft: Draft, reason: Reason): void {
     ensureRecord(turn, { membersSent: names });
     return;
   }
+  cutPermit(turn, draft.record.durationMs);
   writeLease(turn, draft, reason);
 }
 
+/** A permit for a longer D must not outlive the wait for this one (U16). It stays its writer's. */
+function cutPermit(turn: Turn, durationMs: number): void {
+  const { permit } = turn.state;
+  const deadlineBootMs = turn.at.bootMs + permitMs(durationMs);
+  if (permit?.kind !== "lead" || permit.deadlineBootMs <= deadlineBootMs) return;
+  writePermit(turn, { ...permit, deadlineBootMs }, "renew");
+}
+
 export function planClaim(turn: Turn): void {
+  planDeathCheck(turn);
   const claim = currentClaim(turn);
   if (claim.kind === "none") return set(turn, { holdBack: null });
   if (claim.kind === "wait") return planWait(turn, claim);
   if (turn.state.broken.length > 0 || isOpen(turn)) return;
   if (claim.way === "ownPredecessor") return take(turn, claim.way);
+  if (turn.state.pods === null) return hold(turn, "its own pod was not read yet");
   const why = ineligibility(turn.state, turn.config, turn.at);
   if (claim.way === "handover") return why === null ? take(turn, claim.way) : undefined;
   if (isPaused(turn.state)) return hold(turn, "paused: nobody takes over");
@@ -138,14 +151,31 @@ function isFirstInstall(state: MemberState): boolean {
   );
 }
 
-/** Both containers of the holder's pod were seen terminated, after this version was read. */
+/**
+ * Both containers of the holder's pod are terminated, by a read that was sent while the Lease's
+ * current version was in force: an older one may speak of a life before (U18).
+ */
 function deadHolderVersion(state: MemberState): string | null {
+  const { deathCheck } = state;
+  if (deathCheck === null || !deathCheck.confirmed || !holderLooksDead(state)) return null;
+  return deathCheck.version;
+}
+
+function holderLooksDead(state: MemberState): boolean {
   const record = recordOf(state.election.view);
   const holder = record?.holder == null ? null : parseIdentity(record.holder);
-  if (holder === null || state.pods === null) return null;
-  const pod = podOf(state, holder.pod);
-  const proven = pod !== null && pod.uid === holder.podUid && pod.dead;
-  return proven ? state.deadSeenUnder : null;
+  const pod = holder === null ? null : podOf(state, holder.pod);
+  return pod !== null && pod.uid === holder?.podUid && pod.dead;
+}
+
+function planDeathCheck(turn: Turn): void {
+  const { election, deathCheck } = turn.state;
+  const version = versionOf(election.view);
+  if (version === null || election.term !== null || !holderLooksDead(turn.state)) return;
+  if (deathCheck?.version === version) return;
+  const seq = nextId(turn);
+  set(turn, { deathCheck: { seq, version, confirmed: false } });
+  act(turn, { type: "readPods", reason: "observe", seq });
 }
 
 function isPaused(state: MemberState): boolean {

@@ -100,38 +100,32 @@ function judgeData(turn: Turn, info: RedisInfo): void {
     setRedis(turn, { data: trust, coldStart: redis.coldStart && !synced });
     return;
   }
-  if (data.kind === "live" || !info.linkUp || info.syncing || info.upstream === null) return;
-  if (positionOf(info, lineage) === null) return;
-  setRedis(turn, { data: { runId: info.runId, kind: "live", position: null } });
+  if (data.kind === "live" || info.syncing || positionOf(info, lineage) === null) return;
+  // A full sync that ended leaves its upstream's history, whether or not the link is still up.
+  const synced = info.linkUp && info.upstream !== null;
+  if (!synced && info.replid === data.replid) return;
+  const { runId, replid } = info;
+  setRedis(turn, { data: { runId, replid, kind: "live", position: null } });
 }
 
 /** What a process that this sidecar has not judged yet brings (section 4.1; red-team U12). */
 function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): DataTrust {
-  const { runId } = info;
-  const live: DataTrust = { runId, kind: "live", position: null };
+  const { runId, replid } = info;
+  const trust = (kind: DataTrust["kind"], position: Position | null): DataTrust => {
+    return { runId, replid, kind, position };
+  };
   const known = positionOf(info, turn.state.lineage) !== null;
-  if (record?.runId === runId && known) return live;
-  if (info.linkUp && known) return live;
-  if (record === null || turn.config.mode === "none") {
-    return { runId, kind: "empty", position: null };
-  }
-  if (record.syncing) return { runId, kind: "half", position: null };
-  if (info.keys === 0 && record.keys > 0) return { runId, kind: "empty", position: null };
-  if (turn.config.mode === "rdb") return live;
-  if (record.clean && record.position !== null) {
-    return { runId, kind: "exact", position: record.position };
-  }
-  return restored(runId, record);
-}
-
-function restored(runId: string, record: MemberRecord): DataTrust {
-  const durable = record.durablePosition;
-  if (durable !== null) {
-    return { runId, kind: "restored", position: { ...durable, restored: true } };
-  }
-  if (record.position === null) return { runId, kind: "empty", position: null };
+  if (known && (record?.runId === runId || info.linkUp)) return trust("live", null);
+  if (record === null || turn.config.mode === "none") return trust("empty", null);
+  if (record.syncing) return trust("half", null);
+  if (info.keys === 0 && record.keys > 0) return trust("empty", null);
+  if (turn.config.mode === "rdb") return trust("live", null);
+  if (record.clean && record.position !== null) return trust("exact", record.position);
+  const { durablePosition: durable, position } = record;
+  if (durable !== null) return trust("restored", { ...durable, restored: true });
+  if (position === null) return trust("empty", null);
   // No fsync can be proven: below every other copy of that epoch.
-  return { runId, kind: "restored", position: { ...record.position, offset: 0, restored: true } };
+  return trust("restored", { ...position, offset: 0, restored: true });
 }
 
 function sample(turn: Turn): void {

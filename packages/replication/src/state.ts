@@ -39,8 +39,8 @@ export interface MemberState {
   readonly record: RecordState;
   readonly lineage: readonly LineageEntry[];
   readonly pods: PodsObservation | null;
-  /** Version of the Lease in force when the holder's pod was first seen dead after it was read. */
-  readonly deadSeenUnder: string | null;
+  /** The holder's pod looked dead: a read of the pods was sent while this version was in force. */
+  readonly deathCheck: DeathCheck | null;
   readonly slice: SliceState;
   readonly control: ControlObservation | null;
   readonly handledRequest: string | null;
@@ -97,6 +97,8 @@ export interface RedisState {
 
 export interface DataTrust {
   readonly runId: string;
+  /** Replid when this was judged: another known one later means that a full sync has ended. */
+  readonly replid: string;
   /**
    * live: INFO says where it stands. exact, restored: the record says it. empty: nothing in it.
    * half: a full sync was cut.
@@ -130,6 +132,12 @@ export interface RecordState {
   readonly savedAt: Instant | null;
   readonly pending: { readonly seq: number; readonly record: MemberRecord } | null;
   readonly failedAt: Instant | null;
+}
+
+export interface DeathCheck {
+  readonly seq: number;
+  readonly version: string;
+  readonly confirmed: boolean;
 }
 
 export interface SliceState {

@@ -5,6 +5,8 @@
 import { MIN_LEASE_DURATION_MS, validityMs } from "@leasehold/election";
 import type { MemberConfig } from "./config.ts";
 
+const MAX_MEMBERS = 7;
+
 /** Sentences; empty when the settings can be used. `replicas` null: not known yet. */
 export function configProblems(config: MemberConfig, replicas: number | null): readonly string[] {
   return [
@@ -84,6 +86,11 @@ function durabilityProblems(config: MemberConfig, replicas: number | null): read
     found.push(
       `minReplicasToWrite (${minReplicasToWrite}) must be lower than replicas (${replicas}): ` +
         "no write could ever be accepted while one member is away.",
+    );
+  }
+  if (replicas !== null && replicas > MAX_MEMBERS) {
+    found.push(
+      `replicas (${replicas}) must be at most ${MAX_MEMBERS}: each member asks all others.`,
     );
   }
   if (priority < 0) found.push(`priority (${priority}) must be 0 (never leader) or more.`);

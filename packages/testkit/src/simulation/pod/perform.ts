@@ -48,7 +48,7 @@ export function perform(sidecar: Sidecar, action: Action): void {
     case "writeSlice":
       return writeSlice(sidecar, action);
     case "readPods":
-      return readPods(sidecar);
+      return readPods(sidecar, action.seq);
     case "reportStopped":
       pod.tmpfs.stopped = true;
       return;
@@ -142,13 +142,13 @@ function writeSlice(sidecar: Sidecar, { seq, slice }: Of<"writeSlice">): void {
   });
 }
 
-function readPods(sidecar: Sidecar): void {
+function readPods(sidecar: Sidecar, seq: number): void {
   const { world, pod } = sidecar;
   world.api.call(pod.machine.address, {
     deadlineMs: OBJECT_MS,
     execute: () => world.store.getPods(),
     answered: (pods) => {
-      if (!isFailure(pods)) sidecar.dispatch({ type: "podsObserved", pods });
+      if (!isFailure(pods)) sidecar.dispatch({ type: "podsObserved", pods, seq });
     },
   });
 }
