@@ -1,0 +1,2 @@
+export type { RedisEndpoint, RedisServerOptions } from "./options.ts";
+export { createRedisServer } from "./redis-server.ts";

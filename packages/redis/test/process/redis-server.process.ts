@@ -1,0 +1,255 @@
+import { rmSync } from "node:fs";
+import { Redis } from "ioredis";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, describe, expect, it } from "vitest";
+import type { RedisServer } from "@leasehold/replication";
+import { createRedisServer, type RedisServerOptions } from "../../src/index.ts";
+import { infoOf, startRedis, stopAll, until } from "./real-redis.ts";
+
+const GATE = { host: "127.0.0.1", port: 1 };
+const opened: RedisServer[] = [];
+
+function connect(options: RedisServerOptions): RedisServer {
+  const server = createRedisServer(options);
+  opened.push(server);
+  return server;
+}
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((server) => server.close()));
+  await stopAll();
+});
+
+const PROMOTE = { kind: "promote", epoch: 1, pauseMs: 10_000 } as const;
+const DEMOTE = { kind: "demote", cutClients: false } as const;
+
+describe("probe", () => {
+  it("gives the whole state in one answer, by socket and by port", async () => {
+    const redis = await startRedis();
+    const bySocket = await infoOf(connect({ socket: redis.socket }));
+    const byPort = await infoOf(connect({ host: "127.0.0.1", port: redis.port }));
+    expect(bySocket).toMatchObject({ pid: redis.pid(), role: "replica", upstream: GATE });
+    expect(byPort).toEqual(bySocket);
+  });
+
+  it("says refused where nobody listens, and where nobody ever did", async () => {
+    const redis = await startRedis();
+    const server = connect({ socket: redis.socket });
+    await infoOf(server);
+    await redis.kill();
+    expect(await server.probe(500)).toEqual({ kind: "refused" });
+    rmSync(redis.socket);
+    expect(await server.probe(500)).toEqual({ kind: "refused" });
+    const nobody = connect({ host: "127.0.0.1", port: redis.port });
+    expect(await nobody.probe(500)).toEqual({ kind: "refused" });
+  });
+
+  it("tells of a death by its closed connections within 50 ms", async () => {
+    const redis = await startRedis();
+    const server = connect({ socket: redis.socket });
+    await infoOf(server);
+    const told = new Promise<number>((resolve) => {
+      server.onClosed(() => resolve(performance.now()));
+    });
+    const diedAtMs = performance.now();
+    redis.signal("SIGKILL");
+    expect((await told) - diedAtMs).toBeLessThan(50);
+    expect(await server.probe(500)).toEqual({ kind: "refused" });
+  });
+
+  it("finds a death whose BGSAVE keeps the connections open", async () => {
+    const redis = await startRedis("rdb-key-save-delay 3000000");
+    const server = connect({ socket: redis.socket });
+    const { runId, pid } = await infoOf(server);
+    await server.role({ ...PROMOTE, pauseMs: 1 }, { runId, pid }, 1_000);
+    const client = redis.client();
+    await until(async () => (await client.set("a", "1")) === "OK");
+    await client.bgsave();
+    const told: number[] = [];
+    server.onClosed(() => told.push(performance.now()));
+    await redis.kill();
+    expect(await server.probe(1_000)).toEqual({ kind: "refused" });
+    expect(told).toEqual([]);
+  });
+
+  it("meets the next process after a restart", async () => {
+    const redis = await startRedis();
+    const server = connect({ socket: redis.socket });
+    const before = await infoOf(server);
+    await redis.kill();
+    await redis.start();
+    const after = await infoOf(server);
+    expect(after.runId).not.toBe(before.runId);
+    expect(after.pid).toBe(redis.pid());
+  });
+
+  it("calls a hung Redis silent, holds two questions only, and takes the late answer", async () => {
+    const redis = await startRedis();
+    const server = connect({ socket: redis.socket });
+    await infoOf(server);
+    redis.signal("SIGSTOP");
+    for (let n = 0; n < 10; n += 1) {
+      const askedAtMs = performance.now();
+      expect(await server.probe(60)).toEqual({
+        kind: "silent",
+        message: "no answer within 60 ms",
+      });
+      expect(performance.now() - askedAtMs).toBeLessThan(200);
+    }
+    redis.signal("SIGCONT");
+    await infoOf(server);
+    const stats = await redis.client().info("commandstats");
+    // One before, two in the hang, at most one after; the role connection asks once.
+    expect(Number(/cmdstat_info:calls=(\d+)/.exec(stats)?.[1])).toBeLessThanOrEqual(6);
+  });
+
+  it("calls a Redis in a long script busy, and says how to end it", async () => {
+    const redis = await startRedis();
+    const server = connect({ socket: redis.socket });
+    await infoOf(server);
+    const script = redis
+      .client()
+      .eval("while true do end", 0)
+      .catch(() => {});
+    await until(async () => (await server.probe(500)).kind === "busy");
+    expect(await server.probe(500)).toMatchObject({
+      kind: "busy",
+      message: expect.stringContaining("SCRIPT KILL"),
+    });
+    await redis.client().script("KILL");
+    await script;
+    await infoOf(server);
+  });
+
+  it("reads the state of a Redis that loads its file", async () => {
+    const redis = await startRedis(
+      "key-load-delay 2000",
+      "loading-process-events-interval-bytes 1024",
+      "enable-debug-command local",
+    );
+    const server = connect({ socket: redis.socket });
+    const client = redis.client();
+    await client.replicaof("NO", "ONE");
+    await client.call("DEBUG", "POPULATE", "2000");
+    await client.save();
+    await redis.kill();
+    redis.spawn();
+    await until(async () => {
+      const observation = await server.probe(500);
+      return observation.kind === "answered" && observation.info.loading;
+    });
+    const { runId, pid } = await infoOf(server);
+    const refused = await server.role(PROMOTE, { runId, pid }, 500);
+    expect(refused).toMatchObject({ ok: false, sent: true, error: "loading" });
+  });
+
+  it("gets in when maxclients is reached and both kinds of connections were cut", async () => {
+    const redis = await startRedis("maxclients 10");
+    const server = connect({ socket: redis.socket });
+    const { runId, pid } = await infoOf(server);
+    await until(async () => countOf(await redis.client().client("LIST"), "leasehold-") === 3);
+    const crowd = Array.from({ length: 20 }, () => redis.client());
+    await until(async () => crowd.some(({ status }) => status === "end"));
+    const late = connect({ socket: redis.socket });
+    expect(await late.probe(500)).toMatchObject({ kind: "silent" });
+    await infoOf(server);
+    expect(await server.role(DEMOTE, { runId, pid }, 500)).toMatchObject({ ok: true });
+  });
+
+  it("comes back at once when somebody cuts its connections, and asks why", async () => {
+    const redis = await startRedis();
+    const server = connect({ socket: redis.socket });
+    await infoOf(server);
+    let closed = 0;
+    server.onClosed(() => (closed += 1));
+    await redis.client().client("KILL", "TYPE", "normal");
+    await until(() => Promise.resolve(closed >= 2));
+    await infoOf(server);
+  });
+
+  it("answers a probe whose connection is cut under the question", async () => {
+    const redis = await startRedis();
+    const server = connect({ socket: redis.socket });
+    await infoOf(server);
+    redis.signal("SIGSTOP");
+    const probe = server.probe(3_000);
+    await sleep(100);
+    const killer = new Redis({ path: redis.socket, enableReadyCheck: false });
+    killer.on("error", () => {});
+    void killer.client("KILL", "TYPE", "normal").catch(() => {});
+    redis.signal("SIGCONT");
+    expect(await probe).toMatchObject({ kind: "answered" });
+    killer.disconnect();
+  });
+});
+
+describe("authentication", () => {
+  const ACL =
+    "resetkeys resetchannels -@all +info +replicaof +multi +exec +client|setname +client|id +client|list +client|kill +client|pause +client|unpause +config|set";
+
+  it("works for a user who may do nothing but our commands", async () => {
+    const redis = await startRedis(`user leasehold on >secret ${ACL}`);
+    const server = connect({ socket: redis.socket, username: "leasehold", password: "secret" });
+    const { runId, pid } = await infoOf(server);
+    const process = { runId, pid };
+    const upstream = { host: "127.0.0.1", port: 1 };
+    for (const command of [
+      { kind: "verifyDemoted" },
+      PROMOTE,
+      { kind: "pause", pauseMs: 10 },
+      { kind: "unpause" },
+      { kind: "minReplicas", count: 0 },
+      { kind: "cutClients" },
+      { kind: "demote", cutClients: true },
+      { kind: "follow", upstream, bounce: true },
+    ] as const) {
+      expect(await server.role(command, process, 1_000)).toMatchObject({ ok: true });
+    }
+  });
+
+  it.each([
+    [{ username: "leasehold", password: "wrong" }, /WRONGPASS.*user leasehold/],
+    [{}, /NOAUTH.*user default/],
+  ])("refused is busy, not dead, with words that help: %j", async (credentials, words) => {
+    const redis = await startRedis(
+      `user leasehold on >secret ${ACL}`,
+      "user default on >app ~* &* +@all -@dangerous",
+    );
+    const server = connect({ socket: redis.socket, ...credentials });
+    const observation = await server.probe(500);
+    expect(observation).toMatchObject({ kind: "busy", message: expect.stringMatching(words) });
+    const outcome = await server.role(DEMOTE, { runId: "x", pid: 1 }, 500);
+    expect(outcome).toMatchObject({ ok: false, sent: false, error: "refused" });
+  });
+
+  it("lacking a command says which user needs it", async () => {
+    const redis = await startRedis(`user leasehold on >secret ${ACL} -replicaof`);
+    const server = connect({ socket: redis.socket, username: "leasehold", password: "secret" });
+    const { runId, pid } = await infoOf(server);
+    expect(await server.role(DEMOTE, { runId, pid }, 500)).toMatchObject({
+      ok: false,
+      sent: true,
+      error: "refused",
+      message: expect.stringMatching(/NOPERM.*user leasehold/),
+    });
+  });
+
+  it("asks for the password anew, so a rotated one is found", async () => {
+    const redis = await startRedis(`user leasehold on >old ${ACL}`);
+    let password = "old";
+    const server = connect({
+      socket: redis.socket,
+      username: "leasehold",
+      password: () => password,
+    });
+    await infoOf(server);
+    await redis.client().call("ACL", "SETUSER", "leasehold", ">new", "<old");
+    password = "new";
+    await redis.client().client("KILL", "TYPE", "normal");
+    await infoOf(server);
+  });
+});
+
+function countOf(clientList: string | unknown, name: string): number {
+  return String(clientList).split(` name=${name}`).length - 1;
+}
