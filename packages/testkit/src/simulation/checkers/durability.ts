@@ -119,6 +119,8 @@ export class Durability extends Checker {
     const { redis } = pod;
     if (pod === leader || redis === null || redis.loading || write.place === null) return false;
     if (pod.terminating || !holds(redis.head, write.place)) return false;
+    // After a cut full sync nobody can tell half a copy from a whole one.
+    if (pod.volume.record?.syncing) return false;
     const listed = world.store.lease?.record.members ?? {};
     if (!(pod.name in listed)) return false;
     const sinceMs = world.clock.nowMs - CALM_MS;

@@ -47,11 +47,13 @@ export function askPeers(sidecar: Sidecar, action: Of<"askPeers">): void {
   let open = peers.length;
   const done = (): void => sidecar.dispatch({ type: "peersDone", round });
   if (open === 0) sidecar.later(0.01, done);
+  // Positions are compared: ours must be as fresh as theirs.
+  sidecar.probe.refresh(() => undefined);
   for (const peer of peers) {
     ask<MemberReport>(sidecar, {
       peer,
       timeoutMs,
-      put: (target, reply) => reply(target.report()),
+      put: (target, reply) => target.probe.refresh(() => reply(target.report())),
       answered: (report) => {
         sidecar.dispatch({ type: "peerReported", round, member: peer.member, report });
         open -= 1;

@@ -7,6 +7,8 @@ import type { Timer } from "../../virtual-clock.ts";
 import type { Sidecar } from "./sidecar.ts";
 
 const LOCAL_MS = 0.12;
+/** A member whose Redis does not answer by then tells what it knew before. */
+const REFRESH_MS = 100;
 
 export class RedisProbe {
   private readonly sidecar: Sidecar;
@@ -25,6 +27,23 @@ export class RedisProbe {
   close(): void {
     if (this.connection !== null) this.server?.connections.delete(this.connection);
     this.connection = null;
+  }
+
+  /** Asks now, beside the regular round, and calls back once the answer was handled, or none came. */
+  refresh(done: () => void): void {
+    const { world } = this.sidecar;
+    let isDone = false;
+    const finish = (observation: RedisObservation | null): void => {
+      if (isDone) return;
+      isDone = true;
+      world.clock.cancel(timer);
+      this.sidecar.post(() => {
+        if (observation?.kind === "answered") this.sidecar.observeRedis(observation);
+        done();
+      });
+    };
+    const timer = this.sidecar.later(REFRESH_MS, () => finish(null));
+    world.clock.after(LOCAL_MS, () => this.put(finish));
   }
 
   private nudge(): void {

@@ -46,7 +46,7 @@ export class Sidecar implements WatchListener {
   private lagUntilMs = 0;
   private state: MemberState;
   private readonly watch: Watch;
-  private readonly probe: RedisProbe;
+  readonly probe: RedisProbe;
   private mailbox: (() => void)[] = [];
   private wake: Timer | null = null;
   private dueMs = Infinity;
