@@ -8,7 +8,13 @@
  * after a failure with the next probe.
  */
 import { parseInfo, parseReplicationInfo, type RedisObservation } from "@leasehold/replication";
-import { isListening, type Answer, type Connection, type Opening } from "./connection.ts";
+import {
+  isListening,
+  type Answer,
+  type Connection,
+  type Failure,
+  type Opening,
+} from "./connection.ts";
 import { LATE, within } from "./deadline.ts";
 import type { RedisEndpoint } from "./options.ts";
 
@@ -27,7 +33,7 @@ export interface ProbeParts {
 }
 
 const LINKS = 2;
-/** Each turn of a probe uses up a connection that was closed under its question. */
+/** A cut of all clients closes the links under the question, and one more while it opens. */
 const TURNS = LINKS + 2;
 /** An answer that takes longer makes us ask the kernel whether anybody is there. */
 const KNOCK_AFTER_MS = 50;
@@ -94,12 +100,14 @@ export function createProbe(parts: ProbeParts): Probe {
       const endAtMs = performance.now() + deadlineMs;
       const tooOld = performance.now() - GIVE_UP_MS;
       links.filter((link) => link.question && link.askedAtMs < tooOld).forEach(drop);
+      let message = "every connection was closed under the question";
       for (let turn = 0; turn < TURNS; turn += 1) {
         refill();
         if (links.length === 0) {
           const opened = await within(endAtMs - performance.now(), opening ?? CLOSED);
           if (opened === LATE) return silent(`no connection within ${deadlineMs} ms`);
-          if (opened.kind !== "open") return observeFailure(opened);
+          if (opened.kind === "hungUp") message = opened.message;
+          else if (opened.kind !== "open") return observeFailure(opened);
           continue;
         }
         const answer = await firstAnswer(endAtMs);
@@ -110,7 +118,7 @@ export function createProbe(parts: ProbeParts): Probe {
         }
         if (!answer.closed) return observeAnswer(answer);
       }
-      return silent("every connection was closed under the question");
+      return silent(message);
     },
     async offset(deadlineMs) {
       const link = links.find(({ question }) => question === null) ?? links[0];
@@ -137,7 +145,7 @@ function silent(message: string): RedisObservation {
   return { kind: "silent", message };
 }
 
-function observeFailure(failure: Exclude<Opening, { readonly kind: "open" }>): RedisObservation {
+function observeFailure(failure: Failure): RedisObservation {
   switch (failure.kind) {
     case "nobody":
       return { kind: "refused" };

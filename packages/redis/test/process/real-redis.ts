@@ -10,7 +10,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
-import type { RedisInfo, RedisServer } from "@leasehold/replication";
+import type { RedisInfo, RedisProcess, RedisServer } from "@leasehold/replication";
+import { createRedisServer, type RedisServerOptions } from "../../src/index.ts";
 
 const ENGINE = process.env["LEASEHOLD_TEST_REDIS"] ?? "redis-server";
 
@@ -26,12 +27,15 @@ export interface RealRedis {
   signal(name: NodeJS.Signals): void;
   /** SIGKILL, and gone. */
   kill(): Promise<void>;
+  /** Every change of role, kill and pause since its start, in the order of execution. */
+  executed(): Promise<readonly string[]>;
   /** An ordinary client of an application; closed with the server. */
   client(): Redis;
 }
 
 const running: RealRedis[] = [];
 const clients: Redis[] = [];
+const adapters: RedisServer[] = [];
 
 /** Starts behind the boot gate, as the guard does. `lines` are further lines of redis.conf. */
 export async function startRedis(...lines: readonly string[]): Promise<RealRedis> {
@@ -50,6 +54,8 @@ export async function startRedis(...lines: readonly string[]): Promise<RealRedis
       "repl-diskless-sync-delay 0",
       'save ""',
       "busy-reply-threshold 100",
+      "slowlog-log-slower-than 0",
+      "slowlog-max-len 100000",
       ...lines,
       "",
     ].join("\n"),
@@ -72,6 +78,18 @@ export async function startRedis(...lines: readonly string[]): Promise<RealRedis
       child.kill("SIGKILL");
       await gone;
     },
+    async executed() {
+      const entries = (await redis.client().slowlog("GET", -1)) as [
+        number,
+        number,
+        number,
+        string[],
+      ][];
+      return entries
+        .toSorted(([a], [b]) => a - b)
+        .map(([, , , words]) => words.join(" ").toLowerCase())
+        .filter((command) => /^(replicaof|client kill|client pause)/.test(command));
+    },
     client() {
       const client = new Redis({
         path: socket,
@@ -90,7 +108,15 @@ export async function startRedis(...lines: readonly string[]): Promise<RealRedis
   return redis;
 }
 
+/** The adapter under test; closed by `stopAll`. */
+export function connect(options: RedisServerOptions): RedisServer {
+  const adapter = createRedisServer(options);
+  adapters.push(adapter);
+  return adapter;
+}
+
 export async function stopAll(): Promise<void> {
+  await Promise.all(adapters.splice(0).map((adapter) => adapter.close()));
   for (const client of clients.splice(0)) client.disconnect();
   for (const redis of running.splice(0)) {
     await redis.kill();
@@ -117,12 +143,18 @@ export async function infoOf(server: RedisServer): Promise<RedisInfo> {
   return observation.info;
 }
 
+export async function processOf(server: RedisServer): Promise<RedisProcess> {
+  const { runId, pid } = await infoOf(server);
+  return { runId, pid };
+}
+
 /** Asks every 2 ms; an error counts as no. */
 export async function until(isTrue: () => Promise<boolean>, timeoutMs = 5_000): Promise<void> {
   const endAtMs = performance.now() + timeoutMs;
   while (!(await isTrue().catch(() => false))) {
-    if (performance.now() > endAtMs)
+    if (performance.now() > endAtMs) {
       throw new Error(`not within ${timeoutMs} ms: ${String(isTrue)}`);
+    }
     await sleep(2);
   }
 }
