@@ -38,6 +38,7 @@ describe("a request", () => {
     bench.api.faults.inject({ kind: "loseRequest" }, { times: 1 });
     const late = await bench.client.request({ ...VERSION, deadlineMs: 50 });
     expect(late).toEqual({ kind: "failed", message: "no answer within 50 ms" });
+    await vi.waitFor(() => expect(bench.api.connections()).toBe(0));
     expect(await bench.client.request(VERSION)).toMatchObject({ status: 200 });
   });
 

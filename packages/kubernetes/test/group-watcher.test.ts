@@ -272,17 +272,19 @@ describe("after trouble with its watches", () => {
     ["expired versions", () => bench.api.faults.expireWatches()],
   ])("(%s) the watcher sees what changed meanwhile", async (_what, breakThem) => {
     putSlice("10.0.0.10");
+    putPod("orders-1");
     start();
-    await vi.waitFor(() => expect(seen.slices).toHaveLength(1));
+    await vi.waitFor(() => expect([seen.slices.length, seen.pods.length]).toEqual([1, 1]));
     const end = bench.api.faults.inject({ kind: "cutRequest" });
     breakThem();
     putSlice("10.0.0.11");
     putPod("orders-0");
+    bench.api.objects.remove({ resource: "pods", name: "orders-1" });
     end();
     await vi.waitFor(
       () => {
         expect(seen.slices.at(-1)).toMatchObject({ address: { host: "10.0.0.11" } });
-        expect(seen.pods.at(-1)?.pods).toHaveLength(1);
+        expect(seen.pods.at(-1)?.pods.map(({ member }) => member)).toEqual(["orders-0"]);
       },
       { timeout: 5000 },
     );

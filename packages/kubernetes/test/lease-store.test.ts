@@ -141,6 +141,12 @@ describe("writing", () => {
     },
   );
 
+  test.each([409, 422])("answered with %i by a proxy is unknown", async (code) => {
+    const lease = await created();
+    bench.api.faults.inject({ kind: "refuse", code, text: "<html>no</html>" });
+    expect(await renew(lease)).toMatchObject({ kind: "unknown", status: code });
+  });
+
   test.each(["loseRequest", "loseAnswer", "cutRequest", "cutAnswer"] as const)(
     "%s is unknown",
     async (kind) => {

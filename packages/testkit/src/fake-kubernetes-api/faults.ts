@@ -21,12 +21,21 @@ export type Fault =
   | { readonly kind: "cutRequest" }
   /** Carried out, then the connection is closed without an answer. */
   | { readonly kind: "cutAnswer" }
-  /** Answered with this code and not carried out: 401, 403, 410, 429, 5xx. */
-  | { readonly kind: "refuse"; readonly code: number; readonly retryAfterSeconds?: number }
+  /**
+   * Answered with this code and not carried out: 401, 403, 410, 429, 5xx. As a Status of the API
+   * server, or with `text` as a proxy on the way would answer.
+   */
+  | ({ readonly kind: "refuse" } & Refusal)
   /** Open and new watches stay open and say nothing. */
   | { readonly kind: "holdWatches" }
   /** Each watch event comes this much later. */
   | { readonly kind: "delayWatches"; readonly ms: number };
+
+export interface Refusal {
+  readonly code: number;
+  readonly retryAfterSeconds?: number;
+  readonly text?: string;
+}
 
 /** Everything that is given must match; nothing given: every request. */
 export interface FaultScope {
@@ -58,7 +67,7 @@ export interface FaultPlan {
   readonly answerDelayMs: number;
   readonly request: "deliver" | "lose" | "cut";
   readonly answer: "deliver" | "lose" | "cut";
-  readonly refusal: { readonly code: number; readonly retryAfterSeconds: number | null } | null;
+  readonly refusal: Refusal | null;
 }
 
 export interface WatchPlan {
@@ -140,9 +149,7 @@ function planOf(faults: readonly Fault[]): FaultPlan {
     answerDelayMs: sum(faults.map((f) => (f.kind === "delayAnswer" ? f.ms : 0))),
     request: has("loseRequest") ? "lose" : has("cutRequest") ? "cut" : "deliver",
     answer: has("loseAnswer") ? "lose" : has("cutAnswer") ? "cut" : "deliver",
-    refusal: refusal
-      ? { code: refusal.code, retryAfterSeconds: refusal.retryAfterSeconds ?? null }
-      : null,
+    refusal: refusal ?? null,
   };
 }
 

@@ -58,6 +58,8 @@ export interface FakeKubernetesApi {
   readonly objects: FakeObjects;
   readonly faults: Faults;
   usage(): readonly Usage[];
+  /** How many connections are open, of one identity or of all. */
+  connections(identity?: string): number;
   /** Cuts all connections and waits until the port is free. */
   close(): Promise<void>;
 }
@@ -111,6 +113,8 @@ export async function startFakeKubernetesApi(
     objects: objectsOf(store),
     faults: faultsOf({ board, store, watches, owners: listener.owners }),
     usage: () => [...usage.values()],
+    connections: (identity) =>
+      [...listener.owners.values()].filter((owner) => owner === (identity ?? owner)).length,
     async close() {
       closing.abort();
       await listener.close();

@@ -196,7 +196,8 @@ function watchRequestOf(
 
 function refusalOf(plan: FaultPlan): Answer | null {
   if (!plan.refusal) return null;
-  const { code, retryAfterSeconds } = plan.refusal;
+  const { code, retryAfterSeconds = null, text } = plan.refusal;
+  if (text !== undefined) return { code, json: text, retryAfterSeconds };
   return statusAnswer(failure(code, `injected by a test: ${code}`), retryAfterSeconds);
 }
 
