@@ -5,6 +5,7 @@
  */
 import { waiterElapsedMs, type Instant } from "./instant.ts";
 import { isOwnPredecessor } from "./observe.ts";
+import { parseIdentity, type LeaseRecord } from "./record.ts";
 import { recordOf, versionOf, type Bound, type ElectionState } from "./state.ts";
 import { JITTER_MS, STALE_HANDOVER_MS, waitMs } from "./timing.ts";
 
@@ -52,6 +53,9 @@ function unboundClaim(state: ElectionState, facts: ClaimFacts, at: Instant): Cla
   const { record } = view.lease;
   const sinceMs = waiterElapsedMs(view.since, at);
   if (state.offer !== null && state.offer === versionOf(view)) return now("handover", sinceMs);
+  // A record older than what this process has read is somebody's restored copy: whoever led since
+  // may still lead, so no short way is open (U17).
+  if (isOutdated(state, record)) return after("expired", wait, sinceMs);
   if (record.holder === null) return now("released", sinceMs);
   if (isOwnPredecessor(state, record)) return now("ownPredecessor", sinceMs);
   if (facts.deadHolderVersion === versionOf(view)) {
@@ -66,6 +70,13 @@ function unboundClaim(state: ElectionState, facts: ClaimFacts, at: Instant): Cla
 function isTermOfItsOwn(state: ElectionState): boolean {
   const { term } = state;
   return term !== null && (term.confirmed !== null || term.gaveSeq !== null);
+}
+
+/** Its own pod's later epochs do not count: a resume by promises is not in the Lease yet. */
+function isOutdated(state: ElectionState, record: LeaseRecord): boolean {
+  if (record.epoch >= state.epochSeen) return false;
+  const last = state.holderSeen === null ? null : parseIdentity(state.holderSeen);
+  return last?.podUid !== state.podUid;
 }
 
 function expiryMs(durationMs: number, jitter: number): number {

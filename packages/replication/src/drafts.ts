@@ -15,7 +15,7 @@ import {
   type Released,
 } from "@leasehold/election";
 import type { SliceWrite } from "./action.ts";
-import { listedMembers, ordinalOf, reportFrom } from "./members.ts";
+import { isOutdatedView, listedMembers, ordinalOf, reportFrom } from "./members.ts";
 import type { MemberRecord } from "./observation.ts";
 import { durablePosition, ownPosition } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
@@ -122,10 +122,11 @@ export function memberNotes(turn: Turn): Readonly<Record<MemberName, MemberNote>
  */
 function listInForce(state: MemberState): Readonly<Record<MemberName, MemberNote>> {
   const listed = recordOf(state.election.view)?.members ?? {};
-  if (Object.keys(listed).length > 0) return listed;
+  if (Object.keys(listed).length > 0 && !isOutdatedView(state)) return listed;
   const known = state.lineage.length > 0 ? listedMembers(state) : [];
   const names = new Set([...known, state.start.member]);
-  return Object.fromEntries([...names].map((name) => [name, { attached: false, position: null }]));
+  const unknown: MemberNote = { attached: false, position: null };
+  return Object.fromEntries([...names].map((name) => [name, listed[name] ?? unknown]));
 }
 
 function nextNames(turn: Turn, listed: readonly MemberName[]): readonly MemberName[] {
@@ -173,6 +174,7 @@ export function recordDraft(turn: Turn): MemberRecord {
   const position = ownPosition(state) ?? (lost ? null : (saved?.position ?? null));
   const durable = durablePosition(state, at) ?? data?.position ?? saved?.durablePosition ?? null;
   const inForce = listsInForce(state.election);
+  const listed = isOutdatedView(state) ? [] : Object.keys(view?.members ?? {});
   return {
     runId: data === null ? (saved?.runId ?? null) : (info?.runId ?? null),
     mode: config.mode,
@@ -184,7 +186,7 @@ export function recordDraft(turn: Turn): MemberRecord {
     durablePosition: lost ? null : durable,
     clean: state.stop?.ended ?? false,
     syncing: data?.kind === "half" || (info?.syncing ?? false),
-    members: view === null ? (saved?.members ?? []) : Object.keys(view.members),
+    members: listed.length > 0 ? listed : (saved?.members ?? []),
     membersSent: inForce.length > 0 ? inForce : (saved?.membersSent ?? []),
     holder: state.election.holderSeen,
     leaderPosition: view?.position ?? saved?.leaderPosition ?? null,

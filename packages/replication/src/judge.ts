@@ -75,7 +75,7 @@ export function judgeEmpty(state: MemberState, modeNone: boolean): Verdict {
     (name) => name !== state.start.member && reportFrom(state, name) === null,
   );
   if (missing !== undefined) return no(`empty, and ${missing}, which may have data, is silent`);
-  const full = reports(state).find((report) => listed.includes(report.member) && !report.empty);
+  const full = reports(state).find((report) => !report.empty);
   if (full !== undefined) return no(`empty, and ${full.member} is not known to be empty`);
   if (!lost) return no("every copy is empty although the group had data: an operator must decide");
   const first = listed.toSorted((a, b) => ordinalOf(a) - ordinalOf(b))[0];

@@ -38,11 +38,17 @@ export function allOrdinals(state: MemberState): readonly MemberName[] {
  * such a record everybody (section 2).
  */
 export function listedMembers(state: MemberState): readonly MemberName[] {
-  const record = recordOf(state.election.view);
-  const names = Object.keys(record?.members ?? {});
-  if (names.length > 0) return names;
+  const names = Object.keys(recordOf(state.election.view)?.members ?? {});
+  if (names.length > 0 && !isOutdatedView(state)) return names;
   const newest = newestRecordedList(state);
-  return newest.length > 0 ? newest : allOrdinals(state);
+  if (newest.length === 0 && names.length === 0) return allOrdinals(state);
+  return [...new Set([...names, ...newest])].toSorted();
+}
+
+/** Somebody put an older copy of the Lease back: what it lists is not all that there is. */
+export function isOutdatedView(state: MemberState): boolean {
+  const record = recordOf(state.election.view);
+  return record !== null && record.epoch < state.election.epochSeen;
 }
 
 function newestRecordedList(state: MemberState): readonly MemberName[] {

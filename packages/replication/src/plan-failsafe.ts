@@ -11,6 +11,7 @@ import {
   listsInForce,
   observePromise,
   parseIdentity,
+  recordOf,
   refusalOf,
   roundIsComplete,
   startRound,
@@ -69,12 +70,13 @@ function isRestartedLeader(turn: Turn): boolean {
   return holder?.podUid === start.podUid && aliveFor > failsafeAfterMs(turn.config.renewIntervalMs);
 }
 
-/** Every list that may be in force; of a process without a view, that of its record (U8). */
+/** Every list that may be in force; where the Lease shows none, that of the record (U8). */
 function askedMembers(state: MemberState): readonly MemberName[] {
   const { saved } = state.record;
   const recorded = [...(saved?.members ?? []), ...(saved?.membersSent ?? [])];
-  const known = state.election.view.kind === "unread" ? recorded : listsInForce(state.election);
-  return [...new Set([...known, state.start.member])].toSorted();
+  const listed = Object.keys(recordOf(state.election.view)?.members ?? {});
+  const known = listed.length > 0 ? [] : recorded;
+  return [...new Set([...known, ...listsInForce(state.election), state.start.member])].toSorted();
 }
 
 function ask(turn: Turn, leads: boolean): void {

@@ -334,6 +334,12 @@ function abort(turn: Turn, why: string): void {
   announce(turn, "switchoverAborted", { words: `hand-over undone: ${why}` });
   finish(turn, { done: false, words: why });
   const before = turn.state.lead;
+  if (handoff.cause === "betterCopy" && before !== null) {
+    // It was not that member that failed: it may be asked again.
+    set(turn, {
+      lead: { ...before, deferred: before.deferred.filter((one) => one !== handoff.to) },
+    });
+  }
   if (before?.phase === "open") role(turn, { kind: "unpause" }, "switchoverAborted");
   set(turn, { handoff: null });
 }

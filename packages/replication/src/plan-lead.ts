@@ -192,6 +192,11 @@ function emptyMayLead(turn: Turn, lead: Lead): boolean {
 /** After any restart of its Redis the holder is a candidate like every other (4.2; U5). */
 function restartedMayLead(turn: Turn, lead: Lead): boolean {
   const own = ownPosition(turn.state);
+  const best = bestRival(turn.state, turn.config);
+  if (best !== null && comparePositions(best.position, own) > 0) {
+    giveUpLate(turn, lead);
+    return false;
+  }
   // The Lease's position is up to R old: a copy that lost its tail may lack what came after it.
   const complete = own !== null && !own.restored && !isBehind(own, lead.before.position);
   if (complete) return true;

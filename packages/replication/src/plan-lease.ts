@@ -47,7 +47,10 @@ export function planReads(turn: Turn): void {
 export function planRenewal(turn: Turn): void {
   const { election, handoff } = turn.state;
   const { term, view } = election;
-  if (term === null || (term.confirmed === null && term.gaveSeq === null)) return;
+  if (term === null) return;
+  // Who leads by promises alone has still to take the Lease, unless it is gone: then it is his.
+  const isHolder = term.confirmed !== null || term.gaveSeq !== null;
+  if (!isHolder && view.kind !== "missing") return;
   if (handoff?.phase === "transferring" || turn.state.broken.length > 0) return;
   const due = tryDueInMs(election, turn.config.renewIntervalMs, turn.at);
   if (due === null || (due > 0 && !hasNews(turn))) return;
@@ -178,8 +181,9 @@ function planDeathCheck(turn: Turn): void {
   act(turn, { type: "readPods", reason: "observe", seq });
 }
 
+/** What people said last; the Lease's flag where that cannot be read. A leader copies it there. */
 function isPaused(state: MemberState): boolean {
-  return recordOf(state.election.view)?.paused ?? false;
+  return state.control?.paused ?? recordOf(state.election.view)?.paused ?? false;
 }
 
 function hold(turn: Turn, why: string): void {

@@ -115,7 +115,9 @@ function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): Data
     return { runId, replid, kind, position };
   };
   const known = positionOf(info, turn.state.lineage) !== null;
-  if (known && (record?.runId === runId || info.linkUp)) return trust("live", null);
+  // A predecessor of this sidecar has judged this very process: no position means nothing in it.
+  const judged = record?.runId === runId && record.position !== null;
+  if (known && (judged || info.linkUp)) return trust("live", null);
   if (record === null || turn.config.mode === "none") return trust("empty", null);
   if (record.syncing) return trust("half", null);
   if (info.keys === 0 && record.keys > 0) return trust("empty", null);
