@@ -132,7 +132,7 @@ describe("each dependency rule is broken by what it forbids", () => {
 
   test("cycle: two files that import one another are reported once, with the way around", () => {
     const workspace = workspaceWith({
-      "packages/redis/src/errors.ts": 'import type { A } from "./server.ts";',
+      "packages/redis/src/errors.ts": 'import { a } from "./server.ts";',
     });
     expect(dependencyViolations(workspace)).toEqual([
       {
@@ -142,6 +142,12 @@ describe("each dependency rule is broken by what it forbids", () => {
           "packages/redis/src/server.ts → packages/redis/src/errors.ts → packages/redis/src/server.ts",
       },
     ]);
+  });
+
+  test("cycle: types alone make none", () => {
+    const types = 'import type { A } from "./server.ts"; export type { B } from "./server.ts";';
+    const workspace = workspaceWith({ "packages/redis/src/errors.ts": types });
+    expect(rulesBroken(workspace)).toEqual([]);
   });
 
   test("unknown package: a new one has to be given its place", () => {

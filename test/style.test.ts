@@ -38,6 +38,7 @@ describe("each rule of style is broken by what it forbids and kept just before t
     ["parameters", "const f = (a, b, c) => a;", "const f = (a, b, c, d) => a;"],
     ["depth", nested(LIMITS.depth), nested(LIMITS.depth + 1)],
     ["columns", `// ${"x".repeat(97)}`, `// ${"x".repeat(98)}`],
+    ["columns", `/*\n * | ${"x".repeat(98)} |\n */`, `/*\n * ${"x".repeat(98)}\n */`],
     ["default export", "export const a = 1;", "export default 1;"],
     ["default export", "export { a };", "export { a as default };"],
     ["enum", 'type A = "a";', "enum A { a }"],
@@ -62,6 +63,7 @@ describe("each rule of style is broken by what it forbids and kept just before t
     expect(rulesBroken("f();")).toEqual(["opening comment"]);
     expect(rulesBroken("f();\n/** Late. */")).toEqual(["opening comment"]);
     expect(rulesBroken('export * from "./b.ts";')).toEqual([]);
+    expect(rulesBroken(`#!/usr/bin/env node\n${OPENING}f();`)).toEqual([]);
   });
 
   test("a method, an arrow function in an object and a nested function are measured too", () => {
@@ -74,6 +76,17 @@ describe("each rule of style is broken by what it forbids and kept just before t
   test("a chain of else if is as deep as one if", () => {
     const chain = `function f(a: number) { if (a) {} ${"else if (a) {} ".repeat(5)}}`;
     expect(rulesBroken(OPENING + chain)).toEqual([]);
+  });
+
+  test("a function made of named functions counts without them, and each of them by itself", () => {
+    const inner = (name: string) =>
+      functionOf(LIMITS.functionLines - 5).replace("f()", `${name}()`);
+    const factory = `function make() {\n${inner("a")}${inner("b")}return { a, b };\n}`;
+    expect(rulesBroken(OPENING + factory)).toEqual([]);
+    const callback = `function make() {\nrun(() => {\n${"f();\n".repeat(70)}});\n}`;
+    expect(rulesBroken(OPENING + callback)).toEqual(["function lines", "function lines"]);
+    const longInside = `function make() {\n${functionOf(LIMITS.functionLines + 1)}}`;
+    expect(rulesBroken(OPENING + longInside)).toEqual(["function lines"]);
   });
 
   test("a chapter of tests may be long, its tests may not", () => {

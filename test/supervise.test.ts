@@ -1,4 +1,4 @@
-/** What `supervise` does to real process groups. Each child ends by itself, should all else fail. */
+/** What `supervise` does to real process groups. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";

@@ -2,10 +2,12 @@
  * Who may import whom. Works on a graph that may come from the disk or from a test.
  *
  * Guarantees: a package that LAYERS does not know is a violation, so a new one has to be placed.
- * Type imports count like all others: a type is knowledge, too.
+ * Type imports count like all others, for a type is knowledge, too; only a cycle needs imports that
+ * are there at run time, since its harm is the order in which modules begin.
  */
 import { isBuiltin } from "node:module";
 import { posix } from "node:path";
+import type { ImportReference } from "./source-file.ts";
 
 export interface Workspace {
   readonly packages: readonly Package[];
@@ -24,7 +26,7 @@ export interface Package {
 
 export interface ImportingFile {
   readonly path: string;
-  readonly imports: readonly { readonly specifier: string | null; readonly line: number }[];
+  readonly imports: readonly ImportReference[];
 }
 
 export type DependencyRule =
@@ -162,10 +164,10 @@ function cycles(files: readonly ImportingFile[]): DependencyViolation[] {
 }
 
 function relativeTargets({ path, imports }: ImportingFile): ReadonlySet<string> {
-  const relative = imports.flatMap(({ specifier }) =>
-    specifier?.startsWith(".") ? specifier : [],
+  const targets = imports.flatMap(({ specifier, typeOnly }) =>
+    specifier?.startsWith(".") && !typeOnly ? [posix.join(posix.dirname(path), specifier)] : [],
   );
-  return new Set(relative.map((specifier) => posix.join(posix.dirname(path), specifier)));
+  return new Set(targets);
 }
 
 /** The package in whose folder the file lies; the repository's own if in none. */

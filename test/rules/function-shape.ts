@@ -6,6 +6,7 @@ export interface FunctionShape {
   /** Name of the function, or of the variable or property that holds it, or "anonymous". */
   readonly name: string;
   readonly line: number;
+  /** Without those of named functions inside it, which are measured by themselves. */
   readonly lines: number;
   readonly parameters: number;
   /** Control structures inside one another, at most. `else if` is as deep as its `if`. */
@@ -33,28 +34,33 @@ export function functionsOf(
 ): FunctionShape[] {
   const { names, chapters, elseIfs } = contextOf(program);
   const functions: FunctionShape[] = [];
-  // One entry per function around the walk's place: how deep it is there, and was at most.
-  const depths: { now: number; most: number }[] = [];
+  // One entry per function around the walk's place.
+  const around: { depthNow: number; depth: number; innerLines: number }[] = [];
 
   const enter = () => {
-    depths.push({ now: 0, most: 0 });
+    around.push({ depthNow: 0, depth: 0, innerLines: 0 });
   };
   const leave = (node: FunctionNode) => {
+    const { depth = 0, innerLines = 0 } = around.pop() ?? {};
     const line = lineAt(node.start);
+    const lines = lineAt(node.end) - line + 1;
+    const name = ("id" in node ? node.id?.name : undefined) ?? names.get(node);
+    const outer = around.at(-1);
+    if (outer) outer.innerLines += name === undefined ? innerLines : lines;
     functions.push({
-      name: ("id" in node ? node.id?.name : undefined) ?? names.get(node) ?? "anonymous",
+      name: name ?? "anonymous",
       line,
-      lines: lineAt(node.end) - line + 1,
+      lines: lines - innerLines,
       parameters: node.params.length,
-      depth: depths.pop()?.most ?? 0,
+      depth,
       isChapter: chapters.has(node),
     });
   };
   const nest = (by: 1 | -1) => (node: ESTree.Node) => {
-    const around = depths.at(-1);
-    if (!around || elseIfs.has(node)) return;
-    around.now += by;
-    around.most = Math.max(around.most, around.now);
+    const inside = around.at(-1);
+    if (!inside || elseIfs.has(node)) return;
+    inside.depthNow += by;
+    inside.depth = Math.max(inside.depth, inside.depthNow);
   };
   new Visitor({
     ...Object.fromEntries(

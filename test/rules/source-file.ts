@@ -24,6 +24,8 @@ export interface ImportReference {
   /** Null: an `import(…)` whose target is computed. */
   readonly specifier: string | null;
   readonly line: number;
+  /** True if nothing of it is left at run time. */
+  readonly typeOnly: boolean;
 }
 
 /** Throws if the file does not parse. */
@@ -32,14 +34,14 @@ export function parseSource(path: string, text: string): SourceFile {
   const [error] = errors;
   if (error) throw new Error(`${path} does not parse: ${error.message}`);
   const lineAt = (offset: number) => text.slice(0, offset).split("\n").length;
-  const [first] = comments;
+  const opening = text.slice(program.hashbang?.end ?? 0, comments[0]?.start ?? 0);
   return {
     path,
     lines: text.split("\n"),
     imports: importsOf(program, lineAt),
     functions: functionsOf(program, lineAt),
     ...constructsOf(program),
-    opensWithComment: first !== undefined && text.slice(0, first.start).trim() === "",
+    opensWithComment: comments.length > 0 && opening.trim() === "",
     onlyReexports: program.body.every(
       ({ type }) => type === "ExportAllDeclaration" || type === "ExportNamedDeclaration",
     ),
@@ -49,20 +51,21 @@ export function parseSource(path: string, text: string): SourceFile {
 /** All ways to name another module: declarations, calls and types. */
 function importsOf(program: ESTree.Program, lineAt: (offset: number) => number): ImportReference[] {
   const imports: ImportReference[] = [];
-  const add = (source: ESTree.Node | null | undefined) => {
+  const add = (source: ESTree.Node | null | undefined, typeOnly: boolean) => {
     if (!source) return;
     const isText = source.type === "Literal" && typeof source.value === "string";
-    imports.push({ specifier: isText ? source.value : null, line: lineAt(source.start) });
+    const specifier = isText ? source.value : null;
+    imports.push({ specifier, line: lineAt(source.start), typeOnly });
   };
   new Visitor({
-    ImportDeclaration: ({ source }) => add(source),
-    ExportAllDeclaration: ({ source }) => add(source),
-    ExportNamedDeclaration: ({ source }) => add(source),
-    ImportExpression: ({ source }) => add(source),
-    TSImportType: ({ source }) => add(source),
-    TSExternalModuleReference: ({ expression }) => add(expression),
+    ImportDeclaration: ({ source, importKind }) => add(source, importKind === "type"),
+    ExportAllDeclaration: ({ source, exportKind }) => add(source, exportKind === "type"),
+    ExportNamedDeclaration: ({ source, exportKind }) => add(source, exportKind === "type"),
+    ImportExpression: ({ source }) => add(source, false),
+    TSImportType: ({ source }) => add(source, true),
+    TSExternalModuleReference: ({ expression }) => add(expression, false),
     CallExpression({ callee, arguments: [source] }) {
-      if (callee.type === "Identifier" && callee.name === "require") add(source);
+      if (callee.type === "Identifier" && callee.name === "require") add(source, false);
     },
   }).visit(program);
   return imports;
