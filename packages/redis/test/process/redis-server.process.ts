@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import { Redis } from "ioredis";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { connect, infoOf, startRedis, stopAll, until } from "./real-redis.ts";
+import { connect, infoOf, startRedis, stopAll, until, type RealRedis } from "./real-redis.ts";
 
 const GATE = { host: "127.0.0.1", port: 1 };
 afterEach(stopAll);
@@ -134,7 +134,7 @@ describe("probe", () => {
     const redis = await startRedis("maxclients 10");
     const server = connect({ socket: redis.socket });
     const { runId, pid } = await infoOf(server);
-    await until(async () => countOf(await redis.client().client("LIST"), "leasehold-") === 3);
+    await untilAllThree(redis);
     const crowd = Array.from({ length: 20 }, () => redis.client());
     await until(async () => crowd.some(({ status }) => status === "end"));
     const late = connect({ socket: redis.socket });
@@ -147,10 +147,11 @@ describe("probe", () => {
     const redis = await startRedis();
     const server = connect({ socket: redis.socket });
     await infoOf(server);
+    await untilAllThree(redis);
     let closed = 0;
     server.onClosed(() => (closed += 1));
     await redis.client().client("KILL", "TYPE", "normal");
-    await until(() => Promise.resolve(closed >= 2));
+    await until(() => Promise.resolve(closed === 3));
     expect(await server.probe(500)).toMatchObject({ kind: "answered" });
   });
 
@@ -237,6 +238,10 @@ describe("authentication", () => {
   });
 });
 
-function countOf(clientList: unknown, name: string): number {
-  return String(clientList).split(` name=${name}`).length - 1;
+/** Two probe connections and the role connection are listed by their names. */
+async function untilAllThree(redis: RealRedis): Promise<void> {
+  await until(async () => {
+    const list = String(await redis.client().client("LIST"));
+    return list.split(" name=leasehold-").length - 1 === 3;
+  });
 }

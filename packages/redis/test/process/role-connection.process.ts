@@ -263,9 +263,15 @@ describe("follow", () => {
     const [pProcess, rProcess] = [await processOf(p), await processOf(r)];
     const upstream = { host: "127.0.0.1", port: primary.port };
     const follow = (bounce: boolean): RoleCommand => ({ kind: "follow", upstream, bounce });
+    const promote = { ...PROMOTE, pauseMs: 1 };
+    expectOk(await p.role(promote, pProcess, 1_000));
+    expectOk(await r.role(follow(false), rProcess, 1_000));
+    await until(async () => (await infoOf(r)).linkUp);
+    expectOk(await r.role(DEMOTE, rProcess, 1_000));
+    expectOk(await p.role(DEMOTE, pProcess, 1_000));
     expectOk(await r.role(follow(false), rProcess, 1_000));
     await until(async () => (await primary.client().info("errorstats")).includes("NOMASTERLINK"));
-    expectOk(await p.role({ ...PROMOTE, pauseMs: 1 }, pProcess, 1_000));
+    expectOk(await p.role(promote, pProcess, 1_000));
     const bouncedAtMs = performance.now();
     expectOk(await r.role(follow(true), rProcess, 1_000));
     await until(async () => (await infoOf(r)).linkUp);
