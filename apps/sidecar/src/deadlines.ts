@@ -16,7 +16,13 @@ export const DEADLINES_MS = {
   requestResult: 3_000,
   recordRead: 10_000,
   recordWrite: 10_000,
-  probe: 1_000,
+  /**
+   * A question to Redis without an answer counts as silence that early, because the hang time-out
+   * runs from there. It stays open: a late answer answers the next question.
+   */
+  probe: 200,
+  /** Before a report: a Redis that says nothing by then is reported as last seen. */
+  freshProbe: 60,
   /** A question for the own offset inside a switchover. */
   ownOffset: 100,
   /** A member that asks for a promise gets its answer, or none, by then. */

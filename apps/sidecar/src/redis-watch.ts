@@ -1,7 +1,7 @@
 /**
  * Asks Redis again and again, one question at a time.
  *
- * Five questions a second cost about 0.3 % of a core and find a hang (2 s of silence) within the
+ * Five questions a second find a hang (2 s of silence, noticed after 0.2 s) within the
  * bound of 2.5 s; a death is found by the closed socket, which asks at once. Guarantees: at most
  * one question is open, and at least `MIN_GAP_MS` lie between two, however often it is nudged.
  */
@@ -13,6 +13,11 @@ const MIN_GAP_MS = 10;
 export interface RedisWatch {
   /** Asks now instead of later. */
   nudge(): void;
+  /**
+   * Asks once more beside the regular question, and resolves when the answer was observed or the
+   * deadline is over: who says where this copy stands must not say where it stood.
+   */
+  refresh(deadlineMs: number): Promise<void>;
   stop(): void;
 }
 
@@ -47,6 +52,11 @@ export function watchRedis(
     nudge() {
       isNudged = true;
       schedule();
+    },
+    async refresh(deadlineMs) {
+      const observation = await redis.probe(deadlineMs);
+      // Only an answer is news here: a hang or a death is for the regular question to find.
+      if (!isStopped && observation.kind === "answered") observe(observation);
     },
     stop() {
       isStopped = true;

@@ -24,6 +24,7 @@ import type { MemberName } from "@leasehold/election";
 import type {
   GroupWatcher,
   MemberConfig,
+  MemberReport,
   Peer,
   PodsObservation,
   RedisServer,
@@ -86,7 +87,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   const config = memberConfig(settings);
   const wired = wire({ ...parts, clock, key, run, record, start, config });
   peerServer.answer({
-    report: () => wired.runtime.report(),
+    report: () => wired.freshReport(),
     offset: () => wired.redis.offset(DEADLINES_MS.ownOffset),
     hint: () => wired.runtime.dispatch({ type: "leaseChanged" }),
     promise: (request) => wired.runtime.promise(request),
@@ -141,6 +142,7 @@ interface Wiring extends SidecarParts {
 
 interface Wired {
   readonly runtime: Runtime;
+  freshReport(): Promise<MemberReport>;
   readonly redis: RedisServer;
   readonly view: PublicView;
   close(): Promise<void>;
@@ -159,6 +161,13 @@ function wire(wiring: Wiring): Wired {
   });
   const observer: RuntimeObserver = {
     ...metrics.observer,
+    acted(action) {
+      metrics.observer.acted(action);
+      if (action.type !== "redisRole" || action.command.kind !== "pause") return;
+      // The pause of a switchover, not the one that a new leader keeps until it is published.
+      if (action.reason !== "transferSwitchover") return;
+      stream.leaderChanging(runtime.status().epoch, action.command.pauseMs);
+    },
     handled(event) {
       metrics.observer.handled(event);
       // A role that was just changed is looked at now, not at the next question.
@@ -185,6 +194,10 @@ function wire(wiring: Wiring): Wired {
   runtime.dispatch({ type: "tick" });
   return {
     runtime,
+    async freshReport() {
+      await watches.redis.refresh(DEADLINES_MS.freshProbe);
+      return runtime.report();
+    },
     redis,
     view,
     async close() {

@@ -95,6 +95,7 @@ export const INFO: RedisInfo = {
   linkUp: false,
   syncing: false,
   connectedReplicas: 1,
+  rewriting: false,
   diskOk: true,
   version: "7.0.15",
 };

@@ -52,7 +52,7 @@ afterEach(async () => {
 
 function answerEverything(): void {
   server.answer({
-    report: () => REPORT,
+    report: () => Promise.resolve(REPORT),
     offset: () => Promise.resolve(1_234),
     hint: () => {
       hints += 1;
@@ -101,7 +101,7 @@ describe("members that share the secret", () => {
 
   it("do not take another member's report for the one they asked for", async () => {
     server.answer({
-      report: () => ({ ...REPORT, member: "orders-2" }),
+      report: () => Promise.resolve({ ...REPORT, member: "orders-2" }),
       offset: () => Promise.resolve(null),
       hint: () => undefined,
       promise: () => Promise.resolve(null),
@@ -111,7 +111,7 @@ describe("members that share the secret", () => {
 
   it("get no answer, instead of a wrong one, when the core does not decide", async () => {
     server.answer({
-      report: () => REPORT,
+      report: () => Promise.resolve(REPORT),
       offset: () => Promise.resolve(null),
       hint: () => undefined,
       promise: () => Promise.resolve(null),

@@ -19,7 +19,8 @@ import {
 } from "./signature.ts";
 
 export interface PeerRequests {
-  report(): MemberReport;
+  /** As of now: Redis was asked after the request came in. */
+  report(): Promise<MemberReport>;
   /** Null: Redis does not answer. */
   offset(): Promise<number | null>;
   hint(): void;
@@ -132,7 +133,7 @@ function createHandler(requests: PeerRequests): Handler {
     return { status: 200, body: {} };
   };
   return async (path, body) => {
-    if (path === PATHS.report) return { status: 200, body: requests.report() };
+    if (path === PATHS.report) return { status: 200, body: await requests.report() };
     if (path === PATHS.offset) return { status: 200, body: { offset: await requests.offset() } };
     if (path === PATHS.hint) return hint();
     if (path === PATHS.promise) return promise(body);
