@@ -11,6 +11,7 @@ function view(overrides: Partial<MemberView> = {}): MemberView {
     inSync: true,
     ineligible: null,
     validMs: 0,
+    listed: ["a", "b", "c"],
     ...overrides,
   };
 }
@@ -37,6 +38,11 @@ describe("a group", () => {
     ["a replica knows an older epoch", [view({ epoch: 3 })], "a", "not in the epoch of a: b"],
   ])("is not whole when %s", (_, others, addressed, words) => {
     expect(missing(others, addressed)).toContain(words);
+  });
+
+  test("is not whole when a member is not on the leader's list", () => {
+    const leader = { name: "a", view: view({ promoted: true, listed: ["a"] }) };
+    expect(whatIsMissing([leader, { name: "b", view: view() }], "a")).toBe("not on the list: b");
   });
 
   test("is not whole when nobody leads", () => {

@@ -10,6 +10,7 @@ const REPLICA = {
   inSync: true,
   ineligible: null,
   validMs: 0,
+  listed: [],
 } as const;
 
 const PICTURE: Picture = {

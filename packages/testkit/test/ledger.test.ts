@@ -73,6 +73,12 @@ describe("the ledger", () => {
     expect(check.examples).toEqual(["t:b#0"]);
   });
 
+  test("refuses a second list of the same name, whose tokens would not be unique", () => {
+    const ledger = createLedger("t");
+    ledger.open("writer");
+    expect(() => ledger.open("writer")).toThrow("name each writer once");
+  });
+
   test("counts confirmed writes among the acknowledged, and the rest as failed", () => {
     const ledger = ledgerOf(["acknowledged", "confirmed", "refused", "unknown"]);
     expect(ledger.counts()).toEqual({ acknowledged: 2, confirmed: 1, failed: 2 });

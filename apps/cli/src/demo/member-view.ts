@@ -16,6 +16,8 @@ export interface MemberView {
   readonly ineligible: string | null;
   /** Until its right to lead ends; 0: it has none. */
   readonly validMs: number;
+  /** Names on the list of those that may lead. */
+  readonly listed: readonly string[];
 }
 
 const TIMEOUT_MS = 500;
@@ -28,8 +30,8 @@ export async function readMember(httpUrl: string): Promise<MemberView | null> {
     if (!response.ok) return null;
     const { report, status } = (await response.json()) as MemberAnswer;
     const { epoch, promoted, redis, replid, offset, inSync, ineligible } = report;
-    const { validMs } = status;
-    return { epoch, promoted, redis, replid, offset, inSync, ineligible, validMs };
+    const { validMs, members: listed } = status;
+    return { epoch, promoted, redis, replid, offset, inSync, ineligible, validMs, listed };
   } catch {
     return null;
   }
@@ -47,7 +49,7 @@ export interface NamedView {
 
 /**
  * What is missing, in words; null: one member leads, the address points to it, and all others
- * follow it in its epoch and replication history.
+ * follow it in its epoch and replication history and may lead after it.
  */
 export function whatIsMissing(
   members: readonly NamedView[],
@@ -64,6 +66,8 @@ export function whatIsMissing(
   }
   const behind = members.filter(({ name, view }) => name !== leader.name && !view?.inSync);
   if (behind.length > 0) return `not in sync with ${leader.name}: ${namesOf(behind)}`;
+  const unlisted = members.filter(({ name }) => !leader.view?.listed.includes(name));
+  if (unlisted.length > 0) return `not on the list: ${namesOf(unlisted)}`;
   const foreign = members.filter(
     ({ view }) => view?.replid !== leader.view?.replid || view?.epoch !== leader.view?.epoch,
   );

@@ -23,12 +23,13 @@ export function createNarrator(screen: Screen): Narrator {
   const startMs = performance.now();
   let title = "";
   let watch: Watch | null = null;
-  const stamp = () => `${((performance.now() - startMs) / 1000).toFixed(1).padStart(6)} s`;
-  const say = (line: string) => screen.print(`${stamp()}  ${line}`);
+  const sayAt = (atMs: number, line: string) =>
+    screen.print(`${((atMs - startMs) / 1000).toFixed(2).padStart(7)} s  ${line}`);
+  const say = (line: string) => sayAt(performance.now(), line);
   return {
     say,
     enter(stage) {
-      watch = watchStage(stage, { screen, say, title: () => title });
+      watch = watchStage(stage, { screen, sayAt, title: () => title });
     },
     begin(next) {
       title = next;
@@ -56,15 +57,16 @@ interface Watch {
 
 interface Voice {
   readonly screen: Screen;
-  readonly say: (line: string) => void;
+  /** `atMs` of this process's `performance.now()`. */
+  readonly sayAt: (atMs: number, line: string) => void;
   readonly title: () => string;
 }
 
 function watchStage(stage: Stage, voice: Voice): Watch {
   const logs = stage.group.members.map((member) =>
     followLog(member.logFiles.sidecar, (line) => {
-      const words = wordsOf(line);
-      if (words !== null) voice.say(`${member.name}: ${words}`);
+      const entry = readEntry(line);
+      if (entry !== null) voice.sayAt(entry.atMs, `${member.name}: ${entry.words}`);
     }),
   );
   const catchUp = () => {
@@ -116,13 +118,27 @@ function createRate(): Rate {
   };
 }
 
-/** What a sidecar decided, or warns of, in its own words; null: nothing for an audience. */
-function wordsOf(line: string): string | null {
+interface Entry {
+  readonly atMs: number;
+  readonly words: string;
+}
+
+/**
+ * What a sidecar decided, or warns of, in its own words; null: nothing for an audience. Its clock
+ * is this machine's, so its time can be set beside ours.
+ */
+function readEntry(line: string): Entry | null {
+  if (line === "") return null;
   try {
-    const entry = JSON.parse(line) as { readonly words?: string; readonly epoch?: number };
-    if (entry.words === undefined) return null;
-    return entry.epoch === undefined ? entry.words : `${entry.words} (epoch ${entry.epoch})`;
+    const { time, words, epoch } = JSON.parse(line) as {
+      readonly time: string;
+      readonly words?: string;
+      readonly epoch?: number;
+    };
+    if (words === undefined) return null;
+    const atMs = Date.parse(time) - performance.timeOrigin;
+    return { atMs, words: epoch === undefined ? words : `${words} (epoch ${epoch})` };
   } catch {
-    return line === "" ? null : line;
+    return { atMs: performance.now(), words: line };
   }
 }

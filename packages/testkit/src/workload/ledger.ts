@@ -40,6 +40,7 @@ export interface LedgerCheck {
 }
 
 export interface Ledger {
+  /** Throws if there is a list of this name: its tokens would not be unique. */
   open(name: string): LedgerList;
   counts(): LedgerCounts;
   /** Compares all lists with what `read` finds under their keys. Fails if `read` fails. */
@@ -61,6 +62,9 @@ export function createLedger(prefix: string): Ledger {
   return {
     open(name) {
       const writes: Writes = { key: `${prefix}:${name}`, outcomes: [] };
+      if (all.some(({ key }) => key === writes.key)) {
+        throw new Error(`the ledger has a list ${writes.key} already: name each writer once`);
+      }
       all.push(writes);
       return openList(writes, totals);
     },

@@ -35,8 +35,10 @@ export interface Session {
   stop(): Promise<void>;
 }
 
-const FIRST_BACKOFF_MS = 2;
+const SHORTEST_BACKOFF_MS = 2;
 const LONGEST_BACKOFF_MS = 20;
+/** Of the time in trouble: so much may a client add to the gap that it measures. */
+const BACKOFF_SHARE = 0.1;
 
 export function startSession(options: SessionOptions): Session {
   const stopping = new AbortController();
@@ -51,7 +53,7 @@ export function startSession(options: SessionOptions): Session {
 
 async function runSession(options: SessionOptions, signal: AbortSignal): Promise<void> {
   let redis: Redis | null = null;
-  let backoffMs = FIRST_BACKOFF_MS;
+  let lastDoneMs = performance.now();
   while (!signal.aborted) {
     redis ??= await connect(options);
     if (redis === null) options.unreachable();
@@ -60,8 +62,8 @@ async function runSession(options: SessionOptions, signal: AbortSignal): Promise
       redis?.disconnect();
       redis = null;
     }
-    await pause(done ? options.paceMs : backoffMs, signal);
-    backoffMs = done ? FIRST_BACKOFF_MS : Math.min(2 * backoffMs, LONGEST_BACKOFF_MS);
+    if (done) lastDoneMs = performance.now();
+    await pause(done ? options.paceMs : backoffMs(performance.now() - lastDoneMs), signal);
   }
   redis?.disconnect();
 }
@@ -94,6 +96,11 @@ export async function connect(
     redis.disconnect();
     return null;
   }
+}
+
+function backoffMs(troubleMs: number): number {
+  const share = troubleMs * BACKOFF_SHARE;
+  return Math.min(LONGEST_BACKOFF_MS, Math.max(SHORTEST_BACKOFF_MS, share));
 }
 
 async function pause(durationMs: number, signal: AbortSignal): Promise<void> {
