@@ -3,7 +3,7 @@
  *
  * Guarantees: nothing is sent twice, and no request waits for another: a lane keeps one idle
  * connection and opens more when it is in use. A destroyed request takes its connection with it.
- * Why not @kubernetes/client-node or undici: docs/adr/0002.
+ * Why not @kubernetes/client-node or undici: docs/adr/0002-kubernetes-client.md.
  */
 import { Agent, request as httpsRequest } from "node:https";
 import type { ClientRequest, IncomingMessage } from "node:http";
