@@ -27,6 +27,8 @@ export interface RoleConnection {
 }
 
 export interface RoleConnectionParts {
+  /** Gives a primary without a backlog one. Null: done; else what went wrong. */
+  createBacklog(): Promise<string | null>;
   open(onClosed: () => void, deadlineMs: number): Promise<Opening>;
   onClosed(): void;
 }
@@ -99,7 +101,8 @@ export function createRoleConnection(parts: RoleConnectionParts): RoleConnection
       );
     }
     const { connection } = current;
-    const outcome = await within(leftMs(), perform(connection, command, process));
+    const work = perform({ connection, process, createBacklog: parts.createBacklog }, command);
+    const outcome = await within(leftMs(), work);
     if (outcome !== LATE) {
       if (!connection.isOpen()) lose(connection);
       return outcome;
@@ -157,13 +160,29 @@ async function askInTime(
   return answer;
 }
 
-async function perform(
-  connection: Connection,
-  command: RoleCommand,
-  process: RedisProcess,
-): Promise<RoleOutcome> {
+interface Performer extends Session {
+  readonly createBacklog: () => Promise<string | null>;
+}
+
+async function perform(performer: Performer, command: RoleCommand): Promise<RoleOutcome> {
+  const { connection, process } = performer;
   if (command.kind === "verifyDemoted") return verifyDemoted(connection, process);
   const answer = await connection.ask(wireCommands(command));
+  if (answer.closed) return closed(answer);
+  if (command.kind === "promote" && lacksBacklog(answer.replies)) return withBacklog(performer);
+  return readOutcome(process, answer.replies);
+}
+
+function lacksBacklog(replies: readonly Reply[]): boolean {
+  return /^repl_backlog_active:0/m.test(textOf(replies.at(-1)));
+}
+
+/** Only now the replid is one that stays (docs/adr/0007). */
+async function withBacklog(performer: Performer): Promise<RoleOutcome> {
+  const { connection, process } = performer;
+  const trouble = await performer.createBacklog();
+  if (trouble !== null) return failed(true, "refused", trouble);
+  const answer = await connection.ask([WHAT_IS_IT]);
   return answer.closed ? closed(answer) : readOutcome(process, answer.replies);
 }
 

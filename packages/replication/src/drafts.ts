@@ -185,7 +185,7 @@ export function recordDraft(turn: Turn): MemberRecord {
     position,
     durablePosition: lost ? null : durable,
     clean: state.stop?.ended ?? false,
-    syncing: data?.kind === "half" || (info?.syncing ?? false),
+    syncing: data?.kind === "half" || (state.redis.unsavedSync && config.mode === "aof"),
     members: listed.length > 0 ? listed : (saved?.members ?? []),
     membersSent: inForce.length > 0 ? inForce : (saved?.membersSent ?? []),
     holder: state.election.holderSeen,

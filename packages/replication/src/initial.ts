@@ -53,6 +53,7 @@ function initialRedis(start: StartFacts): RedisState {
     dead: false,
     killed: null,
     data: null,
+    unsavedSync: start.record?.syncing ?? false,
     coldStart: true,
     role: { known: "unknown", pending: [], demoteAt: null, doneAt: null },
     samples: [],

@@ -37,6 +37,8 @@ export interface RedisInfo extends RedisProcess {
   readonly linkUp: boolean;
   /** A full sync is under way on this replica. */
   readonly syncing: boolean;
+  /** The AOF is being written anew, or is about to be: after a full sync the disk has it then. */
+  readonly rewriting: boolean;
   readonly connectedReplicas: number;
   /** False when the last write to the AOF or the last snapshot failed. */
   readonly diskOk: boolean;

@@ -52,6 +52,9 @@ export function parseInfo(text: string): RedisInfo | Unreadable {
       syncing:
         (replica && integer(fields, "master_sync_in_progress") !== 0) ||
         (fields.get("async_loading") ?? "0") !== "0",
+      rewriting:
+        integer(fields, "aof_rewrite_in_progress") !== 0 ||
+        integer(fields, "aof_rewrite_scheduled") !== 0,
       connectedReplicas: attachedReplicasOf(fields),
       diskOk:
         required(fields, "aof_last_write_status") === "ok" &&

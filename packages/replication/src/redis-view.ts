@@ -51,6 +51,7 @@ function observeInfo(turn: Turn, info: RedisInfo): void {
   doubtRole(turn, info);
   if (info.loading) return;
   judgeData(turn, info);
+  noteSync(turn, info);
   sample(turn);
 }
 
@@ -69,6 +70,7 @@ function meetProcess(turn: Turn, info: RedisInfo): void {
     killed: null,
     data: null,
     coldStart: !(first && sameAsRecord),
+    unsavedSync: first && sameAsRecord && redis.unsavedSync,
     role: { known, pending: [], demoteAt: null, doneAt: null },
     samples: [],
   });
@@ -105,7 +107,17 @@ function judgeData(turn: Turn, info: RedisInfo): void {
   const synced = info.linkUp && info.upstream !== null;
   if (!synced && info.replid === data.replid) return;
   const { runId, replid } = info;
-  setRedis(turn, { data: { runId, replid, kind: "live", position: null } });
+  const unsavedSync = turn.state.redis.unsavedSync || info.rewriting;
+  setRedis(turn, { unsavedSync, data: { runId, replid, kind: "live", position: null } });
+}
+
+/** Until the AOF is written anew, a crash would bring back what the full sync replaced (F2). */
+function noteSync(turn: Turn, info: RedisInfo): void {
+  const { unsavedSync, data } = turn.state.redis;
+  const began = info.syncing || data?.kind === "half";
+  const over = !info.syncing && !info.rewriting && data?.kind !== "half";
+  if (began && !unsavedSync) setRedis(turn, { unsavedSync: true });
+  if (unsavedSync && over) setRedis(turn, { unsavedSync: false });
 }
 
 /** What a process that this sidecar has not judged yet brings (section 4.1; red-team U12). */

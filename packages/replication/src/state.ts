@@ -88,6 +88,8 @@ export interface RedisState {
   readonly dead: boolean;
   readonly killed: Instant | null;
   readonly data: DataTrust | null;
+  /** A full sync is in memory, and on disk still what was there before it. */
+  readonly unsavedSync: boolean;
   /** Redis restarted since it last followed the holder or led. */
   readonly coldStart: boolean;
   readonly role: RoleState;

@@ -69,6 +69,7 @@ export function freshInfo(change: Partial<RedisInfo> = {}): RedisInfo {
     upstream: GATE,
     linkUp: false,
     syncing: false,
+    rewriting: false,
     connectedReplicas: 0,
     diskOk: true,
     version: "7.0.15",

@@ -111,9 +111,9 @@ export class RedisServer {
     return this.link?.state === "up";
   }
 
-  /** A full sync is under way, or its data is not in the AOF yet. */
+  /** A full sync is under way. */
   get isSyncing(): boolean {
-    return this.link?.state === "transfer" || this.rewriteUntilMs > this.world.clock.nowMs;
+    return this.link?.state === "transfer";
   }
 
   info(): RedisInfo {
@@ -130,6 +130,8 @@ export class RedisServer {
       upstream: this.upstream,
       linkUp: this.isLinkUp,
       syncing: this.isSyncing,
+      // After a full sync its data is not in the AOF yet.
+      rewriting: this.rewriteUntilMs > this.world.clock.nowMs,
       connectedReplicas: this.links.size,
       diskOk: true,
       version: "7.0.15",
@@ -286,6 +288,7 @@ export class RedisServer {
     this.world.clock.cancel(this.pauseTimer);
     this.pauseTimer = this.world.clock.after(pauseMs, () => this.unpause());
     this.world.judge.redisChanged(this);
+    this.world.judge.paused(this);
   }
 
   unpause(): void {
