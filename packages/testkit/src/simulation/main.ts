@@ -8,10 +8,12 @@
  *   --report        writes .reports/simulation.json
  *   --mutants       breaks the protocol on purpose, rule by rule, and counts the seeds until a
  *                   checker notices; --subset a few of them; --only NAME one
+ *   --brief         one line for each broken seed; --json only a machine's
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { runMutants } from "./mutation-run.ts";
 import { runSeed } from "./run.ts";
 import { lineText } from "./timeline.ts";
 import { runBatch, type RunSummary } from "./workers.ts";
@@ -31,14 +33,35 @@ const { values } = parseArgs({
     subset: { type: "boolean", default: false },
     only: { type: "string" },
     brief: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
   },
 });
 
 const profile = values.profile ?? null;
 const members = values.members === undefined ? null : wholeNumber("members", values.members);
 
-if (values.seed !== undefined) process.exitCode = replay(wholeNumber("seed", values.seed));
+if (values.mutants) process.exitCode = await mutants();
+else if (values.seed !== undefined) process.exitCode = replay(wholeNumber("seed", values.seed));
 else process.exitCode = await many();
+
+async function mutants(): Promise<number> {
+  const plan = {
+    subset: values.subset,
+    only: values.only ?? null,
+    seeds: wholeNumber("seeds", values.seeds),
+    jobs: wholeNumber("jobs", values.jobs),
+  };
+  const results = await runMutants(plan, ({ mutant, caught, error }) => {
+    const result =
+      caught === null
+        ? (error ?? `NOT CAUGHT within ${plan.seeds} seeds`)
+        : `${String(caught.seeds).padStart(4)} seeds  ${caught.checker}`;
+    print(`${mutant.name.padEnd(62)} ${mutant.profile.padEnd(18)} ${result}`);
+  });
+  const missed = results.filter((result) => result.caught === null);
+  print(`${results.length} mutants, ${missed.length} not caught`);
+  return missed.length === 0 ? 0 : 1;
+}
 
 function replay(seed: number): number {
   const traceFromMs = values.trace === undefined ? Infinity : wholeNumber("trace", values.trace);
@@ -64,9 +87,14 @@ async function many(): Promise<number> {
   const runs: RunSummary[] = [];
   await runBatch({ seeds, profile, members, jobs, stopAfter }, (run) => {
     runs.push(run);
-    if (run.broken !== null) printBroken(run);
+    if (run.broken !== null && !values.json) printBroken(run);
   });
   const broken = runs.filter((run) => run.broken !== null);
+  if (values.json) {
+    const list = broken.map((run) => ({ seed: run.seed, checker: run.broken?.checker ?? "" }));
+    print(JSON.stringify({ broken: list.toSorted((a, b) => a.seed - b.seed) }));
+    return broken.length === 0 ? 0 : 1;
+  }
   print(summary(runs, broken.length, performance.now() - startedMs));
   if (values.report) report(runs.length - broken.length, broken.length);
   return broken.length === 0 ? 0 : 1;

@@ -14,6 +14,7 @@ import { Ledger } from "./clients/ledger.ts";
 import { Proxy } from "./clients/proxy.ts";
 import { Writer } from "./clients/writer.ts";
 import { FaultLog } from "./faults/fault-log.ts";
+import type { Trap } from "./faults/trap-faults.ts";
 import { Machine } from "./machine.ts";
 import { Network } from "./network.ts";
 import type { WorldOptions } from "./options.ts";
@@ -56,6 +57,7 @@ export class World implements RedisWorld {
   readonly timeline: Timeline;
   memberConfig: MemberConfig;
   violation: Violation | null = null;
+  readonly traps = new Set<Trap>();
   /** Adds to each write of a record on these machines. */
   readonly slowDisks = new Map<Machine, number>();
   private hosts = 0;

@@ -42,6 +42,10 @@ export class Judge implements RedisJudge, StoreJudge {
     for (const checker of this.checkers) checker.redisChanged(server);
   }
 
+  paused(server: RedisServer): void {
+    for (const trap of this.world.traps) trap.paused?.(this.world.podOf(server));
+  }
+
   accepted(server: RedisServer, request: WriteRequest): void {
     this.world.ledger.accepted(request.id, server, this.world.clock.nowMs);
     for (const checker of this.checkers) checker.accepted(server, request);
@@ -91,6 +95,7 @@ export class Judge implements RedisJudge, StoreJudge {
 
   decided(sidecar: Sidecar, event: MemberEvent, actions: readonly Action[]): void {
     for (const checker of this.checkers) checker.decided(sidecar, event, actions);
+    for (const trap of this.world.traps) trap.decided?.(sidecar, actions);
     this.world.trace(sidecar, event, actions);
   }
 

@@ -8,12 +8,12 @@ import { NODE_FAULTS } from "./node-faults.ts";
 import { OPERATOR_FAULTS } from "./operator-faults.ts";
 import { PROCESS_FAULTS } from "./process-faults.ts";
 import type { Profile } from "./profiles.ts";
+import { TRAP_FAULTS } from "./trap-faults.ts";
 
 const FAULTS: ReadonlyMap<string, Fault> = new Map(
-  [...API_FAULTS, ...PROCESS_FAULTS, ...NODE_FAULTS, ...OPERATOR_FAULTS].map((fault) => [
-    fault.name,
-    fault,
-  ]),
+  [...API_FAULTS, ...PROCESS_FAULTS, ...NODE_FAULTS, ...OPERATOR_FAULTS, ...TRAP_FAULTS].map(
+    (fault) => [fault.name, fault],
+  ),
 );
 
 export function faultNamed(name: string): Fault {

@@ -51,6 +51,8 @@ export interface RedisOptions {
 export interface RedisJudge {
   /** Role, pause, loading or life of a server may have changed. */
   redisChanged(server: RedisServer): void;
+  /** `CLIENT PAUSE` was executed. */
+  paused(server: RedisServer): void;
   accepted(server: RedisServer, request: WriteRequest): void;
   fullSync(replica: RedisServer, upstream: RedisServer): void;
   /** A partial resync joined two histories that differ. */

@@ -1,0 +1,213 @@
+/**
+ * Trouble that waits for its moment: it strikes when a member takes a certain step, where chance
+ * alone would need thousands of seeds to hit the same millisecond.
+ */
+import type { Action } from "@leasehold/replication";
+import { API_ADDRESS } from "../api/server.ts";
+import type { Pod } from "../pod/pod.ts";
+import type { Sidecar } from "../pod/sidecar.ts";
+import type { World } from "../world.ts";
+import { leaderOf, type Effect, type Fault } from "./fault.ts";
+import { bothWays, cutPairs, othersOf } from "./node-faults.ts";
+
+/** What the world calls on certain steps; may change it from the next instant on only. */
+export interface Trap {
+  decided?(sidecar: Sidecar, actions: readonly Action[]): void;
+  paused?(pod: Pod): void;
+}
+
+type LeaseAction = Extract<Action, { readonly type: "writeLease" }>;
+
+function leaseWriteIn(actions: readonly Action[]): LeaseAction | null {
+  for (const action of actions) if (action.type === "writeLease") return action;
+  return null;
+}
+
+function requestSwitchover(world: World): void {
+  const { control } = world.store;
+  if (control.request !== null) return;
+  const id = `t${world.clock.nowMs.toFixed(0)}`;
+  world.store.setControl({
+    ...control,
+    request: { id, kind: "switchover", to: null, force: false },
+  });
+}
+
+/** Sets a trap and removes it with the fault. */
+function trapped(
+  world: World,
+  trap: Trap,
+  effect: Omit<Effect, "end"> & { readonly ends?: (() => void)[] },
+): Effect {
+  world.traps.add(trap);
+  return {
+    who: effect.who,
+    words: effect.words,
+    end: () => {
+      world.traps.delete(trap);
+      for (const end of effect.ends ?? []) end();
+    },
+  };
+}
+
+/** The API goes away the moment a hand-over is sent. */
+const handoverIntoOutage: Fault = {
+  name: "handover-into-outage",
+  lengthMs: [3_000, 14_000],
+  aftermathMs: 8_000,
+  begin: (world, random) => {
+    const ends: (() => void)[] = [];
+    const trap: Trap = {
+      decided: (sidecar, actions) => {
+        if (!leaseWriteIn(actions)?.write.record.handover || ends.length > 0) return;
+        const isForAll = random.chance(0.6);
+        const address = isForAll ? API_ADDRESS : sidecar.pod.machine.address;
+        world.log("fault", `API hangs for ${isForAll ? "all" : sidecar.pod.label}: hand-over sent`);
+        world.api.setFault(address, "hang");
+        ends.push(() => world.api.setFault(address, null));
+      },
+    };
+    requestSwitchover(world);
+    const who = ["api", ...world.livePods().map((pod) => pod.name)];
+    return trapped(world, trap, { who, words: "a switchover into an API outage", ends });
+  },
+};
+
+/** A member joins the list; the answer is lost, and its leader loses the API. */
+function joinIntoCut(name: string, crashes: boolean): Fault {
+  return {
+    name,
+    lengthMs: [12_000, 25_000],
+    aftermathMs: 10_000,
+    begin: (world, random) => {
+      const spare = world.machines.find(
+        (machine) => world.podsOn(machine).length === 0 && machine.powered,
+      );
+      const { replicas } = world.store;
+      if (spare === undefined || replicas > world.options.members) return null;
+      const ends: (() => void)[] = [];
+      const trap: Trap = {
+        decided: (sidecar, actions) => {
+          const write = leaseWriteIn(actions);
+          const joins = write !== null && world.memberName(replicas) in write.write.record.members;
+          if (!joins || ends.length > 0) return;
+          const { address } = sidecar.pod.machine;
+          ends.push(cutPairs(world, [[API_ADDRESS, address]]));
+          world.clock.after(5, () => ends.push(cutPairs(world, [[address, API_ADDRESS]])));
+          world.log("fault", `${sidecar.pod.label} loses the API: its list grows`);
+          if (!crashes) return;
+          world.clock.after(random.between(50, 1_500), () => {
+            if (!sidecar.alive) return;
+            sidecar.end();
+            sidecar.pod.sidecarEnded();
+          });
+        },
+      };
+      world.store.setReplicas(replicas + 1);
+      world.kubelet.addMember(replicas, spare);
+      const who = ["api", ...world.livePods().map((pod) => pod.name)];
+      return trapped(world, trap, { who, words: "a member joins into a cut", ends });
+    },
+  };
+}
+
+/** Somebody lifts each pause as soon as it is there. */
+const unpausingClient: Fault = {
+  name: "unpausing-client",
+  lengthMs: [3_000, 15_000],
+  aftermathMs: 1_000,
+  begin: (world, random) => {
+    const trap: Trap = {
+      paused: (pod) => {
+        const { redis } = pod;
+        // The pause of a fresh promotion is ours alone: the default ACL denies UNPAUSE.
+        if (!redis?.hasAccepted) return;
+        world.clock.after(random.between(0.2, 6), () => {
+          if (redis.alive && redis.hasAccepted) redis.unpause();
+        });
+      },
+    };
+    return trapped(world, trap, { who: [], words: "a client lifts every pause" });
+  },
+};
+
+/** Redis stops just as it is told to become primary. */
+const promotionStops: Fault = {
+  name: "promotion-stops",
+  lengthMs: [6_000, 15_000],
+  aftermathMs: 60_000,
+  begin: (world, random) => {
+    const trap: Trap = {
+      decided: (sidecar, actions) => {
+        const promotes = actions.some(
+          (action) => action.type === "redisRole" && action.command.kind === "promote",
+        );
+        const { redis } = sidecar.pod;
+        if (!promotes || redis === null || random.chance(0.4)) return;
+        redis.stopped = true;
+        world.log("fault", `SIGSTOP Redis of ${sidecar.pod.label}: it is promoted`);
+        world.clock.after(random.between(300, 7_000), () => {
+          redis.stopped = false;
+          redis.resumed();
+        });
+      },
+    };
+    requestSwitchover(world);
+    const who = world.livePods().map((pod) => pod.name);
+    return trapped(world, trap, { who, words: "Redis stops when it is promoted" });
+  },
+};
+
+/** The leader's pod is deleted while nobody can take over: the others are cut off and behind. */
+const cleanStop: Fault = {
+  name: "clean-stop",
+  lengthMs: [9_000, 26_000],
+  aftermathMs: 15_000,
+  begin: (world, random) => {
+    const leader = leaderOf(world);
+    if (leader === null || leader.terminating) return null;
+    const { address } = leader.machine;
+    const heal = cutPairs(
+      world,
+      othersOf(world, leader.machine).flatMap((other) => bothWays(address, other)),
+    );
+    world.clock.after(random.between(200, 2_000), () => world.kubelet.deletePod(leader, 30_000));
+    return {
+      who: [leader.name],
+      words: `${leader.label} is cut off from the others, then deleted`,
+      end: heal,
+    };
+  },
+};
+
+/** Writes held back on their way to each replica: bytes that come late. */
+const lateBytes: Fault = {
+  name: "late-bytes",
+  lengthMs: [3_000, 15_000],
+  aftermathMs: 3_000,
+  begin: (world, random) => {
+    const leader = leaderOf(world);
+    if (leader === null) return null;
+    const extraMs = random.between(2, 60);
+    const from = leader.machine.address;
+    const others = othersOf(world, leader.machine);
+    for (const to of others) world.network.delay(from, to, extraMs);
+    return {
+      who: world.livePods().map((pod) => pod.name),
+      words: `${extraMs.toFixed(0)} ms more from ${leader.label} to the others`,
+      end: () => {
+        for (const to of others) world.network.delay(from, to, 0);
+      },
+    };
+  },
+};
+
+export const TRAP_FAULTS: readonly Fault[] = [
+  handoverIntoOutage,
+  joinIntoCut("join-into-cut", false),
+  joinIntoCut("join-into-cut-and-crash", true),
+  unpausingClient,
+  promotionStops,
+  cleanStop,
+  lateBytes,
+];
