@@ -66,7 +66,7 @@ export const ACTS: readonly Act[] = [
     promised: "confirmed",
     async play(stage) {
       const old = leaderOf(stage);
-      old.redis.signal("SIGKILL");
+      strike(old.redis, "SIGKILL");
       await stage.group.leader(PATIENCE_MS, old);
     },
   },
@@ -77,7 +77,7 @@ export const ACTS: readonly Act[] = [
     promised: "confirmed",
     async play(stage) {
       const old = leaderOf(stage);
-      old.redis.signal("SIGSTOP");
+      strike(old.redis, "SIGSTOP");
       await stage.group.leader(PATIENCE_MS, old);
     },
   },
@@ -88,7 +88,7 @@ export const ACTS: readonly Act[] = [
     promised: "confirmed",
     async play(stage) {
       const old = leaderOf(stage);
-      old.sidecar.signal("SIGKILL");
+      strike(old.sidecar, "SIGKILL");
       await stage.group.leader(PATIENCE_MS, old);
       old.sidecar.start();
     },
@@ -100,9 +100,9 @@ export const ACTS: readonly Act[] = [
     promised: "confirmed",
     async play(stage) {
       const old = leaderOf(stage);
-      old.sidecar.signal("SIGSTOP");
+      strike(old.sidecar, "SIGSTOP");
       await stage.group.leader(PATIENCE_MS, old);
-      old.sidecar.signal("SIGCONT");
+      strike(old.sidecar, "SIGCONT");
     },
   },
   {
@@ -171,4 +171,13 @@ function leaderOf(stage: Stage): GroupMember {
   const leader = stage.group.currentLeader();
   if (leader === null) throw new Error("nobody leads, so there is no leader to break");
   return leader;
+}
+
+/** A fault that did not happen must not pass for one that was survived. */
+function strike(target: Struck, signal: NodeJS.Signals): void {
+  if (!target.signal(signal)) throw new Error(`${signal} reached no process: nothing was tested`);
+}
+
+interface Struck {
+  signal(name: NodeJS.Signals): boolean;
 }

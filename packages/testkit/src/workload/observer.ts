@@ -10,7 +10,7 @@ import type { Probe } from "./writable.ts";
 
 export interface ObserverOptions extends Pick<
   SessionOptions,
-  "name" | "address" | "password" | "paceMs" | "deadlineMs"
+  "address" | "password" | "paceMs" | "deadlineMs"
 > {
   readonly key: string;
   readonly observed: (probe: Probe) => void;

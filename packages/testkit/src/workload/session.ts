@@ -15,7 +15,6 @@ export interface Address {
 }
 
 export interface SessionOptions {
-  readonly name: string;
   readonly address: Address;
   readonly password?: string | undefined;
   /** Pause between two operations. */
@@ -68,14 +67,16 @@ async function runSession(options: SessionOptions, signal: AbortSignal): Promise
   redis?.disconnect();
 }
 
-/** Null: refused, reset or not in time. */
+/**
+ * Null: refused, reset or not in time. Sends nothing but a password, so that a client that comes
+ * back writes at once.
+ */
 export async function connect(
-  options: Pick<SessionOptions, "name" | "address" | "password" | "deadlineMs">,
+  options: Pick<SessionOptions, "address" | "password" | "deadlineMs">,
 ): Promise<Redis | null> {
   const redis = new Redis({
     ...options.address,
     ...(options.password === undefined ? {} : { password: options.password }),
-    connectionName: options.name,
     connectTimeout: options.deadlineMs,
     commandTimeout: options.deadlineMs,
     lazyConnect: true,

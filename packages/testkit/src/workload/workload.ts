@@ -14,7 +14,7 @@ import { createGapMeter, type WriteGap } from "./write-gap.ts";
 import { startWriter } from "./writer.ts";
 
 export interface WorkloadOptions {
-  /** Keeps this run's keys and connections apart from those of others. */
+  /** Keeps this run's keys apart from those of others. */
   readonly name: string;
   /** The write address. */
   readonly address: Address;
@@ -95,14 +95,12 @@ function startWriters(
   acknowledged: (atMs: number) => void,
 ): Session[] {
   return Array.from({ length: options.writers }, (_, index) => {
-    const name = `${options.name}-writer-${index}`;
     return startWriter({
-      name,
       address: options.address,
       password: options.password,
       paceMs: options.writerPaceMs,
       deadlineMs: options.deadlineMs,
-      list: ledger.open(name),
+      list: ledger.open(`${options.name}-writer-${index}`),
       replicas: index % 2 === 0 && options.members.size > 1 ? 1 : 0,
       acknowledged,
     });
@@ -114,7 +112,6 @@ function startObservers(options: Settled, probes: Map<string, Probe[]>): Session
     const seen: Probe[] = [];
     probes.set(member, seen);
     return startObserver({
-      name: `${options.name}-observer`,
       address,
       password: options.password,
       paceMs: options.observerPaceMs,
@@ -146,7 +143,7 @@ export async function checkLedger(
   target: { readonly address: Address; readonly password?: string | undefined },
 ): Promise<LedgerCheck> {
   const deadlineMs = 5000;
-  const redis = await connect({ ...target, name: "ledger-check", deadlineMs });
+  const redis = await connect({ ...target, deadlineMs });
   const where = `${target.address.host}:${target.address.port}`;
   if (redis === null) throw new Error(`no connection to ${where} to compare the ledger with`);
   try {
