@@ -15,6 +15,7 @@ import type {
   VersionedLease,
 } from "@leasehold/election";
 import { messageOf, objectIn, wordsOfAnswer } from "./api/answer.ts";
+import { asApiObject } from "./api/object.ts";
 import { keepWatching } from "./api/watch-loop.ts";
 import { leaseOf, recordOf } from "./lease-record.ts";
 import { createObjectCache } from "./object-cache.ts";
@@ -96,7 +97,10 @@ function refusalOf(answer: ApiAnswer): LeaseWriteOutcome {
   return { kind: "unknown", ...statusAndWords(answer) };
 }
 
-function watchLease(options: LeaseStoreOptions, changed: () => void): () => void {
+function watchLease(
+  options: LeaseStoreOptions,
+  changed: (resourceVersion?: string) => void,
+): () => void {
   const { client, group, watchSilenceMs: silenceMs } = options;
   // Without a version the watch begins at the newest one: a trigger needs no more.
   const query = {
@@ -109,10 +113,12 @@ function watchLease(options: LeaseStoreOptions, changed: () => void): () => void
     client,
     {
       call: () => Promise.resolve(call),
-      opened: changed,
-      event({ type }) {
+      opened: () => changed(),
+      event({ type, object }) {
         if (type === "ERROR") return false;
-        changed();
+        const version = asApiObject(object)?.metadata.resourceVersion;
+        if (version === undefined || type === "DELETED") changed();
+        else changed(version);
         return true;
       },
       ended: () => {},

@@ -4,11 +4,13 @@ import { GROUP, startBench, type Bench } from "./bench.ts";
 
 let bench: Bench;
 let calls = 0;
+let versions: (string | undefined)[] = [];
 let stop = (): void => {};
 
 beforeEach(async () => {
   bench = await startBench();
   calls = 0;
+  versions = [];
 });
 afterEach(async () => {
   stop();
@@ -17,18 +19,20 @@ afterEach(async () => {
 
 function watch(watchSilenceMs = 10_000): void {
   const store = createLeaseStore({ client: bench.client, group: GROUP, watchSilenceMs });
-  stop = store.watch(() => {
+  stop = store.watch((version) => {
     calls += 1;
+    versions.push(version);
   });
 }
 
-function touch(name: string = GROUP): void {
-  bench.api.objects.put({
+function touch(name: string = GROUP): string | undefined {
+  const { metadata } = bench.api.objects.put({
     apiVersion: "coordination.k8s.io/v1",
     kind: "Lease",
     metadata: { name },
     spec: {},
   });
+  return metadata.resourceVersion;
 }
 
 const opened = () => bench.api.usage().find(({ verb }) => verb === "watch")?.count ?? 0;
@@ -46,6 +50,16 @@ describe("a watch of the Lease", () => {
     touch();
     bench.api.objects.remove({ resource: "leases", name: GROUP });
     await expectCalls(4);
+  });
+
+  test("says the version of a change, but not of its opening and of a deletion", async () => {
+    const first = touch();
+    watch();
+    await expectCalls(2);
+    const second = touch();
+    bench.api.objects.remove({ resource: "leases", name: GROUP });
+    await expectCalls(4);
+    expect(versions).toEqual([undefined, first, second, undefined]);
   });
 
   test.each([
