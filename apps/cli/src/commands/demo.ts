@@ -1,4 +1,5 @@
 /** `leasehold demo`: options, output and exit code of the demo. */
+import { spawnSync } from "node:child_process";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { renderJsonRows, renderTable, type Result } from "@leasehold/testkit/result";
 import { ACTS, type Act } from "../demo/acts.ts";
@@ -38,11 +39,13 @@ export function demoCommand(signal: AbortSignal): Command {
 }
 
 async function demo(flags: Flags, signal: AbortSignal): Promise<void> {
+  const engine = flags.enginePath ?? ENGINE_BINARY[flags.engine];
+  requireEngine(engine);
   const screen = createScreen(flags.json ? process.stderr : process.stdout);
   const options = {
     acts: flags.act ?? ACTS,
     members: flags.members,
-    engine: flags.enginePath ?? ENGINE_BINARY[flags.engine],
+    engine,
     runs: flags.runs,
     async finish(stage: Stage, results: readonly Result[]) {
       process.stdout.write(flags.json ? renderJsonRows(results) : `\n${renderTable(results)}`);
@@ -57,6 +60,16 @@ async function demo(flags: Flags, signal: AbortSignal): Promise<void> {
   } finally {
     screen.close();
   }
+}
+
+/** Throws, naming what to install, before anything is started. */
+function requireEngine(engine: string): void {
+  const { error, status } = spawnSync(engine, ["--version"], { timeout: 5000 });
+  if (error === undefined && status === 0) return;
+  const why = error?.message ?? `exit code ${status}`;
+  throw new Error(
+    `${engine} does not run (${why}): install it, or name its binary with --engine-path`,
+  );
 }
 
 function whatToType({ address, group }: Stage): string[] {

@@ -4,8 +4,9 @@
  * Guarantees: never throws for a broken group. What went wrong becomes a note and an unkept
  * promise, since "could not be measured" must not look like "held".
  */
-import { judge, type Measured, type Result } from "@leasehold/testkit/result";
+import { formatMs, judge, type Measured, type Result } from "@leasehold/testkit/result";
 import type { LedgerCheck, Workload } from "@leasehold/testkit/workload";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Act } from "./acts.ts";
 import type { Stage } from "./stage.ts";
@@ -20,6 +21,8 @@ const WHOLE_TIMEOUT_MS = 30_000;
 const FLOWING_TIMEOUT_MS = 5000;
 /** Undisturbed load before the fault and after the repair. */
 const CALM_MS = 500;
+/** Own standstill worth a word: nothing else on this machine ran better. */
+const BUSY_MS = 50;
 
 export async function runAct(stage: Stage, act: Act, calmMs = CALM_MS): Promise<ActReport> {
   const broken: string[] = [];
@@ -32,6 +35,8 @@ export async function runAct(stage: Stage, act: Act, calmMs = CALM_MS): Promise<
     }
   };
   await attempt(() => stage.whole(WHOLE_TIMEOUT_MS));
+  const standstill = monitorEventLoopDelay({ resolution: 5 });
+  standstill.enable();
   const workload = stage.startWorkload(act.name);
   await attempt(async () => {
     if (!(await workload.flowing(FLOWING_TIMEOUT_MS))) {
@@ -44,12 +49,13 @@ export async function runAct(stage: Stage, act: Act, calmMs = CALM_MS): Promise<
     await sleep(calmMs);
   });
   await workload.stop();
+  standstill.disable();
   const check = await attempt(() => stage.checkLedger());
   const findings = findingsOf(act, workload, check);
   broken.push(...findings.broken);
   return {
     result: judge(measure(act, workload, check), act.bound, broken.length === 0),
-    notes: [...broken, ...findings.remarks],
+    notes: [...broken, ...findings.remarks, ...busyRemark(standstill.max / 1e6)],
   };
 }
 
@@ -65,6 +71,12 @@ function measure(act: Act, workload: Workload, check: LedgerCheck | null): Measu
     lost: confirmedOnly ? lost : lost + (check?.lostAcknowledged ?? 0),
     maxWritable: workload.writable()?.members.length ?? 0,
   };
+}
+
+/** Gaps are measured in this process: what made it stand still is in them. */
+function busyRemark(standstillMs: number): string[] {
+  if (standstillMs < BUSY_MS) return [];
+  return [`this machine was busy: the demo itself stood still for ${formatMs(standstillMs)}`];
 }
 
 interface Findings {

