@@ -51,9 +51,8 @@ export function forbiddenMessage(user: string, access: Access): string {
 
 function ruleAllows(rule: PolicyRule, access: Access): boolean {
   const { resource, verb, name } = access;
-  const named = rule.resourceNames?.length
-    ? verb !== "create" && name !== null && rule.resourceNames.includes(name)
-    : true;
+  // A request without a name, such as a create, is never allowed by a list of names.
+  const named = !rule.resourceNames?.length || rule.resourceNames.includes(name ?? "");
   return (
     named &&
     includes(rule.verbs, verb) &&
