@@ -11,29 +11,26 @@ import {
 } from "../src/index.ts";
 import { DEADLINE_MS, GROUP, startBench, type Bench } from "./bench.ts";
 
-function rule(
-  group: string,
-  resource: string,
-  verbs: string,
-  names?: readonly string[],
-): PolicyRule {
+/** `resource` is `<group>/<plural>`. */
+function rule(resource: string, verbs: string, names?: readonly string[]): PolicyRule {
+  const [group = "", plural = ""] = resource.split("/");
   const resourceNames = names ? { resourceNames: names } : {};
-  return { apiGroups: [group], resources: [resource], verbs: verbs.split(" "), ...resourceNames };
+  return { apiGroups: [group], resources: [plural], verbs: verbs.split(" "), ...resourceNames };
 }
 
 /** What the chart's Role must grant for a group with IPv4 addresses: this and no more. */
 const RULES: readonly PolicyRule[] = [
-  rule("coordination.k8s.io", "leases", "get update watch", ["orders"]),
-  rule("coordination.k8s.io", "leases", "create"),
-  rule("discovery.k8s.io", "endpointslices", "get list update watch", ["orders-ipv4"]),
-  rule("discovery.k8s.io", "endpointslices", "create"),
-  rule("", "services", "get", ["orders"]),
-  rule("", "pods", "list watch"),
-  rule("", "configmaps", "get list update watch", ["orders-control"]),
-  rule("", "configmaps", "get update", ["orders-history"]),
-  rule("", "configmaps", "create"),
-  rule("", "events", "create patch"),
-  rule("apps", "statefulsets", "get", ["orders"]),
+  rule("coordination.k8s.io/leases", "get update watch", ["orders"]),
+  rule("coordination.k8s.io/leases", "create"),
+  rule("discovery.k8s.io/endpointslices", "get list update watch", ["orders-ipv4"]),
+  rule("discovery.k8s.io/endpointslices", "create"),
+  rule("/services", "get", ["orders"]),
+  rule("/pods", "list watch"),
+  rule("/configmaps", "get list update watch", ["orders-control"]),
+  rule("/configmaps", "get update", ["orders-history"]),
+  rule("/configmaps", "create"),
+  rule("/events", "create patch"),
+  rule("apps/statefulsets", "get", ["orders"]),
 ];
 
 const HOLDER = "orders-0_u_n";
