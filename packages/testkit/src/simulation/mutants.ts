@@ -42,7 +42,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "validity dated from the answer",
     rule: "2, N1",
-    profile: "api",
+    profile: "late-answers",
     isQuick: true,
     edits: [
       {
@@ -140,7 +140,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a stranger's record that names me is renewed at once",
     rule: "2, U17",
-    profile: "operators",
+    profile: "restored-leases",
     edits: [
       {
         file: CLAIM,
@@ -502,7 +502,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a promise counts from its answers",
     rule: "7, S2",
-    profile: "failsafe",
+    profile: "late-answers",
     edits: [
       {
         file: VOTE,
@@ -520,7 +520,7 @@ export const MUTANTS: readonly Mutant[] = [
         file: FENCE,
         find: "  const deadlineBootMs = permitDeadlineBootMs(election);\n  if (deadlineBootMs === null) return;",
         replace: `  if (permitDeadlineBootMs(election) === null) return;
-  const deadlineBootMs = turn.at.bootMs + permitMs(turn.config.leaseDurationMs);`,
+  const deadlineBootMs = turn.at.bootMs + 0.9 * turn.config.leaseDurationMs;`,
       },
     ],
   },
@@ -556,7 +556,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "the guard kills by pid alone",
     rule: "3, second review 3",
-    profile: "crashes",
+    profile: "freezes",
     edits: [
       {
         file: `${SIMULATION}pod/guard.ts`,
@@ -637,18 +637,6 @@ export const MUTANTS: readonly Mutant[] = [
         file: `${SIMULATION}pod/ask.ts`,
         find: "      put: (target, reply) => target.probe.refresh(() => reply(target.report())),",
         replace: "      put: (target, reply) => reply(target.report()),",
-      },
-    ],
-  },
-  {
-    name: "a late read turns the view back",
-    rule: "2, second review 1",
-    profile: "api",
-    edits: [
-      {
-        file: OBSERVE,
-        find: "  if (answer.seq <= viewSeq(state)) return answered;",
-        replace: "",
       },
     ],
   },

@@ -5,6 +5,7 @@
 import type { LeaseRecord, LeaseWrite } from "@leasehold/election";
 import type { Action, MemberEvent, SliceObservation } from "@leasehold/replication";
 import type { LedgerWrite } from "../clients/ledger.ts";
+import type { Pod } from "../pod/pod.ts";
 import type { Sidecar } from "../pod/sidecar.ts";
 import type { RedisServer } from "../redis/server.ts";
 import type { WriteRequest } from "../redis/types.ts";
@@ -34,6 +35,7 @@ export abstract class Checker {
   leaseCommitted(_record: LeaseRecord, _byHand: boolean): void {}
   leaseDeleted(): void {}
   leaseSent(_sidecar: Sidecar, _write: LeaseWrite): void {}
+  permitWritten(_pod: Pod): void {}
   sliceCommitted(_slice: SliceObservation, _byHand: boolean): void {}
   decided(_sidecar: Sidecar, _event: MemberEvent, _actions: readonly Action[]): void {}
   /** Ten times a second. */

@@ -3,6 +3,7 @@ import type { LeaseRecord, LeaseWrite } from "@leasehold/election";
 import type { Action, MemberEvent, SliceObservation } from "@leasehold/replication";
 import type { StoreJudge } from "../api/store.ts";
 import type { LedgerWrite } from "../clients/ledger.ts";
+import type { Pod } from "../pod/pod.ts";
 import type { Sidecar } from "../pod/sidecar.ts";
 import type { RedisServer } from "../redis/server.ts";
 import type { RedisJudge, WriteRequest } from "../redis/types.ts";
@@ -85,6 +86,10 @@ export class Judge implements RedisJudge, StoreJudge {
 
   leaseSent(sidecar: Sidecar, write: LeaseWrite): void {
     for (const checker of this.checkers) checker.leaseSent(sidecar, write);
+  }
+
+  permitWritten(pod: Pod): void {
+    for (const checker of this.checkers) checker.permitWritten(pod);
   }
 
   sliceCommitted(slice: SliceObservation, byHand: boolean): void {

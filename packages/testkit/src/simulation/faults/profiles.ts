@@ -100,6 +100,7 @@ export const PROFILES: readonly Profile[] = [
       "node-freezes": 3,
       "node-suspends": 3,
       "redis-maxclients": 1,
+      "container-crashes": 2,
       switchover: 2,
       "api-lossy": 1,
     },
@@ -287,7 +288,7 @@ export const PROFILES: readonly Profile[] = [
     weight: 1,
     wish: {},
     ...ROUGH,
-    faults: { "sidecar-terminated": 6, "sidecar-lags": 2, switchover: 2, "api-lossy": 1 },
+    faults: { "sidecar-terminated": 4, "sigterm-while-busy": 4, switchover: 2, "api-lossy": 1 },
   },
   {
     name: "slow-renewals",
@@ -299,10 +300,11 @@ export const PROFILES: readonly Profile[] = [
   {
     name: "reconfigures",
     weight: 1,
-    wish: {},
+    wish: { config: { leaseDurationMs: 15_000, renewIntervalMs: 5_000 } },
     ...ROUGH,
     togetherMax: 3,
     faults: {
+      "shorten-into-cut": 6,
       reconfigure: 5,
       "api-lossy": 3,
       "api-hangs-for-one": 3,
@@ -310,6 +312,20 @@ export const PROFILES: readonly Profile[] = [
       "sidecar-freezes": 2,
       "sidecar-crashes": 2,
     },
+  },
+  {
+    name: "late-answers",
+    weight: 1,
+    wish: {},
+    ...CALM,
+    faults: { "slow-then-cut": 5, "failsafe-then-cut": 4, "api-slow-for-one": 1 },
+  },
+  {
+    name: "restored-leases",
+    weight: 1,
+    wish: {},
+    ...ROUGH,
+    faults: { "lease-restore-unseen": 5, switchover: 5, "lease-restore": 1 },
   },
   {
     name: "joins-into-cuts",

@@ -6,6 +6,7 @@ import type { Action } from "@leasehold/replication";
 import { API_ADDRESS } from "../api/server.ts";
 import type { Pod } from "../pod/pod.ts";
 import type { Sidecar } from "../pod/sidecar.ts";
+import type { RedisServer } from "../redis/server.ts";
 import type { World } from "../world.ts";
 import { leaderOf, type Effect, type Fault } from "./fault.ts";
 import { bothWays, cutPairs, othersOf } from "./node-faults.ts";
@@ -111,25 +112,34 @@ function joinIntoCut(name: string, crashes: boolean): Fault {
   };
 }
 
-/** Somebody lifts each pause as soon as it is there. */
+/** Somebody lifts the pause of a switchover just before the demotion. */
 const unpausingClient: Fault = {
   name: "unpausing-client",
   lengthMs: [3_000, 15_000],
   aftermathMs: 1_000,
   begin: (world, random) => {
+    const lift = (redis: RedisServer | null, delayMs: number): void => {
+      // The pause of a fresh promotion is ours alone: the default ACL denies UNPAUSE.
+      if (redis === null || !redis.hasAccepted) return;
+      world.clock.after(delayMs, () => {
+        if (redis.isRunning() && redis.hasAccepted && redis.role === "primary") redis.unpause();
+      });
+    };
     const trap: Trap = {
-      paused: (pod) => {
-        const { redis } = pod;
-        // The pause of a fresh promotion is ours alone: the default ACL denies UNPAUSE.
-        if (!redis?.hasAccepted) return;
-        world.clock.after(random.between(0.2, 6), () => {
-          if (redis.alive && redis.hasAccepted) redis.unpause();
-        });
+      paused: ({ redis }) => {
+        if (random.chance(0.2)) lift(redis, random.between(0.2, 6));
+      },
+      decided: ({ pod }, actions) => {
+        if (actions.some((action) => isDemotion(action))) lift(pod.redis, 0.05);
       },
     };
     return trapped(world, trap, { who: [], words: "a client lifts every pause" });
   },
 };
+
+function isDemotion(action: Action): boolean {
+  return action.type === "redisRole" && action.command.kind === "demote";
+}
 
 /** Redis stops just as it is told to become primary. */
 const promotionStops: Fault = {
@@ -161,7 +171,7 @@ const promotionStops: Fault = {
 /** The leader's pod is deleted while nobody can take over: the others are cut off and behind. */
 const cleanStop: Fault = {
   name: "clean-stop",
-  lengthMs: [9_000, 26_000],
+  lengthMs: [16_000, 30_000],
   aftermathMs: 15_000,
   begin: (world, random) => {
     const leader = leaderOf(world);
@@ -202,6 +212,145 @@ const lateBytes: Fault = {
   },
 };
 
+/** Answers come seconds late, then nothing comes any more, neither from the API nor from peers. */
+const slowThenCut: Fault = {
+  name: "slow-then-cut",
+  lengthMs: [9_000, 16_000],
+  aftermathMs: 10_000,
+  begin: (world, random) => {
+    const leader = leaderOf(world);
+    if (leader === null) return null;
+    const { address } = leader.machine;
+    const ends: (() => void)[] = [];
+    world.network.delay(API_ADDRESS, address, random.between(1_200, 3_000));
+    world.clock.after(random.between(2_500, 5_000), () => {
+      world.log("fault", `${leader.label} is cut off`);
+      const others = [API_ADDRESS, ...othersOf(world, leader.machine)];
+      ends.push(cutPairs(world, others.flatMap((other) => bothWays(address, other))));
+    });
+    return {
+      who: [leader.name, "api"],
+      words: `answers of the API come late to ${leader.label}, then it is cut off`,
+      end: () => {
+        world.network.delay(API_ADDRESS, address, 0);
+        for (const end of ends) end();
+      },
+    };
+  },
+};
+
+/** The leader lives on promises; then its peers are gone too. */
+const failsafeThenCut: Fault = {
+  name: "failsafe-then-cut",
+  lengthMs: [14_000, 22_000],
+  aftermathMs: 10_000,
+  begin: (world, random) => {
+    const leader = leaderOf(world);
+    if (leader === null) return null;
+    const { address } = leader.machine;
+    const ends = [cutPairs(world, bothWays(address, API_ADDRESS))];
+    world.clock.after(random.between(6_000, 9_000), () => {
+      world.log("fault", `${leader.label} is cut off from its peers too`);
+      const others = othersOf(world, leader.machine);
+      ends.push(cutPairs(world, others.flatMap((other) => bothWays(address, other))));
+    });
+    return {
+      who: [leader.name, "api"],
+      words: `${leader.label} loses the API, later its peers`,
+      end: () => {
+        for (const end of ends) end();
+      },
+    };
+  },
+};
+
+/** An old Lease that names another live member is restored while the leader cannot see it. */
+const restoreUnseen: Fault = {
+  name: "lease-restore-unseen",
+  lengthMs: [3_000, 8_000],
+  aftermathMs: 10_000,
+  begin: (world, random) => {
+    const leader = leaderOf(world);
+    const living = new Set(world.livePods().map((pod) => pod.sidecar?.identity));
+    living.delete(leader?.sidecar?.identity);
+    const old = world.store.oldLeases.filter((record) => living.has(record.holder ?? ""));
+    if (leader === null || old.length === 0) return null;
+    const record = random.pick(old);
+    const { address } = leader.machine;
+    const end = cutPairs(world, bothWays(address, API_ADDRESS));
+    world.clock.after(random.between(1, 300), () => world.store.editLease(record));
+    return {
+      who: [leader.name, "api"],
+      words: `an old Lease of ${record.holder ?? "?"} is restored, unseen by ${leader.label}`,
+      end,
+    };
+  },
+};
+
+/** D becomes shorter; the answer is lost, its leader cut off, and the others start anew. */
+const shortenIntoCut: Fault = {
+  name: "shorten-into-cut",
+  lengthMs: [14_000, 20_000],
+  aftermathMs: 10_000,
+  begin: (world, random) => {
+    const leader = leaderOf(world);
+    if (leader?.sidecar == null || world.memberConfig.leaseDurationMs <= 5_000) return null;
+    const ends: (() => void)[] = [];
+    const trap: Trap = {
+      decided: (sidecar, actions) => {
+        const write = leaseWriteIn(actions)?.write;
+        if (write?.record.durationMs !== 5_000 || ends.length > 0) return;
+        const { address } = sidecar.pod.machine;
+        const others = othersOf(world, sidecar.pod.machine);
+        world.log("fault", `${sidecar.pod.label} is cut off: it renews with a shorter D`);
+        ends.push(cutPairs(world, [[API_ADDRESS, address]]));
+        ends.push(cutPairs(world, others.flatMap((other) => bothWays(address, other))));
+        world.clock.after(5, () => ends.push(cutPairs(world, [[address, API_ADDRESS]])));
+        world.clock.after(random.between(20, 500), () => restartSidecars(world, sidecar, random.chance(0.5)));
+      },
+    };
+    const config = { ...world.memberConfig, leaseDurationMs: 5_000, renewIntervalMs: 1_000 };
+    world.memberConfig = config;
+    for (const pod of world.livePods()) {
+      pod.sidecar?.post(() => {
+        if (pod.sidecar) pod.sidecar.config = config;
+      });
+    }
+    const who = ["api", ...world.livePods().map((pod) => pod.name)];
+    return trapped(world, trap, { who, words: "D is shortened into a cut", ends });
+  },
+};
+
+function restartSidecars(world: World, leader: Sidecar, leaderToo: boolean): void {
+  for (const { sidecar } of world.livePods()) {
+    if (!sidecar?.alive || (sidecar === leader && !leaderToo)) continue;
+    sidecar.end();
+    // The leader's own does not come back in time: its guard is alone.
+    if (sidecar === leader) world.clock.after(12_000, () => sidecar.pod.sidecarEnded());
+    else sidecar.pod.sidecarEnded();
+  }
+}
+
+/** SIGTERM reaches the sidecar while a script keeps its Redis from being demoted. */
+const termWhileBusy: Fault = {
+  name: "sigterm-while-busy",
+  lengthMs: [5_000, 9_000],
+  aftermathMs: 60_000,
+  begin: (world, random) => {
+    const leader = leaderOf(world);
+    const redis = leader?.redis;
+    if (leader === null || !redis?.isRunning() || redis.role !== "primary") return null;
+    const { id } = world.ledger.open("direct");
+    const lengthMs = random.between(3_000, 6_000);
+    const write = { id, bytes: 80, waitMs: 0, connection: null, answer: () => undefined };
+    redis.runScript(lengthMs, write);
+    world.clock.after(random.between(1_100, 2_000), () =>
+      leader.sidecar?.dispatch({ type: "terminate" }),
+    );
+    return { who: [leader.name], words: `SIGTERM to ${leader.label} while a script runs` };
+  },
+};
+
 export const TRAP_FAULTS: readonly Fault[] = [
   handoverIntoOutage,
   joinIntoCut("join-into-cut", false),
@@ -210,4 +359,9 @@ export const TRAP_FAULTS: readonly Fault[] = [
   promotionStops,
   cleanStop,
   lateBytes,
+  slowThenCut,
+  failsafeThenCut,
+  restoreUnseen,
+  shortenIntoCut,
+  termWhileBusy,
 ];

@@ -21,6 +21,7 @@ export function perform(sidecar: Sidecar, action: Action): void {
       return writeLease(sidecar, action);
     case "writePermit":
       pod.tmpfs.permit = action.permit;
+      world.judge.permitWritten(pod);
       return;
     case "writeRecord":
       return writeRecord(sidecar, action);
