@@ -1,15 +1,16 @@
 /**
  * `npm run sim`: seeds in, broken promises out. Exit code 1 if any promise was broken.
  *
- *   --seeds N       seeds to run (default 200), from --from S (default 1)
+ *   --seeds N       seeds to run (default 200), from --from S (default 1) or from --random one
  *   --seed S        one seed with its whole timeline; --trace MS adds every decision from then on
  *   --profile NAME  only this kind of trouble     --members N   only this size
  *   --jobs N        workers (default: all cores)  --stop-after N broken seeds (default 5)
- *   --report        writes .reports/simulation.json
+ *   --report NAME   writes .reports/NAME.json for the repository's count
  *   --mutants       breaks the protocol on purpose, rule by rule, and counts the seeds until a
  *                   checker notices; --subset a few of them; --only NAME one
  *   --brief         one line for each broken seed; --json only a machine's
  */
+import { randomInt } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
@@ -28,7 +29,8 @@ const { values } = parseArgs({
     members: { type: "string" },
     jobs: { type: "string", default: String(availableParallelism()) },
     "stop-after": { type: "string", default: "5" },
-    report: { type: "boolean", default: false },
+    random: { type: "boolean", default: false },
+    report: { type: "string" },
     mutants: { type: "boolean", default: false },
     subset: { type: "boolean", default: false },
     only: { type: "string" },
@@ -60,6 +62,7 @@ async function mutants(): Promise<number> {
   });
   const missed = results.filter((result) => result.caught === null);
   print(`${results.length} mutants, ${missed.length} not caught`);
+  report(results.length - missed.length, missed.length);
   return missed.length === 0 ? 0 : 1;
 }
 
@@ -79,7 +82,8 @@ function replay(seed: number): number {
 }
 
 async function many(): Promise<number> {
-  const from = wholeNumber("from", values.from);
+  const from = values.random ? randomInt(2 ** 32) : wholeNumber("from", values.from);
+  if (values.random) print(`random seeds from ${from}`);
   const seeds = Array.from({ length: wholeNumber("seeds", values.seeds) }, (_, i) => from + i);
   const jobs = wholeNumber("jobs", values.jobs);
   const stopAfter = wholeNumber("stop-after", values["stop-after"]);
@@ -96,7 +100,7 @@ async function many(): Promise<number> {
     return broken.length === 0 ? 0 : 1;
   }
   print(summary(runs, broken.length, performance.now() - startedMs));
-  if (values.report) report(runs.length - broken.length, broken.length);
+  report(runs.length - broken.length, broken.length);
   return broken.length === 0 ? 0 : 1;
 }
 
@@ -131,10 +135,11 @@ function summary(runs: readonly RunSummary[], broken: number, tookMs: number): s
 }
 
 function report(passed: number, failed: number): void {
+  if (values.report === undefined) return;
   const folder = new URL("../../.reports/", import.meta.url);
   mkdirSync(folder, { recursive: true });
-  const result = { passed, failed, skipped: 0, skippedNames: [] };
-  writeFileSync(new URL("simulation.json", folder), `${JSON.stringify(result)}\n`);
+  const result = { passed, failed, skipped: 0, skippedTests: [] };
+  writeFileSync(new URL(`${values.report}.json`, folder), `${JSON.stringify(result)}\n`);
 }
 
 function wholeNumber(name: string, text: string): number {
