@@ -98,10 +98,8 @@ kill_wanted() {
   [ "$kill_boot" = "$boot" ] && [ "$kill_pid" = "$pid" ] && [ -z "$rest" ]
 }
 
-# $children unquoted: none, one or several pids.
 slay() {
-  # shellcheck disable=SC2086
-  kill -9 "$pid" $children 2>/dev/null
+  kill -9 "$pid" 2>/dev/null
   slain_at=$now
   say "killed Redis $pid: $1"
 }
@@ -113,11 +111,11 @@ start_redis() {
   say "started Redis $pid: $*"
 }
 
-# Redis is gone: claims its exit code and sets the time of the next start.
+# Redis is gone: claims its exit code, ends its children and sets the time of the next start.
 bury() {
   wait "$pid"
   code=$?
-  # shellcheck disable=SC2086
+  # shellcheck disable=SC2086 # none, one or several pids
   [ -z "$children" ] || kill -9 $children 2>/dev/null
   [ $((now - started_at)) -lt $HEALTHY_MS ] || deaths=0
   case $deaths in 0) delay=0 ;; 1) delay=1000 ;; 2) delay=2000 ;; *) delay=5000 ;; esac

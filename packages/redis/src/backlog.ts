@@ -1,29 +1,46 @@
 /**
- * Gives a fresh primary a replication backlog, and with it a replid that stays.
+ * Makes a primary without a replication backlog create one, and with it a replid that stays.
  *
  * A Redis that restarted has none. After `REPLICAOF NO ONE` it counts no bytes, and takes *another*
  * replid as soon as its first replica asks for the stream (`syncCommand` in replication.c), so that
- * the lineage would name a history that nobody has (docs/adr/0007). One throw-away connection that
- * asks like a replica, `PSYNC ? -1`, creates the backlog at once; it is closed at the first word of
- * the answer, before the delayed diskless save begins (`repl-diskless-sync-delay` above 0).
+ * the lineage would name a history that nobody has (docs/adr/0007). One connection that asks like a
+ * replica is enough. It says that it takes the diskless form: Redis then waits for
+ * `repl-diskless-sync-delay` before it forks, and does not answer before; without that word it
+ * forks at once and writes a file. So the caller looks for the backlog in `INFO`, and closes the
+ * request as soon as it is there: nothing is ever forked.
  */
 import { createConnection, type Socket } from "node:net";
+import { createInterface } from "node:readline";
 import { connect as connectTls } from "node:tls";
-import { LATE, within } from "./deadline.ts";
-import { describeEndpoint, passwordOf, userOf, type RedisServerOptions } from "./options.ts";
+import { messageOf } from "./errors.ts";
+import { passwordOf, userOf, type RedisServerOptions } from "./options.ts";
 
-const LONGEST_ANSWER = 4_096;
+export interface StreamRequest {
+  /** Why no backlog will come of it; null: nothing known against it. */
+  trouble(): string | null;
+  close(): void;
+}
 
-/** Null: done. Else what went wrong, in words. */
-export async function createBacklog(
-  options: RedisServerOptions,
-  deadlineMs: number,
-): Promise<string | null> {
+/** Never throws. */
+export function requestStream(options: RedisServerOptions): StreamRequest {
+  const commands = greeting(options);
   const socket = open(options);
-  const answer = await within(deadlineMs, firstAnswer(socket, greeting(options)));
-  socket.destroy();
-  if (answer === LATE) return `${describeEndpoint(options)} did not answer PSYNC in time`;
-  return answer;
+  let asked = 0;
+  let trouble: string | null = null;
+  // One by one: Redis refuses PSYNC while an older answer is still to be sent.
+  const askNext = (): void => {
+    const command = commands[asked];
+    asked += 1;
+    if (command) socket.write(encode(command));
+  };
+  createInterface(socket).on("line", (line) => {
+    if (line.startsWith("+OK")) askNext();
+    else if (line.startsWith("-")) trouble = `${commands[asked - 1]?.[0]} was refused: ${line}`;
+  });
+  socket.once("error", (error) => (trouble = messageOf(error)));
+  socket.once("close", () => (trouble ??= "Redis closed the connection that asked for its stream"));
+  askNext();
+  return { trouble: () => trouble, close: () => socket.destroy() };
 }
 
 function open(options: RedisServerOptions): Socket {
@@ -32,30 +49,18 @@ function open(options: RedisServerOptions): Socket {
   return tls ? connectTls({ host, port, ...tls }) : createConnection({ host, port });
 }
 
-function greeting(options: RedisServerOptions): string {
+type Words = readonly [string, ...string[]];
+
+function greeting(options: RedisServerOptions): readonly Words[] {
   const password = passwordOf(options);
-  const auth = password === "" ? "" : encode(["AUTH", userOf(options), password]);
-  return auth + encode(["PSYNC", "?", "-1"]);
+  return [
+    ...(password === "" ? [] : [["AUTH", userOf(options), password] as const]),
+    ["REPLCONF", "capa", "eof"],
+    ["PSYNC", "?", "-1"],
+  ];
 }
 
-function encode(words: readonly string[]): string {
+function encode(words: Words): string {
   const parts = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
   return `*${words.length}\r\n${parts.join("")}`;
-}
-
-/** `+FULLRESYNC <replid> <offset>`, after `+OK` where a password was sent. */
-async function firstAnswer(socket: Socket, request: string): Promise<string | null> {
-  return new Promise((resolve) => {
-    let text = "";
-    socket.once("error", (error) => resolve(error.message));
-    socket.once("close", () => resolve("the connection was closed before PSYNC was answered"));
-    socket.on("data", (chunk: Buffer) => {
-      text += chunk.toString("latin1");
-      if (text.includes("+FULLRESYNC")) return resolve(null);
-      const refusal = /^-(.*)$/m.exec(text);
-      if (refusal) return resolve(`PSYNC was refused: ${refusal[1]?.trim() ?? ""}`);
-      if (text.length > LONGEST_ANSWER) resolve("PSYNC was answered with something else");
-    });
-    socket.write(request);
-  });
 }

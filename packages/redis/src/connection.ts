@@ -130,7 +130,7 @@ export async function isListening(
 }
 
 /** ioredis without anything that it does by itself. */
-function redisOptions(options: RedisServerOptions): RedisOptions {
+function redisOptions(options: RedisServerOptions) {
   const { username = "" } = options;
   const password = passwordOf(options);
   const tls = "socket" in options ? undefined : options.tls;
@@ -150,7 +150,7 @@ function redisOptions(options: RedisServerOptions): RedisOptions {
     protocol: 2,
     connectTimeout: 0,
     disconnectTimeout: 0,
-  };
+  } satisfies RedisOptions;
 }
 
 /** NO-EVICT: `maxmemory-clients` of Redis 7 must not choose us; 6.2 does not know it. */

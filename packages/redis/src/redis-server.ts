@@ -6,7 +6,7 @@
  * lead is the core's business.
  */
 import type { RedisServer } from "@leasehold/replication";
-import { createBacklog } from "./backlog.ts";
+import { requestStream } from "./backlog.ts";
 import { PROBE_NAME, ROLE_NAME } from "./client-list.ts";
 import { openConnection, type Opening } from "./connection.ts";
 import type { RedisServerOptions } from "./options.ts";
@@ -15,9 +15,6 @@ import { createRoleConnection } from "./role-connection.ts";
 
 /** For connections that nobody waits for yet. */
 const OPEN_DEADLINE_MS = 1_000;
-
-/** 0.7 ms as measured on Redis 7.0.15. */
-const BACKLOG_DEADLINE_MS = 500;
 
 export function createRedisServer(options: RedisServerOptions): RedisServer {
   const listeners: (() => void)[] = [];
@@ -31,7 +28,7 @@ export function createRedisServer(options: RedisServerOptions): RedisServer {
     onClosed,
   });
   const role = createRoleConnection({
-    createBacklog: () => createBacklog(options, BACKLOG_DEADLINE_MS),
+    requestStream: () => requestStream(options),
     open: (closed, deadlineMs) => open(ROLE_NAME, deadlineMs, closed),
     onClosed,
   });

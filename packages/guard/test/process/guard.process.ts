@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
@@ -137,6 +137,7 @@ describe.concurrent.each(shells())("guard in $name", ({ shell }) => {
       await guarded.until((status) => status.pid === pid && !running(status), KILL_BOUND_MS);
       const next = await guarded.untilServing();
       expect(next.pid).not.toBe(pid);
+      expect(readFileSync(join(guarded.directory, "kill"), "utf8")).toBe("");
       const seen = await guarded.until(running);
       const later = await guarded.until((status) => status.uptimeMs >= seen.uptimeMs + 600);
       expect(later).toMatchObject({ state: "running", pid: next.pid });

@@ -34,6 +34,22 @@ describe("a promotion", () => {
     await write;
   });
 
+  it("names a history that stays: its replid outlives the first replica, its offset counts", async () => {
+    const lines = ["repl-diskless-sync-delay 1", "repl-backlog-ttl 0"];
+    const redis = await startRedis(...lines);
+    const replica = await startRedis();
+    const [p, r] = [connect({ socket: redis.socket }), connect({ socket: replica.socket })];
+    const promoted = expectOk(await p.role({ ...PROMOTE, pauseMs: 1 }, await processOf(p), 1_000));
+    expect(await redis.client().info("stats")).toContain("total_forks:0\r\n");
+    await redis.client().set("a", "1");
+    expect((await infoOf(p)).offset).toBeGreaterThan(promoted.offset);
+    const upstream = { host: "127.0.0.1", port: redis.port };
+    expectOk(await r.role({ kind: "follow", upstream, bounce: false }, await processOf(r), 1_000));
+    await until(async () => (await infoOf(r)).linkUp);
+    expect((await infoOf(p)).replid).toBe(promoted.replid);
+    expect((await infoOf(r)).replid).toBe(promoted.replid);
+  });
+
   it("starts without a minimum of replicas, whatever an earlier term left", async () => {
     const redis = await startRedis("min-replicas-to-write 2");
     const server = connect({ socket: redis.socket });
@@ -205,7 +221,7 @@ describe("a lost connection", () => {
     expectOk(await server.role(PROMOTE, process, 1_000));
     let closed = 0;
     server.onClosed(() => (closed += 1));
-    await redis.client().client("KILL", "TYPE", "normal");
+    await redis.client().call("CLIENT", "KILL", "TYPE", "normal");
     await until(() => Promise.resolve(closed >= 3));
     expect(expectOk(await server.role(FENCE, process, 1_000)).role).toBe("replica");
   });
