@@ -4,7 +4,7 @@
  * Guarantees: whatever happens, also on abort, everything that was started is ended. Each run has a
  * group of its own.
  */
-import { formatMs, summarise, type Result } from "@leasehold/testkit/result";
+import { summarise, type Result } from "@leasehold/testkit/result";
 import type { Act } from "./acts.ts";
 import type { Narrator } from "./narrator.ts";
 import { runAct } from "./run-act.ts";
@@ -59,19 +59,10 @@ async function playAll(stage: Stage, programme: Programme, narrator: Narrator): 
   for (const [index, act] of programme.acts.entries()) {
     const position = `${programme.title}act ${index + 1} of ${programme.acts.length}`;
     narrator.begin(`${position}: ${act.title}`);
-    const { result, notes } = await runAct(stage, act);
-    programme.results.get(act)?.push(result);
-    narrator.end(describe(result), notes);
+    const report = await runAct(stage, act);
+    programme.results.get(act)?.push(report.result);
+    narrator.end(report);
   }
-}
-
-function describe(result: Result): string {
-  const within = result.boundMs === 0 ? "no error allowed" : `bound ${formatMs(result.boundMs)}`;
-  return (
-    `${result.held ? "held" : "BROKEN"}: write gap ${formatMs(result.writeGapMs)} (${within}), ` +
-    `${result.clientErrors} client errors, ${result.acknowledged} writes, ${result.lost} lost, ` +
-    `${result.maxWritable} writable at once`
-  );
 }
 
 /** Rejects with the signal's reason; `work` is left to fail by itself when its stage closes. */

@@ -2,7 +2,9 @@
  * Tells what happens on a stage while it happens: the members' own words from their logs, and on
  * a terminal a live picture below them.
  */
-import type { Screen } from "../terminal/screen.ts";
+import { formatMs, type Result } from "@leasehold/testkit/result";
+import type { ActReport } from "./run-act.ts";
+import type { Screen, Style } from "../terminal/screen.ts";
 import { followLog } from "./log-follower.ts";
 import { drawPicture } from "./picture.ts";
 import type { Stage } from "./stage.ts";
@@ -12,7 +14,7 @@ export interface Narrator {
   /** From now on this stage is watched. */
   enter(stage: Stage): void;
   begin(title: string): void;
-  end(verdict: string, notes: readonly string[]): void;
+  end(report: ActReport): void;
   /** Looks away, before the stage closes. */
   leave(): void;
 }
@@ -21,11 +23,11 @@ const TICK_MS = 200;
 
 export function createNarrator(screen: Screen): Narrator {
   const startMs = performance.now();
-  let title = "";
+  let title = "the group starts";
   let watch: Watch | null = null;
-  const sayAt = (atMs: number, line: string) =>
-    screen.print(`${((atMs - startMs) / 1000).toFixed(2).padStart(7)} s  ${line}`);
-  const say = (line: string) => sayAt(performance.now(), line);
+  const sayAt = (atMs: number, line: string, style?: Style) =>
+    screen.print(`${((atMs - startMs) / 1000).toFixed(2).padStart(7)} s  ${line}`, style);
+  const say = (line: string, style?: Style) => sayAt(performance.now(), line, style);
   return {
     say,
     enter(stage) {
@@ -34,12 +36,12 @@ export function createNarrator(screen: Screen): Narrator {
     begin(next) {
       title = next;
       screen.print("");
-      say(next);
+      say(next, "bold");
     },
-    end(verdict, notes) {
+    end(report) {
       watch?.catchUp();
-      say(verdict);
-      for (const note of notes) say(`  ${note}`);
+      say(describeResult(report.result), report.result.held ? "green" : "red");
+      for (const note of report.notes) say(`  ${note}`);
     },
     leave() {
       watch?.end();
@@ -47,6 +49,15 @@ export function createNarrator(screen: Screen): Narrator {
       screen.draw([]);
     },
   };
+}
+
+function describeResult(result: Result): string {
+  const within = result.boundMs === 0 ? "no error allowed" : `bound ${formatMs(result.boundMs)}`;
+  return (
+    `${result.held ? "held" : "BROKEN"}: write gap ${formatMs(result.writeGapMs)} (${within}), ` +
+    `${result.clientErrors} client errors, ${result.acknowledged} writes, ${result.lost} lost, ` +
+    `${result.maxWritable} writable at once`
+  );
 }
 
 interface Watch {

@@ -62,15 +62,19 @@ export async function runAct(stage: Stage, act: Act, calmMs = CALM_MS): Promise<
 function measure(act: Act, workload: Workload, check: LedgerCheck | null): Measured {
   const state = workload.state();
   const confirmedOnly = act.promised === "confirmed";
-  const lost = check?.lostConfirmed ?? 0;
   return {
     name: act.name,
     writeGapMs: Math.round(state.gap.lengthMs * 10) / 10,
     clientErrors: state.failed,
     acknowledged: confirmedOnly ? state.confirmed : state.acknowledged,
-    lost: confirmedOnly ? lost : lost + (check?.lostAcknowledged ?? 0),
+    lost: promisedLosses(act, check),
     maxWritable: workload.writable()?.members.length ?? 0,
   };
+}
+
+function promisedLosses(act: Act, check: LedgerCheck | null): number {
+  if (check === null) return 0;
+  return check.lostConfirmed + (act.promised === "acknowledged" ? check.lostAcknowledged : 0);
 }
 
 /** Gaps are measured in this process: what made it stand still is in them. */
@@ -102,6 +106,9 @@ function findingsOf(act: Act, workload: Workload, check: LedgerCheck | null): Fi
         "as a failover may (docs/protocol.md, section 9)",
     );
   }
-  if (check && check.examples.length > 0) remarks.push(`for example ${check.examples.join(", ")}`);
+  const lost = promisedLosses(act, check);
+  if (check && lost + check.presentThoughRefused > 0) {
+    remarks.push(`among them ${check.examples.join(", ")}`);
+  }
   return { broken, remarks };
 }

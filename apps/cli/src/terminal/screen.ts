@@ -5,10 +5,12 @@
  */
 import { styleText } from "node:util";
 
+export type Style = "bold" | "dim" | "green" | "red" | "yellow";
+
 /** One line of the block; styled as a whole, so that it can be cut to the terminal's width. */
 export interface BlockLine {
   readonly text: string;
-  readonly style?: "bold" | "dim" | "green" | "red" | "yellow";
+  readonly style?: Style;
 }
 
 export interface Output {
@@ -20,8 +22,8 @@ export interface Output {
 export interface Screen {
   /** False: blocks are not shown. */
   readonly live: boolean;
-  /** One line that stays. */
-  print(line: string): void;
+  /** One line that stays. The style is for terminals. */
+  print(line: string, style?: Style): void;
   /** Replaces the block. Lines are cut to the width of the terminal. */
   draw(lines: readonly BlockLine[]): void;
   /** Leaves the last block standing, and the cursor below it. */
@@ -45,8 +47,8 @@ export function createScreen(output: Output): Screen {
   output.write(HIDE_CURSOR);
   return {
     live: true,
-    print(line) {
-      output.write(`${erase()}${line}\n${render()}`);
+    print(line, style) {
+      output.write(`${erase()}${styled(line, style)}\n${render()}`);
     },
     draw(lines) {
       if (closed) return;
@@ -64,6 +66,6 @@ export function createScreen(output: Output): Screen {
   };
 }
 
-function styled(text: string, style: BlockLine["style"]): string {
+function styled(text: string, style: Style | undefined): string {
   return style === undefined ? text : styleText(style, text, { validateStream: false });
 }
