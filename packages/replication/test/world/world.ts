@@ -11,10 +11,13 @@ import {
   type Action,
   type MemberConfig,
   type MemberEventBody,
+  type MemberRecord,
   type MemberReport,
   type MemberState,
+  type Permit,
   type PodsObservation,
   type RedisInfo,
+  type RoleCommand,
   type RoleOutcome,
   type SliceObservation,
   type StartFacts,
@@ -33,6 +36,8 @@ export interface WorldOptions {
   readonly start?: Partial<StartFacts>;
   readonly config?: Partial<MemberConfig>;
   readonly replicas?: number;
+  /** How many actions are performed before the process dies; default: it never does. */
+  readonly actions?: number;
 }
 
 /** What is not answered by itself: actions of these types wait for the scenario. */
@@ -52,13 +57,44 @@ export class World {
   readonly heldActions: Action[] = [];
   readonly log: string[] = [];
   readonly performed: Action[] = [];
+  /** What is on the volumes. */
+  permit: Permit | null;
+  record: MemberRecord | null;
+  pausedUntilMs = 0;
+  /** Rules that the outside world saw broken. */
+  readonly dangers: string[] = [];
   private version = 0;
+  private actionsLeft: number;
   private readonly queue: MemberEventBody[] = [];
 
   constructor(options: WorldOptions = {}) {
     this.config = { ...CONFIG, ...options.config };
-    this.state = initialState({ ...startFacts(), ...options.start }, this.config);
+    const start = { ...startFacts(), ...options.start };
+    this.state = initialState(start, this.config);
     this.pods = podsOf(options.replicas ?? 3);
+    this.permit = start.permit;
+    this.record = start.record;
+    this.actionsLeft = options.actions ?? Infinity;
+  }
+
+  /** The next process of the same pod, in the world that this one left behind. */
+  successor(nonce: string): World {
+    const { permit, record } = this;
+    const at = this.at();
+    const next = new World({ start: { nonce, permit, record, at }, config: this.config });
+    next.nowMs = this.nowMs;
+    next.lease = this.lease;
+    next.version = this.version;
+    next.slice = this.slice;
+    next.pods = this.pods;
+    next.redis = this.redis;
+    next.peers = this.peers;
+    next.pausedUntilMs = this.pausedUntilMs;
+    return next;
+  }
+
+  get isDead(): boolean {
+    return this.actionsLeft <= 0;
   }
 
   at(): Instant {
@@ -67,6 +103,7 @@ export class World {
 
   /** Handles one event and everything that follows from it at the same instant. */
   tell(event: MemberEventBody): void {
+    if (this.isDead) return;
     this.queue.push(event);
     for (let turns = 0; this.queue.length > 0; turns++) {
       if (turns > 500) {
@@ -79,7 +116,12 @@ export class World {
   private turn(event: MemberEventBody): void {
     const decision = decide(this.state, { ...event, at: this.at(), jitter: 0 }, this.config);
     this.state = decision.state;
-    for (const action of decision.actions) this.start(action);
+    for (const action of decision.actions) {
+      if (this.isDead) return;
+      this.actionsLeft -= 1;
+      this.start(action);
+      this.dangers.push(...dangersOf(this));
+    }
   }
 
   private start(action: Action): void {
@@ -159,7 +201,11 @@ export class World {
         return this.answer(this.writeOutcome(action));
       case "redisRole":
         return this.answer({ type: "redisRoleDone", id: action.id, outcome: this.role(action) });
+      case "writePermit":
+        this.permit = action.permit;
+        return;
       case "writeRecord":
+        this.record = action.record;
         return this.answer({ type: "recordWritten", seq: action.seq, ok: true, message: "" });
       case "askPeers":
         for (const { member } of action.peers) {
@@ -173,6 +219,9 @@ export class World {
         return this.answer({ type: "sliceObserved", slice: this.slice });
       case "writeSlice":
         return this.answer(this.sliceOutcome(action));
+      case "exit":
+        this.actionsLeft = 0;
+        return;
       default:
         return;
     }
@@ -203,6 +252,7 @@ export class World {
       return { ok: false, sent: false, error: "otherProcess", message: "another process" };
     }
     this.redis = afterRole(redis, action.command.kind, this.log.length);
+    this.pausedUntilMs = pausedUntil(this, action.command);
     const { runId, pid, role, replid, offset } = this.redis;
     return { ok: true, process: { runId, pid }, role, replid, offset };
   }
@@ -238,6 +288,31 @@ export class World {
       .filter((line) => !/^(readLease|askPeers|writeRecord|say)/.test(line));
     return lines;
   }
+}
+
+function pausedUntil(world: World, command: RoleCommand): number {
+  if (command.kind === "promote" || command.kind === "pause") return world.nowMs + command.pauseMs;
+  const lifts = command.kind === "unpause" || (command.kind === "demote" && command.cutClients);
+  return lifts ? 0 : world.pausedUntilMs;
+}
+
+/** What must be true of the outside world after every single action, whatever comes next. */
+function dangersOf(world: World): string[] {
+  const { redis, permit, lease, slice } = world;
+  const writable = redis?.role === "primary" && world.nowMs >= world.pausedUntilMs;
+  if (!writable || redis === null) return [];
+  const found: string[] = [];
+  const last = world.log.at(-1) ?? "";
+  if (permit?.kind !== "lead") found.push(`writable without a deadline after: ${last}`);
+  const ownWrite = lease?.record.attempt?.startsWith(`${world.state.start.nonce}.`) ?? false;
+  if (ownWrite && lease?.record.holder !== world.state.election.me) {
+    found.push(`the Lease was given away over a writable Redis after: ${last}`);
+  }
+  const lineage = [...(lease?.record.lineage ?? []), ...slice.lineage];
+  if (!lineage.some((entry) => entry.replid === redis.replid)) {
+    found.push(`writable under a replid that nobody knows after: ${last}`);
+  }
+  return found;
 }
 
 function afterRole(redis: RedisInfo, kind: string, salt: number): RedisInfo {
@@ -279,5 +354,3 @@ export function describe(action: Action): string {
       return action.type;
   }
 }
-
-export { GROUP };
