@@ -1,3 +1,7 @@
+/**
+ * What others need of the guard: the lines that it exchanges with the sidecar, and where the script
+ * lies. The script itself does not use this package.
+ */
 import { fileURLToPath } from "node:url";
 
 export * from "./files.ts";

@@ -4,14 +4,15 @@
  * Guarantees: it is never re-opened, so nothing is ever sent twice; nothing is queued before it
  * is open; commands are answered in the order in which they were asked; beside authentication it
  * sends only its name, `CLIENT NO-EVICT` and `CLIENT ID`, and waits for their answers, so that
- * Redis has accepted it and lists it by its name before its first command. Opening has a deadline; the
- * caller bounds the rest with `within` and closes what is late.
+ * Redis has accepted it and lists it by its name before its first command. Opening has a
+ * deadline; the caller bounds the rest with `within` and closes what is late.
  */
 import { createConnection } from "node:net";
 import { Redis, type RedisOptions } from "ioredis";
 import { LATE, within } from "./deadline.ts";
 import {
   classifyRefusal,
+  distrustsCertificate,
   explainRefusal,
   messageOf,
   nobodyListens,
@@ -204,6 +205,10 @@ function isErrorReply(error: unknown): error is Error {
 function explainFailure(error: unknown, options: RedisServerOptions): Failure {
   const words = messageOf(error);
   if (nobodyListens(error)) return { kind: "nobody", message: words };
+  if (distrustsCertificate(error)) {
+    const message = `${words} (compare the sidecar's CA with the certificate of Redis)`;
+    return { kind: "refused", refusal: "denied", message };
+  }
   const refusal = classifyRefusal(words);
   if (!isErrorReply(error) || refusal === "refused") return { kind: "hungUp", message: words };
   return { kind: "refused", refusal, message: explainRefusal(words, userOf(options)) };

@@ -54,8 +54,17 @@ export function explainRefusal(message: string, user: string): string {
 const NOBODY_LISTENS = new Set(["ECONNREFUSED", "ENOENT"]);
 
 export function nobodyListens(error: unknown): boolean {
+  return NOBODY_LISTENS.has(codeOf(error));
+}
+
+/** OpenSSL's and Node's words for a certificate that we do not trust: somebody is there. */
+export function distrustsCertificate(error: unknown): boolean {
+  return /CERT|^UNABLE_TO_|^ERR_TLS/.test(codeOf(error));
+}
+
+function codeOf(error: unknown): string {
   const code: unknown = error instanceof Error && "code" in error ? error.code : undefined;
-  return typeof code === "string" && NOBODY_LISTENS.has(code);
+  return typeof code === "string" ? code : "";
 }
 
 export function messageOf(error: unknown): string {

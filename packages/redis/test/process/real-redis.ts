@@ -159,7 +159,7 @@ export async function until(isTrue: () => Promise<boolean>, timeoutMs = 5_000): 
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

@@ -1,8 +1,19 @@
-import { rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Redis } from "ioredis";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { connect, infoOf, startRedis, stopAll, until, type RealRedis } from "./real-redis.ts";
+import { createLoopbackCertificate } from "@leasehold/testkit/certificate";
+import {
+  connect,
+  freePort,
+  infoOf,
+  startRedis,
+  stopAll,
+  until,
+  type RealRedis,
+} from "./real-redis.ts";
 
 const GATE = { host: "127.0.0.1", port: 1 };
 afterEach(stopAll);
@@ -168,6 +179,34 @@ describe("probe", () => {
     redis.signal("SIGCONT");
     expect(await probe).toMatchObject({ kind: "answered" });
     killer.disconnect();
+  });
+});
+
+describe("TLS", () => {
+  it("carries probes and role commands, and a foreign authority is no death", async () => {
+    const { certPem, keyPem } = createLoopbackCertificate();
+    const directory = mkdtempSync(join(tmpdir(), "leasehold-tls-"));
+    const [cert, key] = [join(directory, "cert.pem"), join(directory, "key.pem")];
+    writeFileSync(cert, certPem);
+    writeFileSync(key, keyPem);
+    const tlsPort = await freePort();
+    await startRedis(
+      `tls-port ${tlsPort}`,
+      `tls-cert-file ${cert}`,
+      `tls-key-file ${key}`,
+      `tls-ca-cert-file ${cert}`,
+      "tls-auth-clients no",
+    );
+    rmSync(directory, { recursive: true });
+    const endpoint = { host: "127.0.0.1", port: tlsPort };
+    const server = connect({ ...endpoint, tls: { ca: certPem } });
+    const { runId, pid } = await infoOf(server);
+    expect(await server.role(PROMOTE, { runId, pid }, 1_000)).toMatchObject({ role: "primary" });
+    const stranger = connect({ ...endpoint, tls: { ca: createLoopbackCertificate().certPem } });
+    expect(await stranger.probe(500)).toMatchObject({
+      kind: "busy",
+      message: expect.stringMatching(/self-signed certificate.*compare the sidecar's CA/),
+    });
   });
 });
 
