@@ -34,14 +34,17 @@ export class Durability extends Checker {
   private handover: Given | null = null;
   private release: Given | null = null;
 
-  override leaseCommitted(record: LeaseRecord, byHand: boolean): void {
+  override leaseDeleted(): void {
     this.handover = null;
-    if (byHand) {
-      this.release = null;
-      return;
-    }
+    this.release = null;
+  }
+
+  override leaseCommitted(record: LeaseRecord, byHand: boolean): void {
+    // What was given stays given until somebody is promoted on it, or an operator interferes.
+    if (byHand) this.release = null;
+    if (byHand || record.holder !== this.handover?.to) this.handover = null;
+    if (byHand) return;
     const { handover, released } = record;
-    if (record.holder !== null && record.released === null) this.release = null;
     if (handover?.equal) {
       const head = this.headOf(handover.from);
       const { nowMs: atMs } = this.world.clock;
@@ -83,6 +86,8 @@ export class Durability extends Checker {
     const pod = this.world.podOf(server);
     const { nowMs } = this.world.clock;
     const { handover, release } = this;
+    this.handover = null;
+    this.release = null;
     if (handover !== null && handover.to === pod.sidecar?.identity) {
       if (!includes(server.head, handover.head)) {
         this.broken(`${pod.label} was handed the lead by ${handover.from} and lacks writes of it`);

@@ -279,8 +279,9 @@ export const PROFILES: readonly Profile[] = [
     name: "clean-stops",
     weight: 1,
     wish: {},
-    ...CALM,
-    gapMs: 12_000,
+    faultsMs: [50_000, 65_000],
+    togetherMax: 1,
+    gapMs: 6_000,
     faults: { "clean-stop": 5, "pod-delete": 1, "node-power": 1 },
   },
   {

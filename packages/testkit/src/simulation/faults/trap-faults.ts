@@ -112,7 +112,10 @@ function joinIntoCut(name: string, crashes: boolean): Fault {
   };
 }
 
-/** Somebody lifts the pause of a switchover just before the demotion. */
+/**
+ * Somebody lifts the pause of a switchover just before the demotion, and the bytes of what is
+ * accepted then come late: one lost segment takes 200 ms.
+ */
 const unpausingClient: Fault = {
   name: "unpausing-client",
   lengthMs: [3_000, 15_000],
@@ -130,12 +133,23 @@ const unpausingClient: Fault = {
         if (random.chance(0.2)) lift(redis, random.between(0.2, 6));
       },
       decided: ({ pod }, actions) => {
-        if (actions.some((action) => isDemotion(action))) lift(pod.redis, 0.05);
+        if (!actions.some((action) => isDemotion(action))) return;
+        lift(pod.redis, 0.05);
+        delayStream(world, pod, random.between(5, 150));
       },
     };
     return trapped(world, trap, { who: [], words: "a client lifts every pause" });
   },
 };
+
+function delayStream(world: World, pod: Pod, extraMs: number): void {
+  const from = pod.machine.address;
+  const others = othersOf(world, pod.machine);
+  for (const to of others) world.network.delay(from, to, extraMs);
+  world.clock.after(400, () => {
+    for (const to of others) world.network.delay(from, to, 0);
+  });
+}
 
 function isDemotion(action: Action): boolean {
   return action.type === "redisRole" && action.command.kind === "demote";
@@ -171,7 +185,7 @@ const promotionStops: Fault = {
 /** The leader's pod is deleted while nobody can take over: the others are cut off and behind. */
 const cleanStop: Fault = {
   name: "clean-stop",
-  lengthMs: [16_000, 30_000],
+  lengthMs: [24_000, 40_000],
   aftermathMs: 15_000,
   begin: (world, random) => {
     const leader = leaderOf(world);
