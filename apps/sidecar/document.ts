@@ -20,8 +20,8 @@ const LEAST = {
   member: { name: "orders-0", podUid: "1", host: "10.0.0.1" },
 };
 
-function configurationPage(): string {
-  const read = readSettings({ fileText: JSON.stringify(LEAST), environment: {} });
+async function configurationPage(): Promise<string> {
+  const read = await readSettings({ fileText: JSON.stringify(LEAST), environment: {} });
   if (!read.ok) throw new Error(`LEAST must be all that is needed: ${read.errors.join(" ")}`);
   const sections = Map.groupBy(SETTINGS_KEYS, ({ path }) => (path.length > 1 ? path[0] : ""));
   const tables = [...sections].map(([section, keys]) => {
@@ -121,7 +121,7 @@ function markdownTable(head: readonly string[], body: readonly (readonly string[
   );
 }
 
-const PAGES = { "configuration.md": configurationPage(), "metrics.md": metricsPage() };
+const PAGES = { "configuration.md": await configurationPage(), "metrics.md": metricsPage() };
 
 for (const [name, page] of Object.entries(PAGES)) {
   const file = new URL(name, DOCS);

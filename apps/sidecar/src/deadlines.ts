@@ -36,7 +36,11 @@ export const DEADLINES_MS = {
 /** Added to a port's own deadline before the runtime gives up on the port itself. */
 export const PORT_GRACE_MS = 500;
 
-export const PROBE_INTERVAL_MS = 200;
+/**
+ * Between two questions to Redis. A leader's must find a hang within its bound; a replica that is
+ * in sync is asked for its position by others, freshly, whenever that matters.
+ */
+export const PROBE_INTERVAL_MS = { inSync: 500, else: 200 } as const;
 export const OFFSET_INTERVAL_MS = 2;
 
 export function roleDeadlineMs(command: RoleCommand): number {

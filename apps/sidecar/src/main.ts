@@ -30,7 +30,7 @@ const EXIT_OF_END: Readonly<Record<RuntimeEnd["kind"], number>> = {
 await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<void> {
-  const outcome = loadSettings();
+  const outcome = await loadSettings();
   if (!outcome.ok) return refuse(outcome.errors);
   const problems = configProblems(memberConfig(outcome.settings), null);
   if (problems.length > 0) return refuse(problems);
@@ -44,11 +44,11 @@ async function main(args: readonly string[]): Promise<void> {
   await run(outcome.settings, outcome.unknownVariables);
 }
 
-function loadSettings(): SettingsOutcome {
+async function loadSettings(): Promise<SettingsOutcome> {
   const path = process.env["LEASEHOLD_CONFIG"];
   try {
     const fileText = path === undefined ? null : readFileSync(path, "utf8");
-    return readSettings({ fileText, environment: process.env });
+    return await readSettings({ fileText, environment: process.env });
   } catch (error) {
     return { ok: false, errors: [`LEASEHOLD_CONFIG cannot be read: ${String(error)}`] };
   }

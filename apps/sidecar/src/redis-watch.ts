@@ -1,12 +1,12 @@
 /**
  * Asks Redis again and again, one question at a time.
  *
- * Five questions a second find a hang (2 s of silence, noticed after 0.2 s) within the
+ * A leader's five questions a second find a hang (2 s of silence, noticed after 0.2 s) within the
  * bound of 2.5 s; a death is found by the closed socket, which asks at once. Guarantees: at most
  * one question is open, and at least `MIN_GAP_MS` lie between two, however often it is nudged.
  */
 import type { RedisObservation, RedisServer } from "@leasehold/replication";
-import { DEADLINES_MS, PROBE_INTERVAL_MS } from "./deadlines.ts";
+import { DEADLINES_MS } from "./deadlines.ts";
 
 const MIN_GAP_MS = 10;
 
@@ -21,9 +21,15 @@ export interface RedisWatch {
   stop(): void;
 }
 
+export interface RedisWatchListener {
+  observe(observation: RedisObservation): void;
+  /** Milliseconds between this question and the next, asked before each. */
+  intervalMs(): number;
+}
+
 export function watchRedis(
   redis: Pick<RedisServer, "probe" | "onClosed">,
-  observe: (observation: RedisObservation) => void,
+  listener: RedisWatchListener,
 ): RedisWatch {
   let isStopped = false;
   let isAsking = false;
@@ -38,13 +44,13 @@ export function watchRedis(
     const observation = await redis.probe(DEADLINES_MS.probe);
     isAsking = false;
     if (isStopped) return;
-    observe(observation);
+    listener.observe(observation);
     schedule();
   };
   const schedule = (): void => {
     if (isStopped || isAsking) return;
     clearTimeout(timer);
-    const gapMs = isNudged ? MIN_GAP_MS : PROBE_INTERVAL_MS;
+    const gapMs = isNudged ? MIN_GAP_MS : listener.intervalMs();
     const waitMs = Math.max(0, askedAtMs + gapMs - performance.now());
     timer = setTimeout(() => void ask(), waitMs);
   };
@@ -56,7 +62,7 @@ export function watchRedis(
     async refresh(deadlineMs) {
       const observation = await redis.probe(deadlineMs);
       // Only an answer is news here: a hang or a death is for the regular question to find.
-      if (!isStopped && observation.kind === "answered") observe(observation);
+      if (!isStopped && observation.kind === "answered") listener.observe(observation);
     },
     stop() {
       isStopped = true;

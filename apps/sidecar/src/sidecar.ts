@@ -25,6 +25,7 @@ import type {
   GroupWatcher,
   MemberConfig,
   MemberReport,
+  MemberStatus,
   Peer,
   PodsObservation,
   RedisServer,
@@ -32,7 +33,7 @@ import type {
 } from "@leasehold/replication";
 import { withDeadline } from "./bounded.ts";
 import { openClock, type Clock } from "./clock.ts";
-import { DEADLINES_MS } from "./deadlines.ts";
+import { DEADLINES_MS, PROBE_INTERVAL_MS } from "./deadlines.ts";
 import { replaceFileSync } from "./files/atomic.ts";
 import { openRecordFile, type RecordFile } from "./files/record-file.ts";
 import { redisConfPath, renderRedisConf } from "./files/redis-conf.ts";
@@ -267,9 +268,10 @@ function watchEverything(
   },
 ): Watches {
   let others: readonly Peer[] = [];
-  const redis = watchRedis(sources.redis, (observation) =>
-    runtime.dispatch({ type: "redisObserved", observation }),
-  );
+  const redis = watchRedis(sources.redis, {
+    observe: (observation) => runtime.dispatch({ type: "redisObserved", observation }),
+    intervalMs: () => probeIntervalMs(runtime.status()),
+  });
   const stopLeases = sources.leases.watch((resourceVersion) =>
     runtime.dispatch({
       type: "leaseChanged",
@@ -298,6 +300,10 @@ function watchEverything(
       sources.watcher.stop();
     },
   };
+}
+
+function probeIntervalMs({ inSync, holdsLease }: MemberStatus): number {
+  return inSync && !holdsLease ? PROBE_INTERVAL_MS.inSync : PROBE_INTERVAL_MS.else;
 }
 
 function othersOf({ pods }: PodsObservation, self: MemberName): readonly Peer[] {

@@ -1,6 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { request } from "node:http";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { PromiseRequest } from "@leasehold/election";
 import { createPeerClient, type PeerClient } from "../src/peers/peer-client.ts";
 import { createPeerServer, type PeerServer } from "../src/peers/peer-server.ts";
@@ -43,6 +43,7 @@ beforeEach(async () => {
   client = createPeerClient({ key: KEY, localAddress: undefined });
 });
 afterEach(async () => {
+  vi.useRealTimers();
   client.close();
   server.server.closeAllConnections();
   await new Promise<void>((resolve) => {
@@ -121,8 +122,12 @@ describe("members that share the secret", () => {
   });
 
   it("are hinted at most each 50 ms, however often somebody asks", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
     await Promise.all([1, 2, 3, 4, 5].map(() => client.hint(peer, 1_000)));
     expect(hints).toBe(1);
+    vi.advanceTimersByTime(50);
+    await client.hint(peer, 1_000);
+    expect(hints).toBe(2);
   });
 });
 

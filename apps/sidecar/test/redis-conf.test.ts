@@ -5,8 +5,8 @@ import { readSettings } from "../src/settings/settings.ts";
 
 const SECRETS = { redisPassword: "", peerKey: "k" };
 
-function settings(sections: Record<string, unknown> = {}): Settings {
-  const outcome = readSettings({
+async function settings(sections: Record<string, unknown> = {}): Promise<Settings> {
+  const outcome = await readSettings({
     fileText: JSON.stringify({
       group: "orders",
       namespace: "shop",
@@ -19,57 +19,66 @@ function settings(sections: Record<string, unknown> = {}): Settings {
   return outcome.settings;
 }
 
-function linesOf(sections: Record<string, unknown> = {}, password = ""): readonly string[] {
-  return renderRedisConf(settings(sections), { ...SECRETS, redisPassword: password }).split("\n");
+async function linesOf(
+  sections: Record<string, unknown> = {},
+  password = "",
+): Promise<readonly string[]> {
+  return renderRedisConf(await settings(sections), { ...SECRETS, redisPassword: password }).split(
+    "\n",
+  );
 }
 
 describe("the rendered redis.conf", () => {
-  it("always holds the boot gate", () => {
-    expect(linesOf()).toContain("replicaof 127.0.0.1 1");
-    expect(linesOf({ persistence: { mode: "none" } })).toContain("replicaof 127.0.0.1 1");
+  it("always holds the boot gate", async () => {
+    expect(await linesOf()).toContain("replicaof 127.0.0.1 1");
+    expect(await linesOf({ persistence: { mode: "none" } })).toContain("replicaof 127.0.0.1 1");
   });
 
   it.each(["replicaof 10.0.0.1 6379", "  SlaveOf x 1", "aclfile /x", "save 60 1", "tls-port 1"])(
     "refuses a line that could undo what Leasehold set: %s",
-    (line) => {
-      expect(() => linesOf({ redis: { configuration: [line] } })).toThrow("managed by Leasehold");
+    async (line) => {
+      await expect(linesOf({ redis: { configuration: [line] } })).rejects.toThrow(
+        "managed by Leasehold",
+      );
     },
   );
 
-  it("takes the user's other lines, and snapshots in mode rdb", () => {
-    expect(linesOf({ redis: { configuration: ["maxmemory 1gb"] } })).toContain("maxmemory 1gb");
+  it("takes the user's other lines, and snapshots in mode rdb", async () => {
+    expect(await linesOf({ redis: { configuration: ["maxmemory 1gb"] } })).toContain(
+      "maxmemory 1gb",
+    );
     const rdb = { persistence: { mode: "rdb" }, redis: { configuration: ["save 60 1"] } };
-    expect(linesOf(rdb)).toContain("save 60 1");
+    expect(await linesOf(rdb)).toContain("save 60 1");
   });
 
-  it("announces the pod's address, or the one that clients use", () => {
-    expect(linesOf()).toContain("replica-announce-ip 10.0.0.7");
-    const announced = linesOf({ announce: { host: "1.2.3.4", port: 7000 } });
+  it("announces the pod's address, or the one that clients use", async () => {
+    expect(await linesOf()).toContain("replica-announce-ip 10.0.0.7");
+    const announced = await linesOf({ announce: { host: "1.2.3.4", port: 7000 } });
     expect(announced).toContain("replica-announce-ip 1.2.3.4");
     expect(announced).toContain("replica-announce-port 7000");
   });
 
-  it("keeps data as the mode says", () => {
-    expect(linesOf()).toEqual(expect.arrayContaining(["appendonly yes", 'save ""']));
-    expect(linesOf({ persistence: { mode: "none" } })).toContain("appendonly no");
+  it("keeps data as the mode says", async () => {
+    expect(await linesOf()).toEqual(expect.arrayContaining(["appendonly yes", 'save ""']));
+    expect(await linesOf({ persistence: { mode: "none" } })).toContain("appendonly no");
   });
 
-  it("quotes a password so that no character ends it", () => {
-    const lines = linesOf({}, 'a" \\ b');
+  it("quotes a password so that no character ends it", async () => {
+    const lines = await linesOf({}, 'a" \\ b');
     expect(lines).toContain(String.raw`requirepass "a\" \\ b"`);
     expect(lines).toContain(String.raw`masterauth "a\" \\ b"`);
   });
 
-  it("leaves out directives that Redis 6.2 does not know", () => {
-    expect(linesOf()).toContain("busy-reply-threshold 1000");
-    const old = linesOf({ redis: { engineVersion: "6.2" } });
+  it("leaves out directives that Redis 6.2 does not know", async () => {
+    expect(await linesOf()).toContain("busy-reply-threshold 1000");
+    const old = await linesOf({ redis: { engineVersion: "6.2" } });
     expect(old).toContain("lua-time-limit 1000");
     expect(old.some((line) => /busy-reply|shutdown-timeout/.test(line))).toBe(false);
   });
 
-  it("closes the plain port when TLS is on", () => {
+  it("closes the plain port when TLS is on", async () => {
     const tls = { certFile: "/t/c", keyFile: "/t/k", caFile: "/t/a" };
-    const lines = linesOf({ redis: { tls } });
+    const lines = await linesOf({ redis: { tls } });
     expect(lines).toEqual(
       expect.arrayContaining(["port 0", "tls-port 6379", "tls-replication yes"]),
     );

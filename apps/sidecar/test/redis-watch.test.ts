@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { RedisObservation } from "@leasehold/replication";
-import { watchRedis } from "../src/redis-watch.ts";
+import { watchRedis, type RedisWatchListener } from "../src/redis-watch.ts";
 
+const LISTENER: RedisWatchListener = { observe: () => undefined, intervalMs: () => 200 };
 const REFUSED: RedisObservation = { kind: "refused" };
 
 interface Fake {
@@ -40,9 +41,9 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it("asks five times a second, each time from the last question on", async () => {
+it("asks at its interval, counted from the last question on", async () => {
   const f = fake();
-  const watch = watchRedis(f.redis, () => undefined);
+  const watch = watchRedis(f.redis, LISTENER);
   for (let round = 0; round < 3; round += 1) {
     await flush(round === 0 ? 0 : 190);
     await flush(10);
@@ -56,7 +57,7 @@ it("asks five times a second, each time from the last question on", async () => 
 
 it("never has two questions open, also when it is nudged", async () => {
   const f = fake();
-  const watch = watchRedis(f.redis, () => undefined);
+  const watch = watchRedis(f.redis, LISTENER);
   await flush(0);
   watch.nudge();
   await flush(1_000);
@@ -69,7 +70,7 @@ it("never has two questions open, also when it is nudged", async () => {
 
 it("asks at once when a connection was closed, but not in a tight loop", async () => {
   const f = fake();
-  const watch = watchRedis(f.redis, () => undefined);
+  const watch = watchRedis(f.redis, LISTENER);
   await flush(0);
   f.answer(REFUSED);
   await flush(5);
@@ -87,7 +88,10 @@ it("asks at once when a connection was closed, but not in a tight loop", async (
 it("tells nothing once it has been stopped", async () => {
   const f = fake();
   const seen: RedisObservation[] = [];
-  const watch = watchRedis(f.redis, (observation) => seen.push(observation));
+  const watch = watchRedis(f.redis, {
+    ...LISTENER,
+    observe: (observation) => seen.push(observation),
+  });
   await flush(0);
   watch.stop();
   f.answer(REFUSED);

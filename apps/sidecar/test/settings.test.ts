@@ -9,7 +9,10 @@ namespace: shop
 member: { name: orders-2, podUid: u-1, host: 10.0.0.7 }
 `;
 
-function read(fileText: string | null, environment: Record<string, string> = {}): SettingsOutcome {
+function read(
+  fileText: string | null,
+  environment: Record<string, string> = {},
+): Promise<SettingsOutcome> {
   return readSettings({ fileText, environment });
 }
 
@@ -23,14 +26,14 @@ function errorsOf(outcome: SettingsOutcome): readonly string[] {
 }
 
 describe("settings", () => {
-  it("needs only who the member is", () => {
-    const settings = settingsOf(read(MINIMAL));
+  it("needs only who the member is", async () => {
+    const settings = settingsOf(await read(MINIMAL));
     expect(settings.redis.port).toBe(6379);
     expect(settings.directories).toEqual({ run: "/run/leasehold", data: "/data" });
   });
 
-  it("names every missing key, also those of a missing section", () => {
-    expect(errorsOf(read("group: orders"))).toEqual([
+  it("names every missing key, also those of a missing section", async () => {
+    expect(errorsOf(await read("group: orders"))).toEqual([
       "namespace is missing and has no default: set it.",
       "member.name is missing and has no default: set it.",
       "member.podUid is missing and has no default: set it.",
@@ -38,23 +41,23 @@ describe("settings", () => {
     ]);
   });
 
-  it("names a key that it does not know and says what to do", () => {
-    const [error] = errorsOf(read(`${MINIMAL}\nelection: { leaseDuration: 5 }`));
+  it("names a key that it does not know and says what to do", async () => {
+    const [error] = errorsOf(await read(`${MINIMAL}\nelection: { leaseDuration: 5 }`));
     expect(error).toBe(
       "election.leaseDuration is not a key of Leasehold; remove it or correct its name.",
     );
   });
 
-  it("takes a variable over the file's value", () => {
+  it("takes a variable over the file's value", async () => {
     const settings = settingsOf(
-      read(`${MINIMAL}\nredis: { port: 7000 }`, { LEASEHOLD_REDIS_PORT: "7001" }),
+      await read(`${MINIMAL}\nredis: { port: 7000 }`, { LEASEHOLD_REDIS_PORT: "7001" }),
     );
     expect(settings.redis.port).toBe(7001);
   });
 
-  it("reads everything from variables alone", () => {
+  it("reads everything from variables alone", async () => {
     const settings = settingsOf(
-      read(null, {
+      await read(null, {
         LEASEHOLD_GROUP: "orders",
         LEASEHOLD_NAMESPACE: "shop",
         LEASEHOLD_MEMBER_NAME: "orders-0",
@@ -74,31 +77,34 @@ describe("settings", () => {
       { LEASEHOLD_ELECTION_FAILSAFE_ALONE: "yes" },
       "LEASEHOLD_ELECTION_FAILSAFE_ALONE (yes) must be true or false.",
     ],
-  ])("refuses a variable of the wrong kind: %o", (environment, sentence) => {
-    expect(errorsOf(read(MINIMAL, environment))).toEqual([sentence]);
+  ])("refuses a variable of the wrong kind: %o", async (environment, sentence) => {
+    expect(errorsOf(await read(MINIMAL, environment))).toEqual([sentence]);
   });
 
-  it("reports variables that it does not know without refusing them", () => {
-    const outcome = read(MINIMAL, { LEASEHOLD_PORT_6379_TCP: "tcp://10.0.0.1:6379", PATH: "/bin" });
+  it("reports variables that it does not know without refusing them", async () => {
+    const outcome = await read(MINIMAL, {
+      LEASEHOLD_PORT_6379_TCP: "tcp://10.0.0.1:6379",
+      PATH: "/bin",
+    });
     expect(outcome.ok && outcome.unknownVariables).toEqual(["LEASEHOLD_PORT_6379_TCP"]);
   });
 
-  it("says so when the file is no configuration at all", () => {
-    expect(errorsOf(read("- a\n- b"))[0]).toContain("must hold keys and values");
-    expect(errorsOf(read("a: [1"))[0]).toContain("neither YAML nor JSON");
+  it("says so when the file is no configuration at all", async () => {
+    expect(errorsOf(await read("- a\n- b"))[0]).toContain("must hold keys and values");
+    expect(errorsOf(await read("a: [1"))[0]).toContain("neither YAML nor JSON");
   });
 
-  it("never shows a secret", () => {
+  it("never shows a secret", async () => {
     const text = `${MINIMAL}\nredis: { password: hush }\npeers: { key: quiet }`;
-    const shown = JSON.stringify(redact(settingsOf(read(text))));
+    const shown = JSON.stringify(redact(settingsOf(await read(text))));
     expect(shown).toContain("(set)");
     expect(shown).not.toMatch(/hush|quiet/);
-    const [error] = errorsOf(read(`${MINIMAL}\nredis: { password: [hush] }`));
+    const [error] = errorsOf(await read(`${MINIMAL}\nredis: { password: [hush] }`));
     expect(error).toContain("redis.password");
     expect(error).not.toContain("hush");
   });
 
-  it("describes every key and gives each its own variable", () => {
+  it("describes every key and gives each its own variable", async () => {
     expect(SETTINGS_KEYS.filter((key) => key.description === "")).toEqual([]);
     const variables = SETTINGS_KEYS.map((key) => key.variable);
     expect(new Set(variables).size).toBe(variables.length);
@@ -107,23 +113,23 @@ describe("settings", () => {
 });
 
 describe("the core's configuration", () => {
-  it("turns a profile into durations, which single keys override", () => {
-    const fast = memberConfig(settingsOf(read(MINIMAL)));
+  it("turns a profile into durations, which single keys override", async () => {
+    const fast = memberConfig(settingsOf(await read(MINIMAL)));
     expect([fast.leaseDurationMs, fast.renewIntervalMs]).toEqual([5_000, 1_000]);
     const mixed = memberConfig(
-      settingsOf(read(`${MINIMAL}\nelection: { profile: frugal, renewIntervalMs: 4000 }`)),
+      settingsOf(await read(`${MINIMAL}\nelection: { profile: frugal, renewIntervalMs: 4000 }`)),
     );
     expect([mixed.leaseDurationMs, mixed.renewIntervalMs]).toEqual([15_000, 4_000]);
   });
 
-  it("reads the ordinal from the pod's name", () => {
+  it("reads the ordinal from the pod's name", async () => {
     expect(ordinalOf("orders-leasehold-12")).toBe(12);
   });
 
-  it("insists on the members' key and names the key of a file that it cannot read", () => {
-    const settings = settingsOf(read(MINIMAL));
+  it("insists on the members' key and names the key of a file that it cannot read", async () => {
+    const settings = settingsOf(await read(MINIMAL));
     expect(() => readSecrets(settings)).toThrow("peers.keyFile is missing");
-    const withFile = settingsOf(read(`${MINIMAL}\npeers: { keyFile: /nowhere/key }`));
+    const withFile = settingsOf(await read(`${MINIMAL}\npeers: { keyFile: /nowhere/key }`));
     expect(() => readSecrets(withFile)).toThrow("peers.keyFile (/nowhere/key) cannot be read");
   });
 });

@@ -4,7 +4,7 @@
  *
  * Guarantees: permit and kill are written synchronously and by rename, so the order in which the
  * core asked for them is the order in which they hold; the permit is never unlinked. A change of
- * `status` or `stop` is seen within 0.25 s even where inotify does not work. A failed write
+ * `status` or `stop` is seen within 0.65 s even where inotify does not work. A failed write
  * throws: the caller must not go on to the action that relied on it.
  */
 import { existsSync, readFileSync, watch } from "node:fs";
@@ -25,6 +25,8 @@ import type { Clock } from "../clock.ts";
 import { replaceFileSync } from "./atomic.ts";
 
 const POLL_MS = 250;
+/** The guard speaks each 250 ms: with nothing heard for that long, inotify may be deaf. */
+const DEAF_AFTER_MS = 400;
 
 export interface RunDirectory {
   readPermit(): Permit | null;
@@ -53,7 +55,9 @@ export function openRunDirectory(directory: string, clock: Clock): RunDirectory 
     readGuard: () => readGuard()?.observation ?? null,
     watch(listener) {
       let stopSeen = false;
+      let lookedAtMs = -Infinity;
       const look = (): void => {
+        lookedAtMs = clock().monotonicMs;
         const status = readGuard();
         if (status?.isNew) listener.guard(status.observation);
         if (!stopSeen && existsSync(path(STOP_FILE))) {
@@ -65,7 +69,10 @@ export function openRunDirectory(directory: string, clock: Clock): RunDirectory 
         if (name === STATUS_FILE || name === STOP_FILE) look();
       });
       watcher.on("error", () => watcher.close());
-      const timer = setInterval(look, POLL_MS);
+      const timer = setInterval(() => {
+        if (clock().monotonicMs - lookedAtMs > DEAF_AFTER_MS) look();
+      }, POLL_MS);
+      look();
       return () => {
         watcher.close();
         clearInterval(timer);

@@ -40,7 +40,6 @@ export async function command(
   ...words: readonly [string, ...string[]]
 ): Promise<unknown> {
   const redis = await connect({
-    name: "process-test",
     address: { host: member.realHost, port: member.redisPort },
     deadlineMs: 1_000,
   });
