@@ -20,11 +20,11 @@ function missing(names: readonly string[], text: string, quote: (name: string) =
 
 test("every sentence is the name of a test or scenario", () => {
   const tests = textOf(/\/test\/.*\.(test|process)\.ts$|\/contracts\/.*\.ts$/);
-  const scenarios = textOf(/\/scenarios\/.*\.ya?ml$/);
+  const scenarios = `${textOf(/\/scenarios\/.*\.ya?ml$/)}\n`;
   const sentences = REFERENCES.flatMap((one) => one.sentences);
   expect(sentences.length).toBeGreaterThan(40);
   const notInTests = missing(sentences, tests, (name) => [`"${name}"`, `\`${name}\``]);
-  expect(missing(notInTests, scenarios, (name) => [name])).toEqual([]);
+  expect(missing(notInTests, scenarios, (name) => [`- name: ${name}\n`])).toEqual([]);
 });
 
 test("every act is one of the demo's", () => {
