@@ -21,13 +21,14 @@ export async function viewOf(member: GroupMember): Promise<MemberView | null> {
   }
 }
 
-/** One leads and takes writes, all others are in sync with it. */
+/** One leads and takes writes, all others are in sync with it and on its list. */
 export async function whole(group: Group, timeoutMs: number): Promise<GroupMember> {
   let leading: GroupMember | null = null;
   await group.until("one leader, all others in sync", timeoutMs, async () => {
     const views = await Promise.all(group.members.map(viewOf));
     leading = group.members.find((_, index) => views[index]?.status.writable) ?? null;
-    const ready = views.every((view) => view?.status.ready);
+    const listed = views.every((view) => view?.status.members.length === group.members.length);
+    const ready = listed && views.every((view) => view?.status.ready);
     return ready && leading !== null && leading === group.currentLeader();
   });
   if (!leading) throw new Error("nobody leads");
@@ -75,13 +76,16 @@ export interface LogLine {
   readonly epoch?: number;
 }
 
-/** For the message of a failed test: the last words of everybody. */
+/** For the message of a failed test: the last words of everybody, decided or not. */
 export function lastWords(group: Group): string {
-  return group.members
-    .map((member) => {
-      const lines = logOf(member).slice(-8);
-      return [member.name, ...lines.map((line) => `  ${line.reason ?? line.level}: ${line.words}`)];
-    })
-    .flat()
-    .join("\n");
+  return group.members.flatMap((member) => [member.name, ...lastLines(member)]).join("\n");
+}
+
+function lastLines(member: GroupMember): readonly string[] {
+  const lines = readFileSync(member.logFiles.sidecar, "utf8").trimEnd().split("\n").slice(-8);
+  return lines.map((text) => {
+    if (!text.startsWith("{")) return `  ${text}`;
+    const line = JSON.parse(text) as LogLine;
+    return `  ${line.reason ?? line.level}: ${line.words}`;
+  });
 }
