@@ -6,8 +6,10 @@ import { formatKill, formatPermit, type GuardStatus } from "../../src/index.ts";
 import { createGuarded, killQuietly, shells, uptimeMs, type Guarded } from "./guarded.ts";
 
 const FOLLOW = formatPermit({ kind: "follow", nonce: "n1" });
-/** Docs say 0.35 s; a busy machine adds to it. */
+/** From the end of a permit: 0.35 s by the protocol, 10 ms as measured; a busy machine adds to it. */
 const KILL_BOUND_MS = 500;
+/** From a change of a file: one poll, and what a busy machine adds. */
+const POLL_BOUND_MS = 1_000;
 
 const lead = (ms: number): string =>
   formatPermit({ kind: "lead", deadlineBootMs: uptimeMs() + ms, nonce: "n1" });
@@ -107,7 +109,7 @@ describe.concurrent.each(shells())("guard in $name", ({ shell }) => {
       guarded.start();
       const { pid } = await guarded.until(running);
       guarded.write("permit", text);
-      const killed = await guarded.until((status) => status.state === "killed", KILL_BOUND_MS);
+      const killed = await guarded.until((status) => status.state === "killed", POLL_BOUND_MS);
       expect(killed.pid).toBe(pid);
       expect(() => rmSync(join(guarded.directory, "pwned"))).toThrow(/ENOENT/);
     });
@@ -117,7 +119,7 @@ describe.concurrent.each(shells())("guard in $name", ({ shell }) => {
       guarded.start();
       const first = await guarded.until(running);
       rmSync(join(guarded.directory, "permit"));
-      const killed = await guarded.until((status) => status.state === "killed", KILL_BOUND_MS);
+      const killed = await guarded.until((status) => status.state === "killed", POLL_BOUND_MS);
       expect(killed.pid).toBe(first.pid);
       mkdirSync(join(guarded.directory, "permit"));
       const later = await guarded.until((status) => status.uptimeMs >= killed.uptimeMs + 400);
@@ -134,7 +136,7 @@ describe.concurrent.each(shells())("guard in $name", ({ shell }) => {
       const { pid, bootId } = await guarded.untilServing();
       process.kill(pid, "SIGSTOP");
       guarded.write("kill", formatKill({ bootId, pid }));
-      await guarded.until((status) => status.pid === pid && !running(status), KILL_BOUND_MS);
+      await guarded.until((status) => status.pid !== pid || !running(status), POLL_BOUND_MS);
       const next = await guarded.untilServing();
       expect(next.pid).not.toBe(pid);
       expect(readFileSync(join(guarded.directory, "kill"), "utf8")).toBe("");
@@ -174,7 +176,7 @@ describe.concurrent.each(shells())("guard in $name", ({ shell }) => {
       expect(guarded.processes().length).toBeGreaterThanOrEqual(3);
       guarded.write("kill", formatKill({ bootId, pid }));
       guarded.write("permit", lead(-1));
-      await guarded.until((status) => status.state === "killed", KILL_BOUND_MS);
+      await guarded.until((status) => status.state === "killed", POLL_BOUND_MS);
       await sleep(300);
       // The guard and its sleep.
       expect(guarded.processes().length).toBeLessThanOrEqual(2);
@@ -182,18 +184,18 @@ describe.concurrent.each(shells())("guard in $name", ({ shell }) => {
   });
 
   describe("restart", () => {
-    it("reports a death within 0.5 s and starts again after 0, 1 and 2 s", async ({ guarded }) => {
+    it("reports a death and starts again after 0, 1 and 2 s", async ({ guarded }) => {
       guarded.write("permit", FOLLOW);
       guarded.start();
       for (const delayMs of [0, 1_000, 2_000]) {
         const { pid } = await guarded.untilServing();
         const diedAt = performance.now();
         process.kill(pid, "SIGKILL");
-        await guarded.until((status) => status.pid !== pid || status.state === "exited", 500);
+        await guarded.until((status) => status.pid !== pid || !running(status), POLL_BOUND_MS);
         await guarded.until((status) => running(status) && status.pid !== pid);
         const tookMs = performance.now() - diedAt;
         expect(tookMs).toBeGreaterThanOrEqual(delayMs);
-        expect(tookMs).toBeLessThan(delayMs + 900);
+        expect(tookMs).toBeLessThan(delayMs + 950);
       }
     });
 

@@ -42,7 +42,7 @@ describe("probe", () => {
     expect(await nobody.probe(500)).toEqual({ kind: "refused" });
   });
 
-  it("tells of a death by its closed connections within 50 ms", async () => {
+  it("tells of a death by its closed connections", async () => {
     const redis = await startRedis();
     const server = connect({ socket: redis.socket });
     await infoOf(server);
@@ -51,7 +51,7 @@ describe("probe", () => {
     });
     const diedAtMs = performance.now();
     redis.signal("SIGKILL");
-    expect((await told) - diedAtMs).toBeLessThan(50);
+    expect((await told) - diedAtMs).toBeLessThan(250);
     expect(await server.probe(500)).toEqual({ kind: "refused" });
   });
 
@@ -92,7 +92,7 @@ describe("probe", () => {
         kind: "silent",
         message: "no answer within 60 ms",
       });
-      expect(performance.now() - askedAtMs).toBeLessThan(200);
+      expect(performance.now() - askedAtMs).toBeLessThan(500);
     }
     redis.signal("SIGCONT");
     await infoOf(server);
@@ -137,7 +137,7 @@ describe("probe", () => {
       return observation.kind === "answered" && observation.info.loading;
     });
     const { runId, pid } = await infoOf(server);
-    const refused = await server.role(PROMOTE, { runId, pid }, 500);
+    const refused = await server.role(PROMOTE, { runId, pid }, 5_000);
     expect(refused).toMatchObject({ ok: false, sent: true, error: "loading" });
   });
 
