@@ -12,7 +12,7 @@ import { suiteReporter } from "./scripts/vitest-report.ts";
 // Vitest keeps a token in the user's data folder; nothing of ours is written outside the clone.
 process.env["XDG_DATA_HOME"] = join(import.meta.dirname, ".tmp");
 
-const IN_PROCESS = { include: ["test/**/*.test.ts"], fileParallelism: true, testTimeout: 15_000 };
+const IN_PROCESS = { include: ["test/**/*.test.ts"], fileParallelism: true, testTimeout: 60_000 };
 
 const SUITES = {
   unit: IN_PROCESS,
