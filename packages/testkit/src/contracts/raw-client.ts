@@ -34,7 +34,7 @@ export interface Call {
   readonly method?: string;
   readonly body?: unknown;
   readonly contentType?: string;
-  /** Instead of the kubeconfig's own. */
+  /** Instead of the kubeconfig's own token or client certificate. */
   readonly token?: string;
 }
 
@@ -63,13 +63,15 @@ const EVENT_MS = 5_000;
 export function createRawClient(kubeconfig: string): RawClient {
   const access = readKubeconfig(kubeconfig);
   const agent = new Agent({ keepAlive: true, ...access.tls });
+  const { ca = "" } = access.tls;
+  const agentByToken = new Agent({ ca });
 
   function send(path: string, call: Call): Promise<IncomingMessage> {
     const token = call.token ?? access.token;
     const text = call.body === undefined ? undefined : JSON.stringify(call.body);
     return new Promise((resolve, reject) => {
       const request = httpsRequest(access.server + path, {
-        agent,
+        agent: call.token === undefined ? agent : agentByToken,
         method: call.method ?? "GET",
         timeout: REQUEST_MS,
         headers: {
@@ -96,7 +98,10 @@ export function createRawClient(kubeconfig: string): RawClient {
       const separator = path.includes("?") ? "&" : "?";
       return readWatch(await send(`${path}${separator}watch=true`, {}));
     },
-    close: () => agent.destroy(),
+    close() {
+      agent.destroy();
+      agentByToken.destroy();
+    },
   };
 }
 
@@ -145,7 +150,7 @@ function bodyHeaders(text: string, contentType = "application/json"): Record<str
 interface Access {
   readonly server: string;
   readonly token: string | undefined;
-  readonly tls: Readonly<Record<string, string>>;
+  readonly tls: Partial<Readonly<Record<"ca" | "cert" | "key", string>>>;
 }
 
 interface Kubeconfig {
@@ -170,10 +175,10 @@ function readKubeconfig(text: string): Access {
     cert: user["client-certificate-data"],
     key: user["client-key-data"],
   };
-  const tls: Record<string, string> = {};
-  for (const [key, value] of Object.entries(data)) {
-    if (value !== undefined) tls[key] = Buffer.from(value, "base64").toString("utf8");
-  }
+  const texts = Object.entries(data)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => [key, Buffer.from(value ?? "", "base64").toString("utf8")]);
+  const tls = Object.fromEntries(texts) as Access["tls"];
   return { server: cluster["server"] ?? "", token: user["token"], tls };
 }
 

@@ -99,14 +99,12 @@ function replace(options: RegistryOptions, { resource, key }: Target, body: unkn
     const names = `(${name}) does not match the name on the URL (${key.name})`;
     throw badRequest(`the name of the object ${names}`);
   }
+  if (!old && !resource.createsOnUpdate) throw notFound(resource, key.name);
   if (uid && uid !== old?.metadata.uid) {
     const cause = preconditionFailed("UID", uid, old?.metadata.uid ?? "");
     throw conflict(resource, key.name, cause);
   }
-  if (!old) {
-    if (!resource.createsOnUpdate) throw notFound(resource, key.name);
-    return insert(options, resource, object);
-  }
+  if (!old) return insert(options, resource, object);
   if (!resourceVersion && !resource.updatesUnconditionally) {
     const message = "Invalid value: 0: must be specified for an update";
     throw invalid(resource, key.name, [{ field: "metadata.resourceVersion", message }]);
