@@ -39,6 +39,9 @@ const { values } = parseArgs({
   },
 });
 
+// A reader that has seen enough (`| head`) ends the run.
+process.stdout.on("error", () => process.exit(1));
+
 const profile = values.profile ?? null;
 const members = values.members === undefined ? null : wholeNumber("members", values.members);
 

@@ -215,7 +215,8 @@ export const MUTANTS: readonly Mutant[] = [
         file: `${SIMULATION}pod/role-commands.ts`,
         find: '    case "demote":\n      server.follow(GATE);',
         replace: `    case "demote": {
-      const [link] = [...server.links];
+      const name = (one: { replica: RedisServer }) => world.podOf(one.replica).name;
+      const [link] = [...server.links].toSorted((a, b) => name(a).localeCompare(name(b)));
       const host = link === undefined ? null : world.podOf(link.replica).host;
       server.follow(command.cutClients || host === null ? GATE : { host, port: 6379 });
     }`,

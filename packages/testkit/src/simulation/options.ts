@@ -18,6 +18,7 @@ export interface OptionsWish {
   readonly members?: number;
   readonly mode?: PersistenceMode;
   readonly fullSyncMs?: number;
+  readonly loadMs?: number;
   readonly backlogBytes?: number;
   readonly config?: Partial<MemberConfig>;
 }
@@ -30,7 +31,7 @@ export function drawOptions(random: Random, wish: OptionsWish): WorldOptions {
     members,
     mode,
     fullSyncMs: wish.fullSyncMs ?? random.between(60, 1_500),
-    loadMs: random.between(20, 900),
+    loadMs: wish.loadMs ?? random.between(20, 900),
     replTimeoutMs: random.pick([10_000, 60_000]),
     backlogBytes: wish.backlogBytes ?? random.pick([4_000, 1_000_000]),
     snapshotMs: random.between(8_000, 30_000),

@@ -103,7 +103,7 @@ export class Writer {
       });
     world.network.send(habits.address, there, () =>
       server.submit(connection, () =>
-        server.write({
+        server.writes.put({
           id: write.id,
           bytes: 60 + (write.id % 90),
           waitMs: habits.waits ? WAIT_MS : 0,

@@ -150,8 +150,8 @@ const clientsKilled = withPod("redis-client-kill", 1_000, (pod) => {
 const clientsUnpaused = withPod("redis-client-unpause", 1_000, (pod) => {
   if (!pod.redis?.isRunning() || !pod.redis.isPaused()) return null;
   // The pause of a fresh promotion is ours alone; the one of a switchover may be lifted by anyone.
-  if (pod.redis.role === "primary" && !pod.redis.hasAccepted) return null;
-  pod.redis.unpause();
+  if (pod.redis.role === "primary" && !pod.redis.writes.hasAccepted) return null;
+  pod.redis.writes.unpause();
   return `CLIENT UNPAUSE on ${pod.label}`;
 });
 

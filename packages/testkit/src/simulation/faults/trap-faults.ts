@@ -123,9 +123,9 @@ const unpausingClient: Fault = {
   begin: (world, random) => {
     const lift = (redis: RedisServer | null, delayMs: number): void => {
       // The pause of a fresh promotion is ours alone: the default ACL denies UNPAUSE.
-      if (redis === null || !redis.hasAccepted) return;
+      if (redis === null || !redis.writes.hasAccepted) return;
       world.clock.after(delayMs, () => {
-        if (redis.isRunning() && redis.hasAccepted && redis.role === "primary") redis.unpause();
+        if (redis.isRunning() && redis.writes.hasAccepted && redis.role === "primary") redis.writes.unpause();
       });
     };
     const trap: Trap = {

@@ -45,12 +45,12 @@ function run({ server, connection, world }: CommandTarget, command: RoleCommand)
       server.minReplicas = 0;
       if (command.cutClients) {
         server.cutClients(connection);
-        server.unpause();
+        server.writes.unpause();
       }
       return;
     case "promote":
       // One transaction: nothing is written between the promotion and the pause.
-      server.pause(command.pauseMs);
+      server.writes.pause(command.pauseMs);
       server.promote();
       // A server without a backlog would change its replid with its first replica: PSYNC ? -1.
       server.ensureBacklog();
@@ -61,10 +61,10 @@ function run({ server, connection, world }: CommandTarget, command: RoleCommand)
       server.follow(command.upstream);
       return;
     case "pause":
-      server.pause(command.pauseMs);
+      server.writes.pause(command.pauseMs);
       return;
     case "unpause":
-      server.unpause();
+      server.writes.unpause();
       return;
     case "cutClients":
       server.cutClients(connection);

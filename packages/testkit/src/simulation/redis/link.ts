@@ -33,7 +33,7 @@ export class ReplicaLink {
   refuse(): void {
     this.later(() => {
       this.drop();
-      this.replica.linkRefused(this);
+      this.replica.follower.linkRefused(this);
     });
   }
 
@@ -60,11 +60,17 @@ export class ReplicaLink {
     );
   }
 
-  /** After the replica has loaded `snapshot`. */
+  /** After the replica has loaded `snapshot`: the stream starts with its first acknowledgement. */
   loaded(snapshot: Snapshot): void {
     this.cursor = snapshot.head;
     this.state = "up";
-    this.kick();
+    this.flying = true;
+    const { clock, random } = this.replica.world;
+    clock.after(random.between(20, HEARTBEAT_MS), () => {
+      this.flying = false;
+      if (this.closing) this.lose();
+      else this.kick();
+    });
   }
 
   /** Sends what the upstream has and the wire has not. */
@@ -102,7 +108,7 @@ export class ReplicaLink {
   private lose(): void {
     if (this.state === "closed") return;
     this.drop();
-    this.replica.linkLost(this);
+    this.replica.follower.linkLost(this);
   }
 
   private transferred(snapshot: Snapshot): void {
@@ -111,7 +117,7 @@ export class ReplicaLink {
       this.replica.world.clock.after(RETRANSMIT_MS, () => this.transferred(snapshot));
       return;
     }
-    this.replica.load(snapshot, this);
+    this.replica.follower.load(snapshot, this);
   }
 
   private arrive(head: Point, offset: number): void {
@@ -130,14 +136,14 @@ export class ReplicaLink {
       this.lose();
       return;
     }
-    if (this.upstream.hasWaiters) this.later(() => this.acknowledge(offset));
+    if (this.upstream.writes.hasWaiters) this.later(() => this.acknowledge(offset));
     this.kick();
   }
 
   private acknowledge(offset: number): void {
     if (this.state !== "up") return;
     this.ackedOffset = Math.max(this.ackedOffset, offset);
-    this.upstream.acknowledged(this.replica);
+    this.upstream.writes.acknowledged();
   }
 
   /** Both sides' time-out: an end that does not hear the other for `replTimeoutMs` gives up. */

@@ -9,7 +9,6 @@
  * connections among themselves in any order.
  */
 import type { RedisAddress, RedisInfo } from "@leasehold/replication";
-import type { Timer } from "../../virtual-clock.ts";
 import {
   append,
   emptyPoint,
@@ -19,20 +18,14 @@ import {
   samePoint,
   writesIn,
 } from "./history.ts";
-import { ReplicaLink } from "./link.ts";
+import { Follower } from "./follower.ts";
+import type { ReplicaLink } from "./link.ts";
 import type { Connection, RedisSite, RedisWorld, WriteRequest } from "./types.ts";
 import type { BootImage, Snapshot } from "./volume.ts";
+import { Writes } from "./writes.ts";
 
 const PING_BYTES = 14;
 const PING_INTERVAL_MS = 10_000;
-const GETACK_BYTES = 37;
-const CRON_MS = 1_000;
-const GATE_PORT = 1;
-
-interface Waiter {
-  readonly offset: number;
-  readonly answer: (count: number | null) => void;
-}
 
 export class RedisServer {
   readonly world: RedisWorld;
@@ -49,26 +42,18 @@ export class RedisServer {
   replid2: string | null = null;
   secondOffset = -1;
   minReplicas = 0;
-  /** It has accepted a write since it was promoted. */
-  hasAccepted = false;
-  upstream: RedisAddress | null = { host: "127.0.0.1", port: GATE_PORT };
-  link: ReplicaLink | null = null;
   /** Until then a script runs; the first second of it nothing is answered at all. */
   scriptUntilMs = 0;
   readonly links = new Set<ReplicaLink>();
   readonly connections = new Set<Connection>();
+  readonly follower: Follower;
+  readonly writes: Writes;
   private scriptSilentUntilMs = 0;
-  private pausedUntilMs = 0;
-  private pauseTimer: Timer | null = null;
   private psyncable = false;
   private backlogStart: number | null = null;
   private rewriteUntilMs = 0;
   private shuttingDown = false;
-  private connectAttempt = 0;
-  private held: WriteRequest[] = [];
-  private waiters: Waiter[] = [];
   private queue: { connection: Connection | null; run: () => void }[] = [];
-  private readonly cronPhaseMs: number;
 
   constructor(world: RedisWorld, site: RedisSite, boot: { image: BootImage; pid: number }) {
     this.world = world;
@@ -76,7 +61,8 @@ export class RedisServer {
     this.pid = boot.pid;
     this.runId = world.random.hex(10);
     this.replid = boot.image.replid;
-    this.cronPhaseMs = world.random.between(0, CRON_MS);
+    this.follower = new Follower(this);
+    this.writes = new Writes(this);
     const { loadMs } = world.options;
     const delayMs = writesIn(boot.image.head) > 0 ? loadMs : 5;
     world.clock.after(delayMs, () => this.loadedAtBoot(boot.image));
@@ -91,7 +77,7 @@ export class RedisServer {
   }
 
   isPaused(): boolean {
-    return this.pausedUntilMs > this.world.clock.nowMs || this.shuttingDown;
+    return this.writes.isPaused() || this.shuttingDown;
   }
 
   isBusy(): boolean {
@@ -103,12 +89,22 @@ export class RedisServer {
     return this.isRunning() && !this.loading && this.role === "primary" && !this.isPaused();
   }
 
-  get hasWaiters(): boolean {
-    return this.waiters.length > 0;
+  get link(): ReplicaLink | null {
+    return this.follower.link;
+  }
+
+  get upstream(): RedisAddress | null {
+    return this.follower.upstream;
   }
 
   get isLinkUp(): boolean {
-    return this.link?.state === "up";
+    return this.follower.isLinkUp;
+  }
+
+  get attachedReplicas(): number {
+    let count = 0;
+    for (const link of this.links) if (link.state === "up") count += 1;
+    return count;
   }
 
   /** A full sync is under way. */
@@ -167,66 +163,11 @@ export class RedisServer {
     clock.after(Math.min(lengthMs, 1_000), () => this.resumed());
     clock.after(lengthMs, () => {
       this.scriptUntilMs = 0;
-      this.submit(null, () => this.write(write));
+      this.submit(null, () => this.writes.put(write));
     });
   }
 
-  // Writes ---------------------------------------------------------------------------------
-
-  write(request: WriteRequest): void {
-    if (this.loading) return request.answer({ error: "LOADING" });
-    if (this.isBusy()) return request.answer({ error: "BUSY" });
-    if (this.role === "replica") return request.answer({ error: "READONLY" });
-    if (this.isPaused()) {
-      this.held.push(request);
-      return;
-    }
-    if (this.links.size < this.minReplicas && this.attached < this.minReplicas) {
-      return request.answer({ error: "NOREPLICAS" });
-    }
-    this.hasAccepted = true;
-    this.appendEntry(request.bytes, true);
-    this.world.judge.accepted(this, request);
-    if (request.waitMs === 0) request.answer({ error: null, copies: 0 });
-    else this.wait(request);
-  }
-
-  acknowledged(_by: RedisServer): void {
-    const done = this.waiters.filter((waiter) => this.copiesAt(waiter.offset) > 0);
-    if (done.length === 0) return;
-    this.waiters = this.waiters.filter((waiter) => !done.includes(waiter));
-    for (const waiter of done) waiter.answer(this.copiesAt(waiter.offset));
-  }
-
-  private wait(request: WriteRequest): void {
-    const waiter: Waiter = {
-      offset: this.offset,
-      answer: (count) => {
-        this.waiters = this.waiters.filter((other) => other !== waiter);
-        if (count === null) request.answer({ error: "UNBLOCKED" });
-        else request.answer({ error: null, copies: count });
-      },
-    };
-    this.waiters.push(waiter);
-    if (!this.isPaused()) this.appendEntry(GETACK_BYTES, false);
-    this.world.clock.after(request.waitMs, () => {
-      if (this.alive && this.waiters.includes(waiter)) waiter.answer(0);
-    });
-  }
-
-  private copiesAt(offset: number): number {
-    let copies = 0;
-    for (const link of this.links) if (link.ackedOffset >= offset) copies += 1;
-    return copies;
-  }
-
-  private get attached(): number {
-    let count = 0;
-    for (const link of this.links) if (link.state === "up") count += 1;
-    return count;
-  }
-
-  private appendEntry(bytes: number, isWrite: boolean): void {
+  appendEntry(bytes: number, isWrite: boolean): void {
     const counted = this.backlogStart === null ? 0 : bytes;
     if (counted === 0 && !isWrite) return;
     this.head = append(this.head, this.offset, { bytes: counted, isWrite });
@@ -249,15 +190,13 @@ export class RedisServer {
     this.world.clock.after(PING_INTERVAL_MS, () => this.ping());
   }
 
-  // Role commands ----------------------------------------------------------------------------
-
   /** `REPLICAOF NO ONE`. */
   promote(): void {
     if (this.role === "primary") return;
-    this.dropLink();
+    this.follower.stop();
+    this.follower.upstream = null;
     this.role = "primary";
-    this.hasAccepted = false;
-    this.upstream = null;
+    this.writes.hasAccepted = false;
     this.replid2 = this.replid;
     this.secondOffset = this.offset + 1;
     this.replid = this.world.random.hex(12);
@@ -265,48 +204,24 @@ export class RedisServer {
     this.world.judge.redisChanged(this);
   }
 
-  /** `REPLICAOF host port`. */
+  /** `REPLICAOF host port`. Its own replicas stay. */
   follow(upstream: RedisAddress): void {
-    const current = this.upstream;
-    if (current?.host === upstream.host && current.port === upstream.port) return;
-    this.dropLink();
+    if (this.follower.isFollowing(upstream)) return;
+    this.follower.stop();
     if (this.role === "primary") {
       this.role = "replica";
       this.psyncable = true;
-      for (const waiter of [...this.waiters]) waiter.answer(null);
+      this.writes.demoted();
       this.world.judge.redisChanged(this);
     }
-    this.upstream = upstream;
-    this.connect();
-  }
-
-  /** `CLIENT PAUSE <ms> WRITE`: can only be extended. */
-  pause(pauseMs: number): void {
-    const untilMs = this.world.clock.nowMs + pauseMs;
-    if (untilMs <= this.pausedUntilMs) return;
-    this.pausedUntilMs = untilMs;
-    this.world.clock.cancel(this.pauseTimer);
-    this.pauseTimer = this.world.clock.after(pauseMs, () => this.unpause());
-    this.world.judge.redisChanged(this);
-    this.world.judge.paused(this);
-  }
-
-  unpause(): void {
-    this.pausedUntilMs = 0;
-    this.world.clock.cancel(this.pauseTimer);
-    this.pauseTimer = null;
-    if (!this.alive) return;
-    this.world.judge.redisChanged(this);
-    const { held } = this;
-    this.held = [];
-    for (const request of held) this.submit(null, () => this.write(request));
+    this.follower.follow(upstream);
   }
 
   /** `CLIENT KILL TYPE normal` and `pubsub`, except `spare`. */
   cutClients(spare: Connection | null): void {
     for (const connection of this.connections) {
       if (connection === spare) continue;
-      this.held = this.held.filter((request) => request.connection !== connection);
+      this.writes.connectionCut(connection);
       this.closeConnection(connection);
     }
   }
@@ -316,54 +231,6 @@ export class RedisServer {
     connection.isCut = true;
     const from = this.site.machine.address;
     this.world.network.send(from, connection.address, () => connection.closed());
-  }
-
-  // As a replica -------------------------------------------------------------------------------
-
-  /** Connects to the upstream, now. Also what a lost link and each refused second do. */
-  private connect(): void {
-    this.connectAttempt += 1;
-    const attempt = this.connectAttempt;
-    const { upstream, world } = this;
-    if (upstream === null || upstream.port === GATE_PORT) return;
-    const peer = world.redisAt(upstream.host);
-    const here = this.site.machine.address;
-    if (peer === null || !world.network.isLinked(here, peer.site.machine.address)) {
-      this.connectLater();
-      return;
-    }
-    world.clock.after(world.network.latencyMs(here, peer.site.machine.address), () => {
-      if (attempt !== this.connectAttempt || !this.alive || this.link !== null) return;
-      if (!peer.alive) {
-        this.connectLater();
-        return;
-      }
-      const link = new ReplicaLink(peer, this);
-      this.link = link;
-      peer.submit(null, () => peer.psync(link));
-    });
-  }
-
-  /** At the next turn of the server's own second. */
-  private connectLater(): void {
-    const attempt = this.connectAttempt;
-    const sinceMs = (this.world.clock.nowMs - this.cronPhaseMs) % CRON_MS;
-    this.world.clock.after(CRON_MS - sinceMs, () => {
-      if (attempt !== this.connectAttempt || !this.alive || this.link !== null) return;
-      this.connect();
-    });
-  }
-
-  linkRefused(link: ReplicaLink): void {
-    if (this.link !== link) return;
-    this.link = null;
-    this.connectLater();
-  }
-
-  linkLost(link: ReplicaLink): void {
-    if (this.link !== link) return;
-    this.link = null;
-    if (this.alive && !this.loading) this.connect();
   }
 
   linkContinues(replid: string): void {
@@ -381,24 +248,12 @@ export class RedisServer {
     this.changed();
   }
 
-  /** Flushes, and loads what the upstream sent. */
-  load(snapshot: Snapshot, link: ReplicaLink): void {
-    this.loading = true;
-    this.disconnectReplicas();
+  dropBacklog(): void {
     this.backlogStart = null;
-    this.head = emptyPoint(snapshot.offset);
-    this.site.volume.saveSnapshot(snapshot);
-    this.world.judge.fullSync(this, link.upstream);
-    this.world.clock.after(this.world.options.loadMs, () => this.loadedSync(snapshot, link));
   }
 
-  private loadedSync(snapshot: Snapshot, link: ReplicaLink): void {
-    if (!this.alive) return;
-    if (!this.isRunning()) {
-      this.world.clock.after(CRON_MS / 20, () => this.loadedSync(snapshot, link));
-      return;
-    }
-    this.loading = false;
+  /** What a full sync brought is loaded. */
+  adopt(snapshot: Snapshot): void {
     this.head = snapshot.head;
     this.offset = snapshot.offset;
     this.replid = snapshot.replid;
@@ -407,8 +262,6 @@ export class RedisServer {
     this.psyncable = true;
     this.backlogStart = snapshot.offset;
     this.startRewrite();
-    if (this.link === link && link.state === "transfer") link.loaded(snapshot);
-    else this.connect();
   }
 
   /** After a full sync the old AOF stays in force until its rewrite has ended. */
@@ -421,14 +274,6 @@ export class RedisServer {
       this.site.volume.appended(this.head, clock.nowMs);
     });
   }
-
-  private dropLink(): void {
-    this.connectAttempt += 1;
-    this.link?.drop();
-    this.link = null;
-  }
-
-  // As an upstream -----------------------------------------------------------------------------
 
   psync(link: ReplicaLink): void {
     if (link.state !== "handshake") return;
@@ -470,11 +315,9 @@ export class RedisServer {
     return (isFirst || isSecond) && replica.offset >= oldest && replica.offset <= this.offset;
   }
 
-  private disconnectReplicas(): void {
+  disconnectReplicas(): void {
     for (const link of [...this.links]) link.close();
   }
-
-  // Life ---------------------------------------------------------------------------------------
 
   private loadedAtBoot(image: BootImage): void {
     if (!this.alive) return;
@@ -483,7 +326,7 @@ export class RedisServer {
     this.offset = image.offset;
     this.psyncable = image.psyncable;
     this.world.judge.redisChanged(this);
-    if (this.upstream !== null && this.link === null) this.connect();
+    if (this.upstream !== null && this.link === null) this.follower.connect();
   }
 
   private scheduleSnapshot(): void {
@@ -527,10 +370,8 @@ export class RedisServer {
     if (!this.alive) return;
     this.alive = false;
     this.queue = [];
-    this.waiters = [];
-    this.held = [];
-    this.world.clock.cancel(this.pauseTimer);
-    this.dropLink();
+    this.writes.ended();
+    this.follower.stop();
     for (const link of [...this.links]) {
       if (cause === "power") link.silence();
       else link.close();
