@@ -24,6 +24,8 @@ export interface GroupOptions {
   readonly persistence?: "aof" | "rdb" | "none";
   /** Path or name of the server's binary. Default `redis-server`. */
   readonly engine?: string;
+  /** Redis asks for it. Default: none. */
+  readonly password?: string;
   /** Further lines of redis.conf. */
   readonly redisConfiguration?: readonly string[];
   /** Sections of the sidecar's configuration that replace the harness' own. */
@@ -93,6 +95,7 @@ export async function startGroup(options: GroupOptions): Promise<Group> {
         peerKeyFile,
         settings: settingsOf(options),
         redisConfiguration: options.redisConfiguration ?? [],
+        password: options.password ?? "",
         sidecarCommand: options.sidecarCommand ?? sourceCommand(),
         guardScript: join(REPOSITORY, "packages/guard/src/redis.sh"),
         engine: options.engine ?? "redis-server",

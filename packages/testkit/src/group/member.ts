@@ -23,6 +23,7 @@ export interface MemberPlan {
   readonly peerKeyFile: string;
   /** Sections of the sidecar's configuration beside those that the harness sets. */
   readonly settings: Readonly<Record<string, unknown>>;
+  readonly password: string;
   /** Further lines of redis.conf. */
   readonly redisConfiguration: readonly string[];
   readonly sidecarCommand: readonly string[];
@@ -137,6 +138,7 @@ function sidecarSettings(plan: MemberPlan, facts: SettingsFacts): Record<string,
     redis: {
       bind: [realHost],
       port: PORTS.redis,
+      password: plan.password,
       // Replicas call from their own address, so that a cut knows whose flow it is.
       configuration: [`bind-source-addr ${realHost}`, ...plan.redisConfiguration],
     },
