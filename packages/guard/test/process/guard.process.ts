@@ -6,7 +6,7 @@ import { formatKill, formatPermit, type GuardStatus } from "../../src/index.ts";
 import { createGuarded, killQuietly, shells, uptimeMs, type Guarded } from "./guarded.ts";
 
 const FOLLOW = formatPermit({ kind: "follow", nonce: "n1" });
-/** From the end of a permit: 0.35 s by the protocol, 10 ms as measured; a busy machine adds to it. */
+/** From the end of a permit: 0.35 s by the protocol, 10 ms as measured, more on a busy machine. */
 const KILL_BOUND_MS = 500;
 /** From a change of a file: one poll, and what a busy machine adds. */
 const POLL_BOUND_MS = 1_000;
