@@ -19,6 +19,7 @@ const RECORD: MemberRecord = {
   membersSent: [],
   holder: "orders-0_u_n",
   leaderPosition: { epoch: 7, offset: 130, replid: "r7", runId: "run" },
+  addresses: { "orders-1": { host: "10.0.0.1", peerPort: 8009 } },
 };
 
 let directory = "";

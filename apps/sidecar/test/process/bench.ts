@@ -42,6 +42,7 @@ export async function command(
 ): Promise<unknown> {
   const redis = await connect({
     address: { host: member.realHost, port: member.redisPort },
+    password: member.password,
     deadlineMs: 1_000,
   });
   if (!redis) throw new Error(`${member.name}: Redis does not take the connection`);

@@ -16,6 +16,8 @@ export interface GroupMember {
   /** The address of its processes: for clients that a cut must not touch. */
   readonly realHost: string;
   readonly redisPort: number;
+  /** Undefined: Redis asks for none. */
+  readonly password: string | undefined;
   /** `http://…:8008` */
   readonly httpUrl: string;
   readonly guard: MemberProcesses["guard"];
@@ -62,6 +64,7 @@ export function createMember(parts: MemberParts): GroupMember {
     podHost,
     realHost,
     redisPort: PORTS.redis,
+    password: plan.password || undefined,
     httpUrl: `http://${realHost}:${PORTS.http}`,
     guard: processes.guard,
     sidecar: processes.sidecar,
