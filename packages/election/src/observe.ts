@@ -24,7 +24,7 @@ export function observeRead(
   const { outcome } = answer;
   if (outcome.kind === "failed") {
     const lastRead = state.lastRead === null ? null : { ...state.lastRead, failed: true };
-    return { ...state, reads, lastRead };
+    return { ...state, reads, lastRead, readWanted: true };
   }
   const answered = { ...state, reads, answeredAt: at, firstReadAt: state.firstReadAt ?? at };
   if (answer.seq <= viewSeq(state)) return answered;
@@ -162,7 +162,8 @@ export function observeWrite(
   }
   if (outcome.kind !== "committed") {
     const tries = state.tries.filter((one) => one !== own);
-    return { ...state, tries, readWanted: true, answeredAt: at };
+    const refusedVersion = own.base === null ? "missing" : baseVersion(own);
+    return { ...state, tries, refusedVersion, readWanted: true, answeredAt: at };
   }
   return observeCommit({ ...state, answeredAt: at }, own, { lease: outcome.lease, at });
 }
@@ -172,20 +173,22 @@ function observeCommit(
   own: Try,
   commit: { readonly lease: VersionedLease; readonly at: Instant },
 ): ElectionState {
-  if (own.seq > viewSeq(state)) {
+  // Causality before the order of sends: a commit on version b comes right after b, so it is newer
+  // than a view that still is b, whatever was asked and answered in between (U2, U8).
+  const follows = own.base !== null && versionOf(state.view) === baseVersion(own);
+  if (own.seq > viewSeq(state) || follows) {
     // A read that was sent before this answer may have been served before the write: it is asked
     // again, or it would turn the view back.
     const seen = replaceView(state, { lease: commit.lease, seq: state.seq }, commit.at);
     return judge({ ...seen, readWanted: seen.readWanted || seen.reads.length > 0 });
   }
-  // A request sent later has answered: it may have shown another holder since. A read decides.
-  if (own.purpose === "acquire") {
-    const kept = state.tries.map((one) => (one === own ? { ...own, open: false } : one));
-    return { ...state, tries: kept, readWanted: true };
-  }
-  const rest = { ...state, tries: state.tries.filter((one) => one !== own) };
-  const doubtful = { ...rest, readWanted: true };
-  return own.purpose === "renew" ? confirm(doubtful, own) : doubtful;
+  // A request sent later has shown what came after: a read decides.
+  const rest = { ...state, tries: state.tries.filter((one) => one !== own), readWanted: true };
+  return own.purpose === "renew" ? confirm(rest, own) : rest;
+}
+
+function baseVersion(own: Try): string | null {
+  return own.base === null ? null : `${own.base.uid}/${own.base.resourceVersion}`;
 }
 
 /** The try is known to have committed: its right counts from its own send. */
@@ -196,7 +199,13 @@ function confirm(state: ElectionState, own: Try): ElectionState {
   if (term === null || term.id !== own.termId) return state;
   if (term.gaveSeq !== null && own.seq < term.gaveSeq) return state;
   const epoch = Math.max(term.epoch, own.epoch);
-  return { ...learnEpoch(state, epoch, state.me), term: { ...renewed(term, basis), epoch } };
+  const firstCounter = Math.max(term.firstCounter, counterOf(state, own));
+  const next = { ...renewed(term, basis), epoch, firstCounter };
+  return { ...learnEpoch(state, epoch, state.me), term: next };
+}
+
+function counterOf(state: ElectionState, own: Try): number {
+  return Number(own.attempt.slice(state.nonce.length + 1));
 }
 
 function begin(state: ElectionState, own: Try, basis: Basis): ElectionState {
@@ -206,7 +215,7 @@ function begin(state: ElectionState, own: Try, basis: Basis): ElectionState {
   const term: Term = {
     id: own.termId,
     epoch: own.epoch,
-    firstCounter: Number(own.attempt.slice(state.nonce.length + 1)),
+    firstCounter: counterOf(state, own),
     confirmed: basis,
     promised: carried,
     cap: null,

@@ -54,6 +54,8 @@ export interface Handover {
   readonly replid: string;
   /** True if the successor was seen at exactly this offset after the demotion. */
   readonly equal: boolean;
+  /** Id of the request that it fulfils, so that the successor does not fulfil it again. */
+  readonly request: string | null;
 }
 
 /** A Lease given back: taken at once only by a member that is not behind `position`. */

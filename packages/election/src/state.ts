@@ -26,6 +26,8 @@ export interface ElectionState {
   /** Newest definite answer of the API to anything. */
   readonly answeredAt: Instant | null;
   readonly tries: readonly Try[];
+  /** Version (or "missing") on which a write was refused: nothing is tried on it again. */
+  readonly refusedVersion: string | null;
   readonly lastTryAt: Instant | null;
   readonly term: Term | null;
   readonly termCounter: number;
@@ -88,7 +90,7 @@ export interface Term {
   readonly id: number;
   /** Epoch of the newest right, confirmed or promised. */
   readonly epoch: Epoch;
-  /** First attempt counter of this term: older ones are of an ended term. */
+  /** Counter of the newest confirmed attempt: an older one in the Lease was put back by hand. */
   readonly firstCounter: number;
   /** Newest renewal known to have committed. */
   readonly confirmed: Basis | null;
@@ -149,6 +151,7 @@ export function initialElection(start: ElectionStart): ElectionState {
     firstReadAt: null,
     answeredAt: null,
     tries: [],
+    refusedVersion: null,
     lastTryAt: null,
     term: null,
     termCounter: 0,

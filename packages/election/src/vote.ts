@@ -9,7 +9,8 @@ import { learnEpoch } from "./observe.ts";
 import type { PromiseAnswer, PromiseRequest } from "./promise.ts";
 import type { Epoch, LineageEntry, MemberName } from "./record.ts";
 import { recordOf, type ElectionState, type Term } from "./state.ts";
-import { validityMs } from "./timing.ts";
+import { boundLeftMs } from "./claim.ts";
+import { validityMs, waitMs } from "./timing.ts";
 import { gaveWithUnknownOutcome } from "./write.ts";
 
 export interface VoterFacts {
@@ -42,7 +43,12 @@ export function bind(state: ElectionState, request: PromiseRequest, at: Instant)
   if (!request.binding) return state;
   const learned = learnEpoch(state, request.epoch, request.holder);
   const { holder, epoch, durationMs } = request;
-  return { ...learned, bound: { holder, epoch, from: at, durationMs } };
+  const { bound: before } = state;
+  const longer = before !== null && boundLeftMs(before, at) > waitMs(durationMs);
+  const span = longer ? before : { from: at, durationMs };
+  const bound = { holder, epoch, from: span.from, durationMs: span.durationMs };
+  // What is left of an own term is given up with the yes: its record is a stranger's from now on.
+  return { ...learned, term: null, round: null, bound };
 }
 
 export interface RoundDraft {

@@ -6,8 +6,8 @@
 import { waiterElapsedMs, type Instant } from "./instant.ts";
 import type { LeaseWrite } from "./ports.ts";
 import type { LeaseRecord, MemberName } from "./record.ts";
-import { HEDGE_MS, MAX_OPEN_TRIES, RETRY_MS, silenceMs } from "./timing.ts";
-import type { ElectionState, Term, Try, TryPurpose } from "./state.ts";
+import { HEDGE_MS, MAX_OPEN_TRIES, RETRY_MS, silenceMs, waitMs } from "./timing.ts";
+import { versionOf, type ElectionState, type Term, type Try, type TryPurpose } from "./state.ts";
 
 /** Tries remembered for dating; older ones still count as ours by their counter. */
 const REMEMBERED_TRIES = 32;
@@ -47,7 +47,7 @@ export function startTry(state: ElectionState, draft: Draft, at: Instant): SentT
     members: Object.keys(draft.record.members),
     open: true,
   };
-  const tries = [...state.tries, one].slice(-REMEMBERED_TRIES);
+  const tries = remember([...state.tries, one]);
   const next: ElectionState = {
     ...state,
     counter,
@@ -60,6 +60,14 @@ export function startTry(state: ElectionState, draft: Draft, at: Instant): SentT
   const record = { ...draft.record, attempt };
   const write = { record, base: one.base, acquires: begins || draft.purpose === "transfer" };
   return { state: next, seq, attempt, write, connection: openTries(state) % MAX_OPEN_TRIES };
+}
+
+/** A try that is forgotten leaves its names to the oldest one that is kept (U8). */
+function remember(tries: readonly Try[]): readonly Try[] {
+  const [gone, heir, ...rest] = tries;
+  if (tries.length <= REMEMBERED_TRIES || gone === undefined || heir === undefined) return tries;
+  const members = [...new Set([...heir.members, ...gone.members])].toSorted();
+  return [{ ...heir, members }, ...rest];
 }
 
 /** Tries of one acquisition share a term, so that the one that committed begins it. */
@@ -94,6 +102,28 @@ function afterSending(term: Term, one: Try): Term {
 
 export function openTries(state: ElectionState): number {
   return state.tries.filter((one) => one.open).length;
+}
+
+/**
+ * A try is under way and its answer is near: it brings the version that the next one has to be
+ * based on, so that what matters (a transfer, a release) does not lose against an own renewal.
+ */
+export function awaitsAnswer(state: ElectionState, at: Instant): boolean {
+  if (openTries(state) === 0 || state.lastTryAt === null) return false;
+  return waiterElapsedMs(state.lastTryAt, at) < HEDGE_MS;
+}
+
+/** The view is in doubt: a write on this version was refused, or a read is wanted. */
+export function viewIsInDoubt(state: ElectionState): boolean {
+  return state.readWanted || state.refusedVersion === (versionOf(state.view) ?? "missing");
+}
+
+/** A release is under way: taking it back would undo what was wanted. */
+export function isReleasing(state: ElectionState, at: Instant): boolean {
+  const gaveSeq = state.term?.gaveSeq ?? null;
+  const gave = state.tries.find((one) => one.seq === gaveSeq);
+  if (gave === undefined || gave.purpose !== "release") return false;
+  return waiterElapsedMs(gave.sentAt, at) < waitMs(gave.durationMs);
 }
 
 /** A transfer or release was sent and nothing has settled it: no right, no promises (U7). */

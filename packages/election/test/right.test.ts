@@ -159,7 +159,7 @@ describe("a claim", () => {
   });
 
   it("accepts a hand-over once, and only of an epoch above all it has seen (U17)", () => {
-    const handover = { from: OTHER, to: ME, offset: 1, replid: "x", equal: true };
+    const handover = { from: OTHER, to: ME, offset: 1, replid: "x", equal: true, request: null };
     const given = lease(3, { holder: ME, epoch: 5, attempt: "n1.9", handover });
     const seen = see(see(fresh(), lease(1), instant(0)), given, instant(10));
     expect(claimOf(seen, FACTS, instant(10))).toMatchObject({ kind: "now", way: "handover" });
@@ -187,7 +187,7 @@ describe("a claim", () => {
     };
     expect(claimOf(bound, FACTS, instant(6099))).toMatchObject({ kind: "wait", way: "released" });
     expect(claimOf(bound, FACTS, instant(6100))).toMatchObject({ kind: "now" });
-    const handover = { from: OTHER, to: ME, offset: 1, replid: "x", equal: true };
+    const handover = { from: OTHER, to: ME, offset: 1, replid: "x", equal: true, request: null };
     const handed = see(
       bound,
       lease(2, { holder: ME, epoch: 4, attempt: "n1.2", handover }),

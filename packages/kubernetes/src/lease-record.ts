@@ -134,7 +134,8 @@ const handover: Shape<Handover> = (value) => {
   const replid = text(value["replid"]);
   const { equal } = value;
   if (from === null || to === null || offset === null || replid === null) return null;
-  return typeof equal === "boolean" ? { from, to, offset, replid, equal } : null;
+  const request = text(value["request"]);
+  return typeof equal === "boolean" ? { from, to, offset, replid, equal, request } : null;
 };
 
 const released: Shape<Released> = (value) => {

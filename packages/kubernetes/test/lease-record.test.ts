@@ -31,7 +31,14 @@ const record: fc.Arbitrary<LeaseRecord> = fc.record({
   ),
   position: fc.option(fc.tuple(position, word).map(([at, runId]) => ({ ...at, runId }))),
   handover: fc.option(
-    fc.record({ from: word, to: word, offset: integer, replid: word, equal: fc.boolean() }),
+    fc.record({
+      from: word,
+      to: word,
+      offset: integer,
+      replid: word,
+      equal: fc.boolean(),
+      request: fc.option(word),
+    }),
   ),
   released: fc.option(fc.record({ by: word, position: fc.option(position), clean: fc.boolean() })),
   paused: fc.boolean(),

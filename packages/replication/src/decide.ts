@@ -11,6 +11,7 @@ import type { Action } from "./action.ts";
 import type { MemberConfig } from "./config.ts";
 import type { MemberEvent } from "./event.ts";
 import { fold } from "./fold.ts";
+import { abandon } from "./handoff.ts";
 import { memberViolations } from "./invariants.ts";
 import { planFailsafe } from "./plan-failsafe.ts";
 import { planFence } from "./plan-fence.ts";
@@ -83,7 +84,8 @@ function checkInvariants(turn: Turn): void {
   const broken = [...electionViolations(turn.state.election), ...memberViolations(turn.state)];
   if (broken.length === 0) return;
   announce(turn, "invariant", { words: `stops leading, please report: ${broken.join("; ")}` });
-  const election = { ...turn.state.election, term: null };
+  const election = { ...turn.state.election, term: null, round: null };
+  abandon(turn, "an invariant is broken");
   set(turn, { broken, election, lead: null, handoff: null });
   planFence(turn);
 }

@@ -19,7 +19,7 @@ import { isOutdatedView, listedMembers, ordinalOf, reportFrom } from "./members.
 import type { MemberRecord } from "./observation.ts";
 import { durablePosition, ownPosition } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
-import type { Turn } from "./turn.ts";
+import { otherPeers, type Turn } from "./turn.ts";
 
 type RecordDraft = Omit<LeaseRecord, "attempt">;
 
@@ -36,7 +36,8 @@ export function wantsNewEpoch(state: MemberState): boolean {
   const { lead, handoff, promotedEpoch } = state;
   if (term === null) return false;
   if (Math.max(epochHeard, state.slice.seen?.epoch ?? 0) > term.epoch) return true;
-  if (handoff !== null || term.epoch > promotedEpoch) return false;
+  if (term.epoch > promotedEpoch) return false;
+  if (handoff !== null) return handoff.phase === "settling";
   return lead === null || lead.phase === "won" || lead.phase === "recording";
 }
 
@@ -101,7 +102,7 @@ function baseDraft(turn: Turn): RecordDraft {
 /** Only a primary that is open (or about to be) moves the position that others are measured by. */
 function leaderPosition(state: MemberState): LeaderPosition | null {
   const { lead, redis } = state;
-  if (lead === null || redis.info === null) return null;
+  if (lead === null || redis.info === null || redis.role.known !== "primary") return null;
   if (lead.phase !== "open" && lead.phase !== "publishing") return null;
   const position = ownPosition(state);
   return position === null ? null : { ...position, runId: redis.info.runId };
@@ -153,8 +154,20 @@ function mayJoin(state: MemberState, listed: readonly MemberName[], name: Member
 function noteOf(state: MemberState, name: MemberName, before: MemberNote | undefined): MemberNote {
   if (name === state.start.member) return { attached: true, position: ownPosition(state) };
   const report = reportFrom(state, name);
-  if (report === null) return { attached: false, position: before?.position ?? null };
+  if (report === null) {
+    // Its sidecar is silent; its Redis may still be attached and confirm writes.
+    const attached = before?.attached === true && hasSilentReplica(state);
+    return { attached, position: before?.position ?? null };
+  }
   return { attached: report.inSync, position: report.position ?? before?.position ?? null };
+}
+
+/** The primary feeds more replicas than there are members that say they follow it. */
+function hasSilentReplica(state: MemberState): boolean {
+  const answering = Object.values(state.peers).filter(
+    (peer) => peer.answered && peer.report?.follows != null,
+  );
+  return (state.redis.info?.connectedReplicas ?? 0) > answering.length;
 }
 
 /** True if the list would change: a renewal should not wait for its turn. */
@@ -171,7 +184,8 @@ export function recordDraft(turn: Turn): MemberRecord {
   const view = recordOf(state.election.view);
   // A Redis that is down or loading has not lost what its record says.
   const lost = data?.kind === "empty" || data?.kind === "half";
-  const position = ownPosition(state) ?? (lost ? null : (saved?.position ?? null));
+  const last = state.stop?.position ?? saved?.position ?? null;
+  const position = ownPosition(state) ?? (lost ? null : last);
   const durable = durablePosition(state, at) ?? data?.position ?? saved?.durablePosition ?? null;
   const inForce = listsInForce(state.election);
   const listed = isOutdatedView(state) ? [] : Object.keys(view?.members ?? {});
@@ -190,7 +204,16 @@ export function recordDraft(turn: Turn): MemberRecord {
     membersSent: inForce.length > 0 ? inForce : (saved?.membersSent ?? []),
     holder: state.election.holderSeen,
     leaderPosition: view?.position ?? saved?.leaderPosition ?? null,
+    addresses: knownAddresses(state),
   };
+}
+
+/** Where the others were last seen: without the API nothing else tells a restarted sidecar. */
+function knownAddresses(state: MemberState): MemberRecord["addresses"] {
+  const { saved } = state.record;
+  if (state.pods === null) return saved?.addresses ?? {};
+  const seen = otherPeers(state).map(({ member, host, peerPort }) => [member, { host, peerPort }]);
+  return Object.fromEntries(seen) as MemberRecord["addresses"];
 }
 
 /** Null: not this member's to write. */

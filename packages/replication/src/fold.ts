@@ -2,10 +2,11 @@
 import { hearEpoch, observeRead, observeWrite, recordOf, wantRead } from "@leasehold/election";
 import type { MemberEvent, RoleOutcome } from "./event.ts";
 import { uniteLineages } from "./lineage.ts";
-import type { MemberReport } from "./observation.ts";
+import type { MemberReport, RedisObservation } from "./observation.ts";
 import { killRedis } from "./plan-fence.ts";
 import { promiseAnswered, promiseAsked } from "./plan-failsafe.ts";
-import { demoted, offsetAwaited, paused } from "./plan-handoff.ts";
+import { demoted, offsetAwaited, paused } from "./handoff-steps.ts";
+import { leaveDead } from "./plan-handoff.ts";
 import { promoted } from "./plan-lead.ts";
 import { observeRecord } from "./plan-record.ts";
 import { observeSlice, sliceWritten } from "./plan-slice.ts";
@@ -30,7 +31,7 @@ export function fold(turn: Turn, event: MemberEvent): void {
       set(turn, { election: observeWrite(turn.state.election, event, turn.at) });
       return leaseSeen(turn);
     case "redisObserved":
-      return observeRedis(turn, event.observation);
+      return redisSeen(turn, event.observation);
     case "redisRoleDone":
       return roleDone(turn, event.id, event.outcome);
     case "offsetAwaited":
@@ -72,12 +73,27 @@ function podsSeen(
   turn: Turn,
   event: { readonly pods: NonNullable<Turn["state"]["pods"]>; readonly seq?: number },
 ): void {
-  const { deathCheck } = turn.state;
-  const answers = deathCheck !== null && event.seq === deathCheck.seq;
+  const { podCheck, stop } = turn.state;
+  const { pods, seq } = event;
+  const checks = podCheck !== null && seq === podCheck.seq;
+  const answersStop = stop !== null && seq === stop.podRead;
   set(turn, {
-    pods: event.pods,
-    deathCheck: answers ? { ...deathCheck, confirmed: true } : deathCheck,
+    pods,
+    podCheck: checks ? { ...podCheck, confirmed: true } : podCheck,
+    stop: answersStop ? { ...stop, podRead: "answered" } : stop,
   });
+}
+
+/** A lead belongs to a process: another one that answers means that it is dead (U5). */
+function redisSeen(turn: Turn, observation: RedisObservation): void {
+  const before = turn.state.redis.process;
+  observeRedis(turn, observation);
+  const { redis, lead, handoff } = turn.state;
+  if (before === null || redis.process?.runId === before.runId) return;
+  if (before.runId === turn.state.offeredAfterDeath) return;
+  const leads = lead !== null && lead.phase !== "won" && lead.phase !== "recording";
+  const given = ["transferring", "settling", "leaving"];
+  if (leads || (handoff !== null && !given.includes(handoff.phase))) leaveDead(turn);
 }
 
 function recordWritten(
@@ -193,7 +209,9 @@ function roleFailed(
   if (!changes && kind !== "verifyDemoted") return;
   // A demotion that Redis refuses, or does not answer, is answered by a kill (section 3).
   const needed = mayBeWritable(turn.state) && turn.state.lead === null;
-  if (outcome.sent && changes && mayBeWritable(turn.state)) doubt(turn);
+  // One that was not answered may still be queued: an old REPLICAOF must not meet a new role.
+  const late = kind === "follow" && outcome.error === "timeout";
+  if (outcome.sent && changes && (late || mayBeWritable(turn.state))) doubt(turn);
   if (kind === "verifyDemoted" || !needed) return;
   if (outcome.error === "timeout" || outcome.error === "busy") killRedis(turn, "selfFence");
 }

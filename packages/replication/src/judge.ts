@@ -14,6 +14,7 @@ import {
 } from "@leasehold/election";
 import {
   compareCopies,
+  type Copy,
   listedMembers,
   ordinalOf,
   ownCopy,
@@ -44,7 +45,8 @@ export function judgeCopies(turn: Turn, claim: Ready): Verdict {
   if (position === null) return judgeEmpty(state, turn.config.mode === "none");
   const released = claim.way === "released" ? record?.released : undefined;
   const lacks = released?.position ?? null;
-  if (released && !isBehind(position, lacks)) return judgeRivals(turn, claim.sinceMs);
+  const isWhole = !position.restored && !isBehind(position, lacks);
+  if (released && isWhole) return judgeRivals(turn, claim.sinceMs);
   if (released || state.redis.coldStart) return judgeCold(turn, lacks ?? record?.position ?? null);
   return judgeRivals(turn, claim.sinceMs);
 }
@@ -98,18 +100,24 @@ function judgeCold(turn: Turn, required: Position | null): Verdict {
   if (ahead.length > 0 && config.onMissing !== "best" && !complete) {
     return no(`undecided: ${ahead.join(", ")} may have a better copy and nobody here has all`);
   }
-  const better = betterPresent(turn);
-  return better === null || waited ? GO : no(`${better} has the better copy`);
+  if (waited) return GO;
+  const better = betterPresent(turn, required);
+  return better === null ? GO : no(`${better} has the better copy`);
 }
 
-/** The best of those present that may lead, with or without an answer of the API. */
-function betterPresent(turn: Turn): MemberName | null {
+/**
+ * The best of those present that may lead, with or without an answer of the API: first those that
+ * have all that is required, though they restarted, then by rank.
+ */
+function betterPresent(turn: Turn, required: Position | null): MemberName | null {
   const able = reports(turn.state).filter(
     (one) => one.ineligible === null && one.position !== null,
   );
-  const best = able.toSorted(compareCopies)[0];
   const own = ownCopy(turn.state, turn.config);
-  return best !== undefined && compareCopies(best, own) < 0 ? best.member : null;
+  const all: readonly Copy[] = [own, ...able];
+  const complete = required === null ? all : all.filter((one) => !isBehind(one.position, required));
+  const best = (complete.length > 0 ? complete : all).toSorted(compareCopies)[0];
+  return best === undefined || best === own ? null : best.member;
 }
 
 /** Listed members that have not said where their copy stands. */
@@ -128,6 +136,6 @@ export function mayBeAhead(state: MemberState, name: MemberName): boolean {
   if (last !== null && parseIdentity(last)?.pod === name) return true;
   if (record === null) return true;
   const note = record.members[name];
-  if (note === undefined) return false;
+  if (note === undefined) return true;
   return note.attached || isBehind(ownPosition(state), note.position);
 }

@@ -20,6 +20,7 @@ import type { MemberState } from "./state.ts";
 import { podOf } from "./turn.ts";
 
 const HANG_BAN_MS = 30_000;
+const RECORD_STUCK_MS = 1000;
 
 export function ordinalOf(member: MemberName): number {
   return Number(member.slice(member.lastIndexOf("-") + 1));
@@ -91,14 +92,23 @@ export function ineligibility(
   if (!redisIsUp(state)) return "Redis does not answer or is loading";
   if (clockSkewMs(state) > MAX_SKEW_MS) return "the guard's clock differs from the sidecar's";
   if (redis.data?.kind === "half") return "a full sync was cut: half a data set";
+  if (recordIsStuck(state, at)) return "its record cannot be made durable";
   if (isBanned(state, at)) return "killed for hanging less than 30 s ago";
   return lagOf(state, config);
+}
+
+/** The volume hangs, or the last write failed: it could not promote, nor keep a promise. */
+export function recordIsStuck(state: MemberState, at: Instant): boolean {
+  const { pending, failedAt } = state.record;
+  if (failedAt !== null) return true;
+  return pending !== null && waiterElapsedMs(pending.at, at) > RECORD_STUCK_MS;
 }
 
 export const MAX_SKEW_MS = 500;
 
 export function clockSkewMs(state: MemberState): number {
-  return Math.abs(state.guard?.uptimeSkewMs ?? 0);
+  // A guard that never spoke would not end Redis either.
+  return state.guard === null ? Infinity : Math.abs(state.guard.uptimeSkewMs);
 }
 
 function isBanned(state: MemberState, at: Instant): boolean {

@@ -185,6 +185,10 @@ export interface MemberRecord {
   /** Last holder known, with its epoch: for promises by a restarted sidecar. */
   readonly holder: Identity | null;
   readonly leaderPosition: LeaderPosition | null;
+  /** Members' ports as last seen, for a process that starts while the API is away. */
+  readonly addresses: Readonly<
+    Record<MemberName, { readonly host: string; readonly peerPort: number }>
+  >;
 }
 
 export type PersistenceMode = "aof" | "rdb" | "none";

@@ -6,6 +6,7 @@ import {
   bind,
   failsafeAfterMs,
   gainByPromise,
+  isBound,
   gaveWithUnknownOutcome,
   leadsByPromise,
   listsInForce,
@@ -16,6 +17,7 @@ import {
   roundIsComplete,
   startRound,
   waiterElapsedMs,
+  waitMs,
   type MemberName,
   type PromiseAnswer,
   type PromiseRequest,
@@ -24,6 +26,7 @@ import type { Peer } from "./action.ts";
 import { nextEpoch } from "./drafts.ts";
 import { uniteLineages } from "./lineage.ts";
 import { inheritedMs } from "./plan-fence.ts";
+import { recordIsStuck } from "./members.ts";
 import { ensureRecord } from "./plan-record.ts";
 import { mayBeWritable } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
@@ -36,9 +39,24 @@ export function planFailsafe(turn: Turn): void {
   const active = leadsByPromise(turn.state.election, turn.at);
   if (active !== turn.state.failsafe.active) noteChange(turn, active);
   if (!turn.config.failsafe.enabled || !needsPromises(turn)) return;
-  const { askedAt } = turn.state.failsafe;
+  const { askedAt, notBefore } = turn.state.failsafe;
   if (askedAt !== null && waiterElapsedMs(askedAt, turn.at) < turn.config.renewIntervalMs) return;
-  ask(turn, right(turn) > 0 && turn.state.lead !== null);
+  const leads = right(turn) > 0 && turn.state.lead !== null;
+  if (!leads && letsOthersTry(turn)) return;
+  if (!leads && notBefore !== null && notBefore.monotonicMs > turn.at.monotonicMs) return;
+  ask(turn, leads);
+}
+
+/** A binding round that failed holds others down: they get their turn before the next one (S2). */
+function letsOthersTry(turn: Turn): boolean {
+  const { round } = turn.state.election;
+  if (round === null || !round.binding || roundIsComplete(turn.state.election)) return false;
+  const { monotonicMs, bootMs } = turn.at;
+  const restMs = 2 * waitMs(turn.config.leaseDurationMs);
+  const notBefore = { monotonicMs: monotonicMs + restMs, bootMs };
+  const election = { ...turn.state.election, round: null };
+  set(turn, { election, failsafe: { ...turn.state.failsafe, notBefore } });
+  return true;
 }
 
 function noteChange(turn: Turn, active: boolean): void {
@@ -53,6 +71,7 @@ function noteChange(turn: Turn, active: boolean): void {
 function needsPromises(turn: Turn): boolean {
   const { election, stop } = turn.state;
   const { term } = election;
+  if (isBound(election.bound, turn.at)) return false;
   if (stop !== null || gaveWithUnknownOutcome(election) || turn.state.broken.length > 0) {
     return false;
   }
@@ -75,7 +94,7 @@ function askedMembers(state: MemberState): readonly MemberName[] {
   const { saved } = state.record;
   const recorded = [...(saved?.members ?? []), ...(saved?.membersSent ?? [])];
   const listed = Object.keys(recordOf(state.election.view)?.members ?? {});
-  const known = listed.length > 0 ? [] : recorded;
+  const known = listed.length > 0 ? (saved?.membersSent ?? []) : recorded;
   return [...new Set([...known, ...listsInForce(state.election), state.start.member])].toSorted();
 }
 
@@ -152,9 +171,10 @@ export function promiseAsked(turn: Turn, requestId: number, request: PromiseRequ
     leads: state.lead !== null || right(turn) > 0 || mayBeWritable(state),
     knowsNothing: view.kind === "unread" && state.record.saved === null,
   });
-  const full = state.pendingPromises.length >= MAX_PENDING;
+  // Who cannot keep a promise says so at once, also to the question that binds nobody.
+  const full = state.pendingPromises.length >= MAX_PENDING || recordIsStuck(state, turn.at);
   if (refusal !== null || full) {
-    const reason = refusal ?? "too many promises wait for the disk";
+    const reason = refusal ?? "its record cannot be made durable";
     return answer(turn, requestId, { yes: false, reason });
   }
   if (!request.binding) return answer(turn, requestId, { yes: true, reason: "would" });

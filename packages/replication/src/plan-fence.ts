@@ -12,6 +12,7 @@ import {
   recordOf,
   waiterElapsedMs,
 } from "@leasehold/election";
+import { abandon } from "./handoff.ts";
 import type { Reason } from "./reason.ts";
 import { mayBeWritable } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
@@ -64,7 +65,8 @@ function stopWrites(turn: Turn): void {
     announce(turn, reason, { words });
   }
   const cutter = lead === null ? turn.state.cutter : { since: turn.at, unpaused: true, cuts: 0 };
-  set(turn, { lead: null, handoff: null, cutter });
+  set(turn, { lead: null, cutter });
+  abandon(turn, "the right to lead ended meanwhile");
   if (redis.process !== null) demoteSurely(turn, lead === null ? "startGated" : reason);
 }
 
@@ -88,9 +90,11 @@ export function killRedis(turn: Turn, reason: Reason): void {
 /** Not writable for certain: the guard need not watch a deadline any more. */
 function planFollowPermit(turn: Turn): void {
   const { lead, permit, handoff, start } = turn.state;
-  if (permit?.kind === "follow" && permit.nonce === start.nonce) return;
   if (permit?.kind === "follow") return;
-  if (lead !== null || handoff?.phase === "demoting" || handoff?.phase === "comparing") return;
+  // A lead that is only won wants no deadline yet: the promotion writes it (and a stale one would
+  // kill a Redis that is loading).
+  if (lead !== null && lead.phase !== "won" && lead.phase !== "recording") return;
+  if (handoff?.phase === "demoting" || handoff?.phase === "comparing") return;
   if (permit?.kind === "lead" && !knowsNoProcessRuns(turn.state)) return;
   writePermit(turn, { kind: "follow", nonce: start.nonce }, "startGated");
 }

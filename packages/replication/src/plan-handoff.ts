@@ -1,60 +1,25 @@
 /**
- * Leaving the lead on purpose, or because the own Redis died: choose, pause, drain, demote to
- * nothing, compare again, transfer in one PUT, cut the late clients (docs/protocol.md, sections 5
- * and 6). A Lease is transferred only from a Redis that confirmed its demotion or is proven dead
- * (U4, U10); whatever fails on the way is undone by *winning* a renewal first (5.7).
+ * Leaving the lead on purpose, or because the own Redis died: why, and to whom (docs/protocol.md,
+ * sections 5.1 and 6). The steps from there on are in handoff-steps.ts.
  */
-import type { RequestResult } from "./action.ts";
-import { waiterElapsedMs, type Handover, type MemberName } from "@leasehold/election";
-import { transfer } from "./drafts.ts";
+import { isPaused } from "./control.ts";
+import { abandon, beginHandoff, finishRequest, refuse, updateHandoff } from "./handoff.ts";
+import { planSettling, planStep, planTransferring, sendTransfer } from "./handoff-steps.ts";
+import { waiterElapsedMs } from "@leasehold/election";
 import { bestRival, plannedSuccessors, reportFrom } from "./members.ts";
+import type { MemberReport } from "./observation.ts";
+import { demoteSurely } from "./plan-fence.ts";
 import { askPeers, isFreshSince } from "./plan-poll.ts";
-import type { Reason } from "./reason.ts";
 import { mayBeWritable } from "./redis-view.ts";
 import type { Handoff, MemberState } from "./state.ts";
-import {
-  act,
-  announce,
-  nextId,
-  otherPeers,
-  peerOf,
-  podOf,
-  right,
-  role,
-  set,
-  writeLease,
-  writePermit,
-  type Turn,
-} from "./turn.ts";
+import { announce, podOf, right, role, set, type Turn } from "./turn.ts";
 
 const ASK_TIMEOUT_MS = 150;
 const ASK_AGAIN_MS = 200;
-const COMPARE_MS = 300;
-/** A transfer without a definite answer for this long is undone. */
-const TRANSFER_MS = 1000;
-const STEP_MS = 2000;
-const HINT_MS = 500;
-
-export interface HandoffWish {
-  readonly cause: Handoff["cause"];
-  readonly to: MemberName | null;
-  readonly request: Handoff["request"];
-}
-
-export function beginHandoff(turn: Turn, wish: HandoffWish): void {
-  const handoff: Handoff = {
-    ...wish,
-    phase: "choosing",
-    since: turn.at,
-    offset: null,
-    replid: null,
-    awaiting: null,
-    askAgainAt: null,
-    tried: [],
-    trySeq: null,
-  };
-  set(turn, { handoff });
-}
+/** The hook may be faster than the watch: the pod is read once before it is believed to stay. */
+const POD_ANSWER_MS = 300;
+/** What a pod needs between the hand-over and the end of its grace. */
+const GRACE_RESERVE_MS = 8000;
 
 export function planHandoff(turn: Turn): void {
   begin(turn);
@@ -62,12 +27,14 @@ export function planHandoff(turn: Turn): void {
     case "choosing":
       return planChoosing(turn);
     case "pausing":
-    case "demoting":
     case "draining":
+    case "demoting":
     case "comparing":
       return planStep(turn);
     case "transferring":
       return planTransferring(turn);
+    case "settling":
+      return planSettling(turn);
     case "leaving":
     case undefined:
       return;
@@ -76,270 +43,138 @@ export function planHandoff(turn: Turn): void {
 
 /** What makes a leader leave, most urgent first. */
 function begin(turn: Turn): void {
-  const { lead, handoff, redis, stop, control, handledRequest } = turn.state;
-  if (redis.dead && diesNow(turn.state)) {
-    announce(turn, "redisDied", { words: `its Redis (pid ${redis.process?.pid ?? "?"}) is dead` });
-    finish(turn, { done: false, words: "its Redis died meanwhile" });
-    set(turn, { lead: null, offeredAfterDeath: redis.process?.runId ?? null });
-    return beginHandoff(turn, { cause: "redisDied", to: null, request: null });
+  const { lead, handoff, redis, stop } = turn.state;
+  if (redis.dead && diesNow(turn.state)) return leaveDead(turn);
+  if (handoff !== null) return;
+  const stops = stop !== null && right(turn) > 0;
+  if (stops && (lead === null || lead.phase === "open")) {
+    return beginHandoff(turn, { cause: "stop", to: null, request: null });
   }
-  if (lead === null) return;
-  if (handoff !== null || lead.phase !== "open") return;
-  if (stop !== null) return beginHandoff(turn, { cause: "stop", to: null, request: null });
-  const request = control?.request ?? null;
-  if (request === null || request.id === handledRequest) return;
-  set(turn, { handledRequest: request.id });
-  announce(turn, "switchoverRequested", {
-    words: `switchover to ${request.to ?? "any member"} was requested`,
-  });
-  if (request.to === turn.state.start.member) return refuse(turn, request.id, "it leads already");
-  beginHandoff(turn, { cause: "request", to: request.to, request });
+  if (lead?.phase === "open") beginRequested(turn);
+}
+
+/** The Redis that led is gone: whoever has the best copy takes over at once. */
+export function leaveDead(turn: Turn): void {
+  const { redis, stop } = turn.state;
+  announce(turn, "redisDied", { words: `its Redis (pid ${redis.process?.pid ?? "?"}) is dead` });
+  finishRequest(turn, { done: false, words: "its Redis died meanwhile" });
+  set(turn, { lead: null, handoff: null, offeredAfterDeath: redis.process?.runId ?? null });
+  if (isPaused(turn.state) && stop === null) return;
+  beginHandoff(turn, { cause: "redisDied", to: null, request: null });
 }
 
 /** Once for each process that dies: afterwards the holder is a candidate like every other (4.2). */
 function diesNow(state: MemberState): boolean {
   const { lead, handoff, redis, offeredAfterDeath } = state;
   if (redis.process?.runId === offeredAfterDeath) return false;
-  if (handoff?.phase === "transferring" || handoff?.phase === "leaving") return false;
+  const given = ["transferring", "settling", "leaving"];
+  if (handoff !== null && given.includes(handoff.phase)) return false;
   return lead !== null || handoff !== null;
 }
 
-function update(turn: Turn, change: Partial<Handoff>): void {
-  const { handoff } = turn.state;
-  if (handoff !== null) set(turn, { handoff: { ...handoff, ...change } });
-}
-
-function planChoosing(turn: Turn): void {
-  const { handoff } = turn.state;
-  if (handoff === null || right(turn) <= 0) return dropWithoutRight(turn);
-  if (handoff.cause === "stop" && waitsForProxy(turn)) return;
-  const since = handoff.askAgainAt ?? handoff.since;
-  if (since.monotonicMs > turn.at.monotonicMs) return;
-  if (!isFreshSince(turn, since)) return askPeers(turn, ASK_TIMEOUT_MS);
-  const to = chooseSuccessor(turn, handoff);
-  if (to === null) return planNoSuccessor(turn, handoff);
-  if (handoff.cause === "redisDied" || handoff.cause === "betterCopy") {
-    if (mayBeWritable(turn.state)) return;
-    return sendTransfer(turn, to, false);
-  }
-  update(turn, { phase: "pausing", to, since: turn.at, awaiting: null });
-  role(turn, { kind: "pause", pauseMs: turn.config.maxPauseMs }, "transferSwitchover");
-}
-
-function dropWithoutRight(turn: Turn): void {
-  finish(turn, { done: false, words: "the right to lead ended meanwhile" });
+function beginRequested(turn: Turn): void {
+  const { control, handledRequest, start } = turn.state;
+  const request = control?.request ?? null;
+  if (request === null || request.id === handledRequest) return;
+  set(turn, { handledRequest: request.id });
+  const words = `switchover to ${request.to ?? "any member"} was requested`;
+  announce(turn, "switchoverRequested", { words });
+  beginHandoff(turn, { cause: "request", to: request.to, request });
+  if (request.to !== start.member) return;
+  finishRequest(turn, { done: true, words: "it leads already" });
   set(turn, { handoff: null });
 }
 
-/** kube-proxy sits out its second after the read Service changed: writes stay open so long (R1). */
-function waitsForProxy(turn: Turn): boolean {
-  const { stop, start } = turn.state;
-  if (stop === null || !podOf(turn.state, start.member)?.terminating) return false;
-  return waiterElapsedMs(stop.since, turn.at) < turn.config.deletionGraceForProxyMs;
+function planChoosing(turn: Turn): void {
+  const { handoff, lead } = turn.state;
+  if (handoff === null) return;
+  if (right(turn) <= 0) return abandon(turn, "the right to lead ended meanwhile");
+  if (handoff.cause === "stop" && lead !== null && waitsWithOpenWrites(turn)) return;
+  const since = handoff.askAgainAt ?? handoff.since;
+  if (since.monotonicMs > turn.at.monotonicMs) return;
+  if (!isFreshSince(turn, since)) return askPeers(turn, ASK_TIMEOUT_MS);
+  const chosen = chooseSuccessor(turn, handoff);
+  if (chosen === null) return planNoSuccessor(turn, handoff);
+  choose(turn, handoff, chosen);
 }
 
-function chooseSuccessor(turn: Turn, handoff: Handoff): MemberName | null {
-  const { state, config } = turn;
-  if (handoff.cause === "redisDied") return bestRival(state, config)?.member ?? null;
-  if (handoff.cause === "betterCopy") {
-    return handoff.to !== null && reportFrom(state, handoff.to) !== null ? handoff.to : null;
+function choose(turn: Turn, handoff: Handoff, chosen: MemberReport): void {
+  const { member, identity, replid, position } = chosen;
+  const successor = { member, identity, replid: replid ?? "", offset: position?.offset ?? 0 };
+  const { lead, redis } = turn.state;
+  if (handoff.cause === "redisDied" || handoff.cause === "betterCopy" || redis.dead) {
+    if (mayBeWritable(turn.state)) return;
+    updateHandoff(turn, { successor });
+    return sendTransfer(turn);
   }
+  if (lead === null) return demoteFirst(turn, successor);
+  updateHandoff(turn, { phase: "pausing", successor, since: turn.at, awaiting: null });
+  role(turn, { kind: "pause", pauseMs: turn.config.maxPauseMs }, "transferSwitchover");
+}
+
+/** A holder that stops and does not lead: nobody writes here, so there is nothing to pause. */
+function demoteFirst(turn: Turn, successor: NonNullable<Handoff["successor"]>): void {
+  if (turn.state.redis.process === null) return;
+  if (mayBeWritable(turn.state)) return demoteSurely(turn, "stopping");
+  updateHandoff(turn, { phase: "demoting", successor, since: turn.at, awaiting: null });
+  role(turn, { kind: "demote", cutClients: false }, "transferSwitchover");
+}
+
+/**
+ * kube-proxy sits out its second after the read Service changed, so a leader whose pod is deleted
+ * keeps writes open so long (R1); a short grace period leaves no time for that.
+ */
+function waitsWithOpenWrites(turn: Turn): boolean {
+  const { stop, start } = turn.state;
+  if (stop === null) return false;
+  const sinceMs = waiterElapsedMs(stop.since, turn.at);
+  if (stop.podRead !== "answered" && sinceMs < POD_ANSWER_MS) return true;
+  const pod = podOf(turn.state, start.member);
+  if (!pod?.terminating || (pod.graceMs ?? Infinity) < GRACE_RESERVE_MS) return false;
+  return sinceMs < turn.config.deletionGraceForProxyMs;
+}
+
+function chooseSuccessor(turn: Turn, handoff: Handoff): MemberReport | null {
+  const { state, config } = turn;
+  if (handoff.cause === "betterCopy") {
+    return handoff.to === null ? null : reportFrom(state, handoff.to);
+  }
+  if (handoff.cause === "redisDied" || state.redis.dead) return bestRival(state, config);
   const able = plannedSuccessors(state, config).filter(
     (report) => !handoff.tried.includes(report.member),
   );
-  if (handoff.to === null) return able[0]?.member ?? null;
-  return able.find((report) => report.member === handoff.to)?.member ?? null;
+  if (handoff.to === null) return able[0] ?? null;
+  return able.find((report) => report.member === handoff.to) ?? null;
 }
 
 function planNoSuccessor(turn: Turn, handoff: Handoff): void {
-  if (handoff.cause === "redisDied" || handoff.cause === "betterCopy") {
+  if (handoff.cause === "betterCopy") return set(turn, { handoff: null });
+  if (handoff.cause === "redisDied") {
     // The guard restarts Redis; then this holder is a candidate like every other (4.2).
-    if (handoff.cause === "redisDied") {
-      announce(turn, "noCandidate", {
-        words: "nobody may take over from the dead Redis: waits for its restart",
-      });
-    }
+    const words = "nobody may take over from the dead Redis: waits for its restart";
+    announce(turn, "noCandidate", { words });
     return set(turn, { handoff: null });
   }
   if (handoff.request !== null) {
     const who = handoff.to ?? "any other member";
     return refuse(turn, handoff.request.id, `${who} is not in sync, or may not lead`);
   }
-  const waited = waiterElapsedMs(handoff.since, turn.at);
-  if (waited < turn.config.switchoverTimeoutMs) {
+  if (mayStillCome(turn, handoff)) {
     const { monotonicMs, bootMs } = turn.at;
-    const askAgainAt = { monotonicMs: monotonicMs + ASK_AGAIN_MS, bootMs };
-    return update(turn, { askAgainAt });
+    return updateHandoff(turn, { askAgainAt: { monotonicMs: monotonicMs + ASK_AGAIN_MS, bootMs } });
   }
   announce(turn, "noCandidate", { words: "nobody can take over: stops cleanly and releases" });
   set(turn, { lead: null });
-  update(turn, { phase: "leaving", to: null });
+  updateHandoff(turn, { phase: "leaving", to: null });
   role(turn, { kind: "demote", cutClients: true }, "stopping");
 }
 
-/** Whoever asked for the hand-over gets exactly one answer. */
-function finish(turn: Turn, result: RequestResult): void {
-  const request = turn.state.handoff?.request ?? null;
-  if (request === null) return;
-  const reason = result.done ? "switchoverCompleted" : "switchoverAborted";
-  act(turn, { type: "finishRequest", reason, requestId: request.id, result });
-}
-
-function refuse(turn: Turn, requestId: string, why: string): void {
-  announce(turn, "switchoverRefused", { words: `switchover refused: ${why}` });
-  act(turn, {
-    type: "finishRequest",
-    reason: "switchoverRefused",
-    requestId,
-    result: { done: false, words: why },
-  });
-  set(turn, { handoff: null });
-}
-
-/** A step that was never answered ends the hand-over; the fence does the rest. */
-function planStep(turn: Turn): void {
-  const { handoff } = turn.state;
-  if (handoff === null) return;
-  if (right(turn) <= 0) return dropWithoutRight(turn);
-  if (waiterElapsedMs(handoff.since, turn.at) > STEP_MS) abort(turn, "a step took too long");
-}
-
-/** Writes are paused: wait until the successor has every byte. */
-export function paused(turn: Turn): void {
-  const { handoff } = turn.state;
-  if (handoff?.phase !== "pausing" || handoff.to === null) return;
-  const peer = peerOf(turn.state, handoff.to);
-  if (peer === null) return backOut(turn, "the successor has no address");
-  const id = nextId(turn);
-  update(turn, { phase: "draining", awaiting: id });
-  const timeoutMs = Math.max(50, turn.config.maxPauseMs - 100);
-  act(turn, {
-    type: "awaitOffset",
-    reason: "transferSwitchover",
-    id,
-    peer,
-    offset: "current",
-    timeoutMs,
-  });
-}
-
-export function offsetAwaited(
-  turn: Turn,
-  answer: { readonly id: number; readonly equal: boolean; readonly theirs: number | null },
-): void {
-  const { handoff } = turn.state;
-  if (handoff === null || handoff.awaiting !== answer.id) return;
-  if (handoff.phase === "draining") {
-    if (!answer.equal) {
-      return backOut(turn, `${handoff.to ?? "?"} did not catch up within the pause`);
-    }
-    if (right(turn) <= 0) return dropWithoutRight(turn);
-    // From here no client can write here; replicas stay attached and drain (U1).
-    set(turn, { lead: null });
-    update(turn, { phase: "demoting", awaiting: null });
-    return role(turn, { kind: "demote", cutClients: false }, "transferSwitchover");
-  }
-  if (handoff.phase !== "comparing" || handoff.to === null) return;
-  if (!answer.equal) return abort(turn, `${handoff.to} lacks bytes after the demotion`);
-  sendTransfer(turn, handoff.to, true);
-}
-
-/** The demotion was confirmed: compare again, as the deciding check. */
-export function demoted(
-  turn: Turn,
-  answer: { readonly offset: number; readonly replid: string },
-): void {
-  const { handoff } = turn.state;
-  if (handoff?.phase !== "demoting" || handoff.to === null) return;
-  const peer = peerOf(turn.state, handoff.to);
-  if (peer === null) return abort(turn, "the successor has no address");
-  const id = nextId(turn);
-  const { offset, replid } = answer;
-  update(turn, { phase: "comparing", offset, replid, awaiting: id });
-  act(turn, {
-    type: "awaitOffset",
-    reason: "transferSwitchover",
-    id,
-    peer,
-    offset,
-    timeoutMs: COMPARE_MS,
-  });
-}
-
-const REASON_OF: Readonly<Record<Handoff["cause"], Reason>> = {
-  request: "transferSwitchover",
-  stop: "transferSwitchover",
-  disk: "transferSwitchover",
-  redisDied: "transferRedisDied",
-  betterCopy: "transferBetterCopy",
-};
-
-function sendTransfer(turn: Turn, to: MemberName, equal: boolean): void {
-  const { handoff, election, start } = turn.state;
-  const report = reportFrom(turn.state, to);
-  if (handoff === null || report === null || right(turn) <= 0 || mayBeWritable(turn.state)) return;
-  const reason = REASON_OF[handoff.cause];
-  const handover: Handover = {
-    from: election.me,
-    to: report.identity,
-    offset: equal ? (handoff.offset ?? 0) : (report.position?.offset ?? 0),
-    replid: equal ? (handoff.replid ?? "") : (report.replid ?? ""),
-    equal,
-  };
-  if (handoff.cause !== "betterCopy") set(turn, { lead: null });
-  writePermit(turn, { kind: "follow", nonce: start.nonce }, reason);
-  writeLease(turn, transfer(turn, handover), reason);
-  update(turn, { phase: "transferring", to, since: turn.at, trySeq: turn.state.election.seq });
-}
-
-function planTransferring(turn: Turn): void {
-  const { handoff, election } = turn.state;
-  if (handoff === null) return;
-  if (election.term === null) return transferred(turn, handoff);
-  const own = election.tries.find((one) => one.seq === handoff.trySeq);
-  const refused = own === undefined;
-  const late = waiterElapsedMs(handoff.since, turn.at) > TRANSFER_MS;
-  if (refused || !own.open || late) {
-    abort(turn, refused ? "the transfer was refused" : "the transfer's outcome is unknown");
-  }
-}
-
-function transferred(turn: Turn, handoff: Handoff): void {
-  const reason = REASON_OF[handoff.cause];
-  announce(turn, reason, { words: `handed over to ${handoff.to ?? "?"}` });
-  act(turn, { type: "hint", reason, peers: otherPeers(turn.state), timeoutMs: HINT_MS });
-  finish(turn, { done: true, words: `${handoff.to ?? "?"} took over` });
-  set(turn, {
-    lead: null,
-    handoff: null,
-    cutter: { since: turn.at, unpaused: false, cuts: 0 },
-  });
-}
-
-/** Still the primary: lift the pause and say why. */
-function backOut(turn: Turn, why: string): void {
-  const { handoff } = turn.state;
-  if (handoff === null) return;
-  role(turn, { kind: "unpause" }, "switchoverAborted");
-  if (handoff.request !== null) return refuse(turn, handoff.request.id, why);
-  announce(turn, "switchoverAborted", { words: `hand-over put off: ${why}` });
-  const tried = handoff.to === null ? handoff.tried : [...handoff.tried, handoff.to];
-  update(turn, { phase: "choosing", to: null, tried, since: turn.at, awaiting: null });
-}
-
-/** Demoted, and it may not go on: win a renewal under a new epoch, then the promotion path (5.7). */
-function abort(turn: Turn, why: string): void {
-  const { handoff } = turn.state;
-  if (handoff === null) return;
-  announce(turn, "switchoverAborted", { words: `hand-over undone: ${why}` });
-  finish(turn, { done: false, words: why });
-  const before = turn.state.lead;
-  if (handoff.cause === "betterCopy" && before !== null) {
-    // It was not that member that failed: it may be asked again.
-    set(turn, {
-      lead: { ...before, deferred: before.deferred.filter((one) => one !== handoff.to) },
-    });
-  }
-  if (before?.phase === "open") role(turn, { kind: "unpause" }, "switchoverAborted");
-  set(turn, { handoff: null });
+/** A candidate is waited for as long as the grace period allows, and while there is anybody. */
+function mayStillCome(turn: Turn, handoff: Handoff): boolean {
+  const { pods, start } = turn.state;
+  const others = pods?.pods.filter((pod) => pod.member !== start.member && !pod.terminating) ?? [];
+  if (pods !== null && others.length === 0) return false;
+  const graceMs = podOf(turn.state, start.member)?.graceMs ?? Infinity;
+  const limitMs = Math.min(turn.config.switchoverTimeoutMs, graceMs - GRACE_RESERVE_MS);
+  return waiterElapsedMs(handoff.since, turn.at) < limitMs;
 }

@@ -4,30 +4,18 @@
  * promotion, writes paused until the new lineage is known to others, and only then open.
  */
 import {
-  comparePositions,
-  isBehind,
   recordOf,
   waiterElapsedMs,
   type LineageEntry,
   type MemberName,
   type Offset,
 } from "@leasehold/election";
-import { MAX_SKEW_MS, bestRival, clockSkewMs, ineligibility } from "./members.ts";
-import { judgeEmpty, mayBeAhead, silentMembers } from "./judge.ts";
+import { abandon } from "./handoff.ts";
 import { uniteLineages } from "./lineage.ts";
-import type { MemberReport } from "./observation.ts";
-import { demoteSurely, inheritedMs, planLeadPermit } from "./plan-fence.ts";
-import { beginHandoff } from "./plan-handoff.ts";
-import { releaseLease } from "./plan-stop.ts";
-import { askAgain, askPeers, isFreshSince } from "./plan-poll.ts";
-import { ensureRecord } from "./plan-record.ts";
-import { mayBeWritable, ownPosition, redisIsUp } from "./redis-view.ts";
+import { inheritedMs, planLeadPermit } from "./plan-fence.ts";
+import { names, planWon } from "./plan-won.ts";
 import type { Lead, MemberState } from "./state.ts";
-import { announce, right, role, set, type Turn } from "./turn.ts";
-
-const ASK_TIMEOUT_MS = 150;
-/** A holder that neither promotes nor loads this long after winning lets others try. */
-const GIVE_UP_MS = 3000;
+import { act, announce, right, role, set, type Turn } from "./turn.ts";
 
 export function planLead(turn: Turn): void {
   dropLost(turn);
@@ -52,8 +40,9 @@ export function planLead(turn: Turn): void {
 function dropLost(turn: Turn): void {
   const { election, lead, handoff } = turn.state;
   if (election.term !== null || (lead === null && handoff === null)) return;
-  if (handoff?.phase === "transferring") return;
-  set(turn, { lead: null, handoff: null });
+  if (handoff?.phase === "transferring" || handoff?.phase === "settling") return;
+  set(turn, { lead: null });
+  abandon(turn, "another one holds the Lease");
 }
 
 function beginLead(turn: Turn): void {
@@ -79,9 +68,12 @@ function beginLead(turn: Turn): void {
     pausedAt: null,
     guarded: false,
     retryAt: null,
-    deferred: [],
+    judged: acquiring?.judged ?? false,
+    forced: acquiring?.forced ?? null,
   };
-  set(turn, { lead, acquiring: null, cutter: null });
+  // The old leader answers the request that this hand-over fulfils.
+  const handledRequest = acquiring?.handover?.request ?? turn.state.handledRequest;
+  set(turn, { lead, handledRequest, acquiring: null, cutter: null });
   if (staysPrimary(turn, lead)) inherit(turn);
 }
 
@@ -112,138 +104,6 @@ function inherit(turn: Turn): void {
   announce(turn, "resume", {
     words: `keeps its primary under epoch ${lead.epoch}: only the sidecar restarted`,
   });
-}
-
-function planWon(turn: Turn): void {
-  const { state } = turn;
-  const { lead } = state;
-  if (lead === null) return;
-  if (mayBeWritable(state)) {
-    if (state.redis.process !== null) demoteSurely(turn, "startGated");
-    return giveUpLate(turn, lead);
-  }
-  if (lead.retryAt !== null && lead.retryAt.monotonicMs > turn.at.monotonicMs) return;
-  if (!redisIsUp(state)) return planWithoutRedis(turn, lead);
-  if (clockSkewMs(state) > MAX_SKEW_MS) return giveUp(turn, "the guard's clock differs");
-  if (!holdsWhatWasHandedOver(state, lead) && !isAskedAndBest(turn, lead)) return;
-  if (turn.state.lead !== lead) return;
-  promote(turn, lead);
-}
-
-/** Whoever may lead is welcome while the own Redis is down; loading is waited for (4.2). */
-function planWithoutRedis(turn: Turn, lead: Lead): void {
-  const { redis } = turn.state;
-  if (!redis.dead && redis.info?.loading) return;
-  askAgain(turn, 2 * ASK_TIMEOUT_MS);
-  const best =
-    redis.dead && isFreshSince(turn, lead.since) ? bestRival(turn.state, turn.config) : null;
-  if (best !== null && !lead.deferred.includes(best.member)) return deferTo(turn, lead, best);
-  giveUpLate(turn, lead);
-}
-
-/**
- * The old primary saw this very copy at its own last offset: nobody can have more. (The own probe
- * may be older than that sight; a Redis that restarted since is measured anew.)
- */
-function holdsWhatWasHandedOver(state: MemberState, lead: Lead): boolean {
-  const { info, coldStart, data } = state.redis;
-  if (lead.handover === null || !lead.handover.equal || info === null) return false;
-  return !coldStart && data?.kind === "live" && info.replid === lead.handover.replid;
-}
-
-/** Positions are asked again: the old primary may have stopped only now (second review 10). */
-function isAskedAndBest(turn: Turn, lead: Lead): boolean {
-  if (!isFreshSince(turn, lead.since)) {
-    askPeers(turn, ASK_TIMEOUT_MS);
-    return false;
-  }
-  askAgain(turn, 2 * ASK_TIMEOUT_MS);
-  const own = ownPosition(turn.state);
-  if (own === null) return emptyMayLead(turn, lead);
-  const better = betterUntried(turn, lead);
-  if (better !== null) {
-    deferTo(turn, lead, better);
-    return false;
-  }
-  return turn.state.redis.coldStart ? restartedMayLead(turn, lead) : true;
-}
-
-function betterUntried(turn: Turn, lead: Lead): MemberReport | null {
-  const best = bestRival(turn.state, turn.config);
-  if (best === null || lead.deferred.includes(best.member)) return null;
-  return comparePositions(best.position, ownPosition(turn.state)) > 0 ? best : null;
-}
-
-function deferTo(turn: Turn, lead: Lead, better: MemberReport): void {
-  set(turn, { lead: { ...lead, deferred: [...lead.deferred, better.member] } });
-  beginHandoff(turn, { cause: "betterCopy", to: better.member, request: null });
-}
-
-function emptyMayLead(turn: Turn, lead: Lead): boolean {
-  const first = lead.way === "missing" || lead.before.virgin || turn.config.mode === "none";
-  const verdict = judgeEmpty(turn.state, first);
-  if (verdict.go) return true;
-  const best = bestRival(turn.state, turn.config);
-  if (best !== null && !lead.deferred.includes(best.member)) deferTo(turn, lead, best);
-  else giveUpLate(turn, lead);
-  return false;
-}
-
-/** After any restart of its Redis the holder is a candidate like every other (4.2; U5). */
-function restartedMayLead(turn: Turn, lead: Lead): boolean {
-  const own = ownPosition(turn.state);
-  const best = bestRival(turn.state, turn.config);
-  if (best !== null && comparePositions(best.position, own) > 0) {
-    giveUpLate(turn, lead);
-    return false;
-  }
-  // The Lease's position is up to R old: a copy that lost its tail may lack what came after it.
-  const complete = own !== null && !own.restored && !isBehind(own, lead.before.position);
-  if (complete) return true;
-  const ahead = silentMembers(turn.state).filter((name) => mayBeAhead(turn.state, name));
-  const others = ahead.filter((name) => name !== turn.state.start.member);
-  if (others.length === 0) return true;
-  if (waiterElapsedMs(lead.since, turn.at) < GIVE_UP_MS) return false;
-  giveUp(turn, `restarted with less than ${others.join(", ")} may have`);
-  return false;
-}
-
-function giveUpLate(turn: Turn, lead: Lead): void {
-  if (waiterElapsedMs(lead.since, turn.at) >= GIVE_UP_MS) giveUp(turn, "could not promote in time");
-}
-
-function giveUp(turn: Turn, why: string): void {
-  const { lead, state } = { lead: turn.state.lead, state: turn.state };
-  if (lead === null || mayBeWritable(state)) return;
-  const best = bestRival(state, turn.config);
-  if (best !== null && !lead.deferred.includes(best.member)) return deferTo(turn, lead, best);
-  announce(turn, "releaseMissingCopy", { words: `gives the Lease back: ${why}` });
-  releaseLease(turn, {
-    position: lead.before.position,
-    clean: false,
-    reason: "releaseMissingCopy",
-  });
-}
-
-function promote(turn: Turn, lead: Lead): void {
-  const epoch = turn.state.election.term?.epoch ?? 0;
-  if (epoch > lead.epoch) return set(turn, { lead: { ...lead, epoch } });
-  if (lead.epoch <= turn.state.promotedEpoch) return giveUpLate(turn, lead);
-  if (ineligibility(turn.state, turn.config, turn.at) !== null && lead.way !== "handover") {
-    return giveUpLate(turn, lead);
-  }
-  if (turn.state.redis.role.pending.length > 0) return;
-  if (!ensureRecord(turn, { epoch: lead.epoch })) {
-    return set(turn, { lead: { ...lead, phase: "recording" } });
-  }
-  if (right(turn) <= 0) return;
-  set(turn, {
-    lead: { ...lead, phase: "promoting", pausedAt: turn.at },
-    promotedEpoch: lead.epoch,
-  });
-  planLeadPermit(turn);
-  const pauseMs = 2 * turn.config.leaseDurationMs;
-  role(turn, { kind: "promote", epoch: lead.epoch, pauseMs }, "promote");
 }
 
 export interface Promoted {
@@ -288,19 +148,21 @@ function planPublishing(turn: Turn): void {
 }
 
 function isPublished(state: MemberState, lead: Lead): boolean {
-  const names = (lineage: readonly LineageEntry[] | undefined): boolean =>
-    lineage?.some((entry) => entry.epoch === lead.epoch && entry.replid === lead.replid) ?? false;
   const record = recordOf(state.election.view);
-  if (record?.holder === state.election.me && names(record.lineage)) return true;
+  if (record?.holder === state.election.me && names(record.lineage, lead)) return true;
   const { seen } = state.slice;
-  if (seen?.holder === state.election.me && names(seen.lineage)) return true;
+  if (seen?.holder === state.election.me && names(seen.lineage, lead)) return true;
   return state.failsafe.lineageEpoch >= lead.epoch;
 }
 
 function open(turn: Turn, lead: Lead): void {
   role(turn, { kind: "unpause" }, "unfence");
-  set(turn, { lead: { ...lead, phase: "open" } });
-  const { before, way } = lead;
+  set(turn, { lead: { ...lead, phase: "open" }, deferred: [] });
+  const { before, way, forced } = lead;
+  if (forced !== null) {
+    const result = { done: true, words: "it leads, by force" };
+    act(turn, { type: "finishRequest", reason: "acquireForced", requestId: forced, result });
+  }
   const me = turn.state.start.member;
   const kind = kindOf(lead, me);
   announce(turn, "unfence", {

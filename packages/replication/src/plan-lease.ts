@@ -6,6 +6,7 @@
 import {
   claimOf,
   expireTerm,
+  isReleasing,
   parseIdentity,
   permitMs,
   readIsDue,
@@ -14,19 +15,22 @@ import {
   startRead,
   tryDueInMs,
   versionOf,
+  viewIsInDoubt,
   waiterElapsedMs,
   type Claim,
   type ClaimWay,
   type Draft,
   type LeaseRecord,
 } from "@leasehold/election";
+import { forcedHere, isPaused } from "./control.ts";
 import { acquisition, listWillChange, renewal, wantsNewEpoch } from "./drafts.ts";
 import { judgeCopies } from "./judge.ts";
 import { allOrdinals, ineligibility, reports } from "./members.ts";
+import type { ControlRequest } from "./observation.ts";
 import { askAgain, isFresh } from "./plan-poll.ts";
 import { ensureRecord } from "./plan-record.ts";
 import type { Reason } from "./reason.ts";
-import { mayBeWritable } from "./redis-view.ts";
+import { mayBeWritable, redisIsUp } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
 import { act, announce, nextId, podOf, set, writeLease, writePermit, type Turn } from "./turn.ts";
 
@@ -34,8 +38,10 @@ import { act, announce, nextId, podOf, set, writeLease, writePermit, type Turn }
 const ASK_BEFORE_MS = 1000;
 const ASK_TIMEOUT_MS = 250;
 const REPORT_AGE_MS = 1000;
+const POD_READ_AGAIN_MS = 500;
 /** A renewal that carries news does not wait for its turn, but leaves this much between two. */
 const NEWS_SPACING_MS = 20;
+const STUCK_MS = 6000;
 
 export function planReads(turn: Turn): void {
   set(turn, { election: expireTerm(turn.state.election, turn.at) });
@@ -45,23 +51,33 @@ export function planReads(turn: Turn): void {
 }
 
 export function planRenewal(turn: Turn): void {
-  const { election, handoff } = turn.state;
-  const { term, view } = election;
-  if (term === null) return;
-  // Who leads by promises alone has still to take the Lease, unless it is gone: then it is his.
-  const isHolder = term.confirmed !== null || term.gaveSeq !== null;
-  if (!isHolder && view.kind !== "missing") return;
-  if (handoff?.phase === "transferring" || turn.state.broken.length > 0) return;
+  if (!mayRenew(turn)) return;
+  const { election } = turn.state;
   const due = tryDueInMs(election, turn.config.renewIntervalMs, turn.at);
   if (due === null || (due > 0 && !hasNews(turn))) return;
-  if (view.kind === "missing" && rightMs(election, turn.at) <= 0) return;
-  sendDraft(turn, renewal(turn), view.kind === "missing" ? "recreate" : "renew");
+  sendDraft(turn, renewal(turn), election.view.kind === "missing" ? "recreate" : "renew");
+}
+
+/** There is a Lease to keep, and nothing is on its way that a renewal would spoil. */
+export function mayRenew(turn: Turn): boolean {
+  const { election, handoff, lead, broken } = turn.state;
+  const { term, view } = election;
+  if (term === null || broken.length > 0 || isReleasing(election, turn.at)) return false;
+  // Who leads by promises alone has still to take the Lease, unless it is gone: then it is his.
+  const isHolder = term.confirmed !== null || term.gaveSeq !== null;
+  if (!isHolder && view.kind !== "missing") return false;
+  if (view.kind === "missing" && rightMs(election, turn.at) <= 0) return false;
+  const resting = ["demoting", "comparing", "transferring"];
+  if (handoff !== null && resting.includes(handoff.phase)) return false;
+  // A Redis that cannot be stopped must not keep the others out: let D pass (U4).
+  const stuck = lead?.phase === "won" && mayBeWritable(turn.state);
+  return !stuck || waiterElapsedMs(lead.since, turn.at) < STUCK_MS;
 }
 
 function hasNews(turn: Turn): boolean {
   const { election, lead, lineage } = turn.state;
   const last = election.lastTryAt;
-  if (election.tries.length > 0) return false;
+  if (election.tries.length > 0 || viewIsInDoubt(election)) return false;
   if (last !== null && waiterElapsedMs(last, turn.at) < NEWS_SPACING_MS) return false;
   if (wantsNewEpoch(turn.state)) return true;
   const record = recordOf(election.view);
@@ -71,17 +87,25 @@ function hasNews(turn: Turn): boolean {
   return lead.phase === "open" && listWillChange(turn);
 }
 
-/** Names that were sent are durable before the PUT leaves (second review 6). */
+/**
+ * Names that were sent are durable before the PUT leaves (second review 6). Those that are not yet
+ * wait; the renewal itself does not, or a full disk would cost the lead.
+ */
 function sendDraft(turn: Turn, draft: Draft, reason: Reason): void {
-  const names = Object.keys(draft.record.members);
-  const knows = (list: readonly string[]): boolean => names.every((name) => list.includes(name));
+  const wanted = Object.keys(draft.record.members);
   const { saved } = turn.state.record;
-  if (!knows([...(saved?.members ?? []), ...(saved?.membersSent ?? [])])) {
-    ensureRecord(turn, { membersSent: names });
-    return;
+  const durable = [...(saved?.members ?? []), ...(saved?.membersSent ?? [])];
+  const listed = recordOf(turn.state.election.view)?.members ?? {};
+  const isKnown = (name: string): boolean => durable.includes(name) || name in listed;
+  if (!wanted.every(isKnown)) {
+    ensureRecord(turn, { membersSent: wanted });
+    if (Object.keys(listed).length === 0) return;
   }
+  const members = Object.fromEntries(
+    Object.entries(draft.record.members).filter(([name]) => isKnown(name)),
+  );
   cutPermit(turn, draft.record.durationMs);
-  writeLease(turn, draft, reason);
+  writeLease(turn, { ...draft, record: { ...draft.record, members } }, reason);
 }
 
 /** A permit for a longer D must not outlive the wait for this one (U16). It stays its writer's. */
@@ -93,23 +117,48 @@ function cutPermit(turn: Turn, durationMs: number): void {
 }
 
 export function planClaim(turn: Turn): void {
-  planDeathCheck(turn);
+  if (turn.state.election.term === null && holderLooksDead(turn.state)) podsAreRead(turn);
   const claim = currentClaim(turn);
   if (claim.kind === "none") return set(turn, { holdBack: null });
   if (claim.kind === "wait") return planWait(turn, claim);
-  if (turn.state.broken.length > 0 || isOpen(turn)) return;
-  if (claim.way === "ownPredecessor") return take(turn, claim.way);
+  // A version that was refused, or is in doubt, is no basis: the read comes first.
+  if (turn.state.broken.length > 0 || isOpen(turn) || viewIsInDoubt(turn.state.election)) return;
+  if (claim.way === "ownPredecessor") return take(turn, claim.way, NOT_JUDGED);
   if (turn.state.pods === null) return hold(turn, "its own pod was not read yet");
   const why = ineligibility(turn.state, turn.config, turn.at);
-  if (claim.way === "handover") return why === null ? take(turn, claim.way) : undefined;
+  if (claim.way === "handover") {
+    return why === null ? take(turn, claim.way, NOT_JUDGED) : hold(turn, `may not lead: ${why}`);
+  }
+  if (mayBeWritable(turn.state) || !podsAreRead(turn)) return;
+  const forced = forcedHere(turn.state);
+  if (forced !== null) return takeByForce(turn, claim, forced);
   if (isPaused(turn.state)) return hold(turn, "paused: nobody takes over");
   if (why !== null) return hold(turn, `may not lead: ${why}`);
-  if (mayBeWritable(turn.state)) return;
   if (!isFresh(turn, REPORT_AGE_MS)) return askAgain(turn, ASK_TIMEOUT_MS);
   const verdict = judgeCopies(turn, claim);
-  if (verdict.go) return take(turn, claim.way);
+  if (verdict.go) return take(turn, claim.way, { judged: true, forced: null });
   hold(turn, verdict.why);
   askAgain(turn, ASK_TIMEOUT_MS);
+}
+
+interface Judgement {
+  readonly judged: boolean;
+  readonly forced: string | null;
+}
+
+const NOT_JUDGED: Judgement = { judged: false, forced: null };
+
+/** People decide what is lost; never over a member that leads or is bound by a promise (4.5). */
+function takeByForce(turn: Turn, claim: Claim, request: ControlRequest): void {
+  if (claim.kind !== "now" || !redisIsUp(turn.state)) return hold(turn, "forced: waits for Redis");
+  if (!isFresh(turn, REPORT_AGE_MS)) return askAgain(turn, ASK_TIMEOUT_MS);
+  const leading = reports(turn.state).find((one) => one.leads || one.boundUntilMs > 0);
+  if (leading === undefined) return take(turn, claim.way, { judged: true, forced: request.id });
+  const words = `${leading.member} leads, or is bound by a promise`;
+  set(turn, { handledRequest: request.id });
+  announce(turn, "switchoverRefused", { words: `forced failover refused: ${words}` });
+  const result = { done: false, words };
+  act(turn, { type: "finishRequest", reason: "switchoverRefused", requestId: request.id, result });
 }
 
 /** A try is under way: its answer, or a read, comes first; then a hedge. */
@@ -159,9 +208,9 @@ function isFirstInstall(state: MemberState): boolean {
  * current version was in force: an older one may speak of a life before (U18).
  */
 function deadHolderVersion(state: MemberState): string | null {
-  const { deathCheck } = state;
-  if (deathCheck === null || !deathCheck.confirmed || !holderLooksDead(state)) return null;
-  return deathCheck.version;
+  const { podCheck } = state;
+  if (podCheck === null || !podCheck.confirmed || !holderLooksDead(state)) return null;
+  return podCheck.version;
 }
 
 function holderLooksDead(state: MemberState): boolean {
@@ -171,19 +220,20 @@ function holderLooksDead(state: MemberState): boolean {
   return pod !== null && pod.uid === holder?.podUid && pod.dead;
 }
 
-function planDeathCheck(turn: Turn): void {
-  const { election, deathCheck } = turn.state;
-  const version = versionOf(election.view);
-  if (version === null || election.term !== null || !holderLooksDead(turn.state)) return;
-  if (deathCheck?.version === version) return;
+/**
+ * Reads the pods under the version that is about to be taken; true once they were read. A member
+ * whose pod is gone, or another one, must not take over because its watch is late (4.5).
+ */
+function podsAreRead(turn: Turn): boolean {
+  const { podCheck, election } = turn.state;
+  const version = versionOf(election.view) ?? "missing";
+  const isAsked = podCheck?.version === version;
+  const isLate = isAsked && waiterElapsedMs(podCheck.at, turn.at) > POD_READ_AGAIN_MS;
+  if (isAsked && (podCheck.confirmed || !isLate)) return podCheck.confirmed;
   const seq = nextId(turn);
-  set(turn, { deathCheck: { seq, version, confirmed: false } });
+  set(turn, { podCheck: { seq, version, at: turn.at, confirmed: false } });
   act(turn, { type: "readPods", reason: "observe", seq });
-}
-
-/** What people said last; the Lease's flag where that cannot be read. A leader copies it there. */
-function isPaused(state: MemberState): boolean {
-  return state.control?.paused ?? recordOf(state.election.view)?.paused ?? false;
+  return false;
 }
 
 function hold(turn: Turn, why: string): void {
@@ -205,14 +255,17 @@ const REASON_OF: Readonly<Record<ClaimWay, Reason>> = {
   provenDead: "acquireProvenDead",
 };
 
-function take(turn: Turn, way: ClaimWay): void {
+function take(turn: Turn, way: ClaimWay, judgement: Judgement): void {
   const record = recordOf(turn.state.election.view);
   const handover = way === "handover" ? (record?.handover ?? null) : null;
   const tries = turn.state.election.tries.length;
-  sendDraft(turn, acquisition(turn, handover), REASON_OF[way]);
+  const reason = judgement.forced === null ? REASON_OF[way] : "acquireForced";
+  sendDraft(turn, acquisition(turn, handover), reason);
   if (turn.state.election.tries.length === tries) return;
-  set(turn, { acquiring: { way, handover, before: beforeOf(turn.state, record) } });
-  announce(turn, REASON_OF[way], { words: wordsOf(turn, way, record) });
+  const before = beforeOf(turn.state, record);
+  const handledRequest = judgement.forced ?? turn.state.handledRequest;
+  set(turn, { handledRequest, acquiring: { way, handover, before, ...judgement } });
+  announce(turn, reason, { words: wordsOf(turn, way, record) });
 }
 
 function beforeOf(
@@ -227,10 +280,16 @@ function beforeOf(
   };
 }
 
+/** The pod's name says enough to people. */
+function nameOf(identity: string | null): string {
+  if (identity === null) return "nobody";
+  return parseIdentity(identity)?.pod ?? identity;
+}
+
 function wordsOf(turn: Turn, way: ClaimWay, record: LeaseRecord | null): string {
   const { view } = turn.state.election;
   const seconds = view.kind === "unread" ? 0 : waiterElapsedMs(view.since, turn.at) / 1000;
-  const whose = record?.holder ?? record?.released?.by ?? "nobody";
+  const whose = nameOf(record?.holder ?? record?.released?.by ?? null);
   switch (way) {
     case "missing":
       return `takes the Lease: there is none (seen missing for ${seconds.toFixed(1)} s)`;
@@ -240,7 +299,7 @@ function wordsOf(turn: Turn, way: ClaimWay, record: LeaseRecord | null): string 
     case "released":
       return `takes the Lease that ${whose} released`;
     case "handover":
-      return `accepts the hand-over from ${record?.handover?.from ?? "?"}`;
+      return `accepts the hand-over from ${nameOf(record?.handover?.from ?? null)}`;
     case "staleHandover":
       return `takes the hand-over that ${whose} did not renew for ${seconds.toFixed(1)} s`;
     case "ownPredecessor":

@@ -1,25 +1,27 @@
 /** Asking the others where they stand: one round at a time, with a bound. */
 import { waiterElapsedMs } from "@leasehold/election";
 import type { Peer } from "./action.ts";
+import { isInSync } from "./members.ts";
+import { redisIsUp } from "./redis-view.ts";
 import { act, otherPeers, set, type Turn } from "./turn.ts";
 
 /** A round that was never closed is given up after this long. */
 const ROUND_MS = 600;
 
 export function askPeers(turn: Turn, timeoutMs: number): void {
-  const { poll, pods } = turn.state;
+  const { poll, pods, record } = turn.state;
   // Who does not know the others yet has not asked them: no answer is not "nobody there".
-  if (pods === null) return;
+  if (pods === null && Object.keys(record.saved?.addresses ?? {}).length === 0) return;
   const open = poll.startedAt !== null && poll.doneAt === null;
   if (open && poll.startedAt && waiterElapsedMs(poll.startedAt, turn.at) < ROUND_MS) return;
   const round = poll.round + 1;
   const peers = otherPeers(turn.state);
+  forgetUnasked(turn, peers);
   if (peers.length === 0) {
     set(turn, { poll: { round, startedAt: turn.at, doneAt: turn.at, freshFrom: turn.at } });
     return;
   }
   set(turn, { poll: { ...poll, round, startedAt: turn.at, doneAt: null } });
-  forgetUnasked(turn, peers);
   act(turn, { type: "askPeers", reason: "poll", round, peers, timeoutMs });
 }
 
@@ -51,10 +53,11 @@ export function isFreshSince(turn: Turn, since: { readonly monotonicMs: number }
   return freshFrom !== null && freshFrom.monotonicMs >= since.monotonicMs;
 }
 
-/** The leader keeps an eye on its members each R. */
+/** The leader keeps an eye on its members each R; who follows nobody looks for the leader. */
 export function planPoll(turn: Turn): void {
   const { lead, handoff, poll } = turn.state;
-  if (lead === null && handoff === null) return;
+  const lost = redisIsUp(turn.state) && !isInSync(turn.state, turn.config);
+  if (lead === null && handoff === null && !lost) return;
   const { renewIntervalMs } = turn.config;
   const last = poll.startedAt;
   if (last !== null && waiterElapsedMs(last, turn.at) < renewIntervalMs) return;

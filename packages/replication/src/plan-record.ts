@@ -46,14 +46,23 @@ function save(turn: Turn, need: RecordNeed): void {
   const membersSent = [...new Set([...draft.membersSent, ...(need.membersSent ?? [])])].toSorted();
   const epoch = Math.max(draft.epoch, need.epoch ?? 0);
   const next = { ...draft, membersSent, epoch };
-  set(turn, { nextId: nextId + 1, record: { ...record, pending: { seq: nextId, record: next } } });
+  set(turn, {
+    nextId: nextId + 1,
+    record: { ...record, pending: { seq: nextId, record: next, at: turn.at } },
+  });
   act(turn, { type: "writeRecord", reason: "record", seq: nextId, record: next });
 }
 
 /** The periodic sample; also the first record of a member that has data. */
 export function planRecord(turn: Turn): void {
-  const { record, redis } = turn.state;
+  const { record, redis, lineage } = turn.state;
   if (record.pending !== null || redis.data === null) return;
+  // A promotion is known to the disk at once: a crash a moment later finds its own epoch.
+  if (turn.state.lead?.phase === "publishing" || turn.state.lead?.phase === "open") {
+    const newest = lineage.at(-1);
+    const known = record.saved?.lineage.some((one) => newest && sameEntry(one, newest));
+    if (!known) return save(turn, {});
+  }
   if (record.savedAt !== null && waiterElapsedMs(record.savedAt, turn.at) < EVERY_MS) return;
   // A process whose data says nothing yet must not make an empty member look like a known one.
   if (record.saved === null && turn.state.lineage.length === 0) return;

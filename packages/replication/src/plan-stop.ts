@@ -3,21 +3,36 @@
  * released only from a Redis that confirmed its demotion or is proven dead; else the process ends
  * without a word to the API (docs/protocol.md, sections 3 and 5.7; red-team U10, U15).
  */
-import { waiterElapsedMs, type LeaderPosition, type Position } from "@leasehold/election";
+import {
+  awaitsAnswer,
+  waiterElapsedMs,
+  type LeaderPosition,
+  type Position,
+} from "@leasehold/election";
 import { release } from "./drafts.ts";
 import { ensureRecord } from "./plan-record.ts";
 import type { Reason } from "./reason.ts";
 import { mayBeWritable, ownPosition } from "./redis-view.ts";
 import type { MemberState, StopState } from "./state.ts";
-import { act, announce, podOf, right, set, writeLease, type Turn } from "./turn.ts";
+import { act, announce, nextId, podOf, right, set, writeLease, type Turn } from "./turn.ts";
 
 /** How long SIGTERM may wait for the answer to a release. */
 const LAST_WORD_MS = 1500;
+const GUARD_WORD_MS = 700;
 
 export function requestStop(turn: Turn): void {
   if (turn.state.stop !== null) return;
-  const stop: StopState = { since: turn.at, terminated: false, reported: false, ended: false };
+  const seq = nextId(turn);
+  const stop: StopState = {
+    since: turn.at,
+    terminatedAt: null,
+    reported: false,
+    ended: false,
+    position: null,
+    podRead: seq,
+  };
   set(turn, { stop });
+  act(turn, { type: "readPods", reason: "stopping", seq });
 }
 
 export function planStop(turn: Turn): void {
@@ -35,12 +50,16 @@ function update(turn: Turn, change: Partial<StopState>): void {
   if (turn.state.stop !== null) set(turn, { stop: { ...turn.state.stop, ...change } });
 }
 
-/** The hook may let Redis go once this member does not lead and cannot be written to. */
+/**
+ * The hook may let Redis go once this member does not lead and cannot be written to, and where its
+ * copy stands is kept.
+ */
 function reportStopped(turn: Turn): void {
   const { stop, lead, handoff } = turn.state;
   if (stop === null || stop.reported || lead !== null || mayBeWritable(turn.state)) return;
-  if (handoff !== null && handoff.phase !== "leaving") return;
-  update(turn, { reported: true });
+  const leaves = handoff?.phase === "leaving";
+  if (!leaves && (handoff !== null || right(turn) > 0)) return;
+  update(turn, { reported: true, position: ownPosition(turn.state) });
   act(turn, { type: "reportStopped", reason: "stopping" });
 }
 
@@ -54,16 +73,26 @@ function noteEnd(turn: Turn): void {
 }
 
 function releaseAtEnd(turn: Turn): void {
-  const { stop, redis, handoff } = turn.state;
-  if (stop === null || handoff?.phase !== "leaving") return;
-  const over = stop.ended || (stop.terminated && !mayBeWritable(turn.state));
-  if (!over || !redis.dead) return;
-  releaseLease(turn, { position: lastPosition(turn.state), clean: stop.ended, reason: "release" });
+  const { stop, redis, handoff, election } = turn.state;
+  if (stop === null || election.term === null || mayBeWritable(turn.state)) return;
+  const isOver = redis.dead && (stop.ended || !mayStillEndCleanly(turn, stop));
+  const leaves = handoff?.phase === "leaving" && isOver;
+  const goes = stop.terminatedAt !== null && (isOver || !redis.dead);
+  if (!leaves && !goes) return;
+  const clean = redis.dead && stop.ended;
+  releaseLease(turn, { position: lastPosition(turn.state), clean, reason: "release" });
+}
+
+/** The guard's word that Redis ended by itself may be a moment behind its death. */
+function mayStillEndCleanly(turn: Turn, stop: StopState): boolean {
+  if (!stop.reported) return false;
+  const since = stop.terminatedAt;
+  return since === null || waiterElapsedMs(since, turn.at) < GUARD_WORD_MS;
 }
 
 /** What the demoted Redis held at its end. */
 function lastPosition(state: MemberState): Position | null {
-  return ownPosition(state) ?? state.record.saved?.position ?? null;
+  return state.stop?.position ?? ownPosition(state) ?? state.record.saved?.position ?? null;
 }
 
 export interface ReleaseWish {
@@ -72,39 +101,39 @@ export interface ReleaseWish {
   readonly reason: Reason;
 }
 
-export function releaseLease(turn: Turn, wish: ReleaseWish): void {
-  const { election, slice, start } = turn.state;
-  if (right(turn) <= 0 || election.term === null || mayBeWritable(turn.state)) return;
+/** False: not now. An own try is under way, or nothing proves that Redis is not writable. */
+export function releaseLease(turn: Turn, wish: ReleaseWish): boolean {
+  const { election } = turn.state;
+  if (right(turn) <= 0 || election.term === null || mayBeWritable(turn.state)) return false;
+  if (awaitsAnswer(election, turn.at)) return false;
+  emptySlice(turn);
   const released = { by: election.me, position: wish.position, clean: wish.clean };
-  const { seen } = slice;
-  if (seen !== null && seen.holder === election.me && seen.address !== null) {
-    const emptied = {
-      epoch: seen.epoch,
-      holder: election.me,
-      lineage: turn.state.lineage,
-      address: null,
-      member: start.member,
-      version: seen.version,
-    };
-    const seq = turn.state.nextId;
-    set(turn, {
-      nextId: seq + 1,
-      slice: { ...slice, pending: { seq, epoch: seen.epoch, at: turn.at } },
-    });
-    act(turn, { type: "writeSlice", reason: "emptySlice", seq, slice: emptied });
-  }
   writeLease(turn, release(turn, released), wish.reason);
   announce(turn, wish.reason, { words: "released the Lease" });
   set(turn, { lead: null, handoff: null });
+  return true;
+}
+
+/** The last holder may empty the address while the Lease still names it. */
+function emptySlice(turn: Turn): void {
+  const { election, slice, start, lineage, nextId: seq } = turn.state;
+  const { seen } = slice;
+  if (seen === null || seen.holder !== election.me || seen.address === null) return;
+  const { epoch, version } = seen;
+  set(turn, { nextId: seq + 1, slice: { ...slice, pending: { seq, epoch, at: turn.at } } });
+  const { member } = start;
+  const emptied = { epoch, holder: election.me, lineage, address: null, member, version };
+  act(turn, { type: "writeSlice", reason: "emptySlice", seq, slice: emptied });
 }
 
 function exitAtEnd(turn: Turn): void {
-  const { stop, election } = turn.state;
-  if (stop === null || !stop.terminated) return;
+  const { stop, election, redis } = turn.state;
+  if (stop === null || stop.terminatedAt === null) return;
   const waiting = election.tries.some((one) => one.purpose === "release" && one.open);
-  const late = waiterElapsedMs(stop.since, turn.at) > LAST_WORD_MS;
   const unsaved = stop.ended && turn.state.record.saved?.clean !== true;
-  if ((waiting || unsaved) && !late) return;
+  const unsaid = redis.dead && !stop.ended && mayStillEndCleanly(turn, stop);
+  const late = waiterElapsedMs(stop.terminatedAt, turn.at) > LAST_WORD_MS;
+  if ((waiting || unsaved || unsaid) && !late) return;
   if (turn.actions.some((action) => action.type === "exit")) return;
   act(turn, { type: "exit", reason: "terminate" });
 }
@@ -112,10 +141,5 @@ function exitAtEnd(turn: Turn): void {
 /** SIGTERM to the sidecar: released if that is proven safe, else not a word (U10). */
 export function terminate(turn: Turn): void {
   requestStop(turn);
-  update(turn, { terminated: true });
-  const { election, redis } = turn.state;
-  if (election.term === null || mayBeWritable(turn.state)) return;
-  const position = lastPosition(turn.state);
-  const clean = redis.dead && (turn.state.stop?.ended ?? false);
-  releaseLease(turn, { position, clean, reason: "release" });
+  if (turn.state.stop?.terminatedAt === null) update(turn, { terminatedAt: turn.at });
 }

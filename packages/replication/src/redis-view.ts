@@ -133,7 +133,8 @@ function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): Data
   if (record === null || turn.config.mode === "none") return trust("empty", null);
   if (record.syncing) return trust("half", null);
   if (info.keys === 0 && record.keys > 0) return trust("empty", null);
-  if (turn.config.mode === "rdb") return trust("live", null);
+  const stillEmpty = info.keys === 0 && record.keys === 0 && !known;
+  if (turn.config.mode === "rdb" && !stillEmpty) return trust("live", null);
   if (record.clean && record.position !== null) return trust("exact", record.position);
   const { durablePosition: durable, position } = record;
   if (durable !== null) return trust("restored", { ...durable, restored: true });

@@ -6,6 +6,7 @@ import type {
   ElectionState,
   Epoch,
   Handover,
+  Identity,
   Instant,
   LeaderPosition,
   LineageEntry,
@@ -39,11 +40,13 @@ export interface MemberState {
   readonly record: RecordState;
   readonly lineage: readonly LineageEntry[];
   readonly pods: PodsObservation | null;
-  /** The holder's pod looked dead: a read of the pods was sent while this version was in force. */
-  readonly deathCheck: DeathCheck | null;
+  /** The pods were read while this version of the Lease was in force. */
+  readonly podCheck: PodCheck | null;
   readonly slice: SliceState;
   readonly control: ControlObservation | null;
   readonly handledRequest: string | null;
+  /** Members that were offered the lead for their better copy since somebody was last promoted. */
+  readonly deferred: readonly MemberName[];
   readonly peers: Readonly<Record<MemberName, PeerState>>;
   readonly poll: PollState;
   readonly lead: Lead | null;
@@ -132,14 +135,21 @@ export interface RecordState {
   /** As durable on disk. */
   readonly saved: MemberRecord | null;
   readonly savedAt: Instant | null;
-  readonly pending: { readonly seq: number; readonly record: MemberRecord } | null;
+  readonly pending: PendingRecord | null;
   readonly failedAt: Instant | null;
 }
 
-export interface DeathCheck {
+export interface PodCheck {
   readonly seq: number;
+  readonly at: Instant;
   readonly version: string;
   readonly confirmed: boolean;
+}
+
+export interface PendingRecord {
+  readonly seq: number;
+  readonly record: MemberRecord;
+  readonly at: Instant;
 }
 
 export interface SliceState {
@@ -166,6 +176,8 @@ export interface PollState {
 
 export interface Acquiring {
   readonly way: ClaimWay;
+  readonly judged: boolean;
+  readonly forced: string | null;
   readonly handover: Handover | null;
   readonly before: Before;
 }
@@ -192,13 +204,15 @@ export interface Lead {
   readonly guarded: boolean;
   /** After a promotion that failed: not before this, and under a new epoch. */
   readonly retryAt: Instant | null;
-  /** Members to whom this term was offered for their better copy. */
-  readonly deferred: readonly MemberName[];
+  /** A judgement of the copies (or people) let it take the Lease: it is not judged again. */
+  readonly judged: boolean;
+  /** Id of a forced failover. */
+  readonly forced: string | null;
 }
 
 /** A planned or forced change away from this member. */
 export interface Handoff {
-  readonly cause: "request" | "stop" | "redisDied" | "betterCopy" | "disk";
+  readonly cause: "request" | "stop" | "redisDied" | "betterCopy";
   readonly phase:
     | "choosing"
     | "pausing"
@@ -206,13 +220,23 @@ export interface Handoff {
     | "demoting"
     | "comparing"
     | "transferring"
+    | "settling"
     | "leaving";
   readonly since: Instant;
   readonly request: ControlRequest | null;
   readonly to: MemberName | null;
-  /** Offset at the confirmed demotion. */
+  /** As it was when it was chosen. */
+  readonly successor: {
+    readonly member: MemberName;
+    readonly identity: Identity;
+    readonly offset: Offset;
+    readonly replid: string;
+  } | null;
+  /** Offset at the confirmed demotion; null: not demoted by this hand-over. */
   readonly offset: Offset | null;
   readonly replid: string | null;
+  /** The second comparison held: only the transfer is left. */
+  readonly isEqual: boolean;
   /** Id of the awaited offset. */
   readonly awaiting: number | null;
   readonly askAgainAt: Instant | null;
@@ -235,11 +259,15 @@ export interface FollowState {
 
 export interface StopState {
   readonly since: Instant;
-  /** SIGTERM to the sidecar came. */
-  readonly terminated: boolean;
+  /** When SIGTERM to the sidecar came. */
+  readonly terminatedAt: Instant | null;
   readonly reported: boolean;
   /** Redis ended after a confirmed demotion and our report. */
   readonly ended: boolean;
+  /** Where the copy stood at that demotion: its death does not take that away. */
+  readonly position: Position | null;
+  /** The one read of the pods that tells a deletion from a restart of the container. */
+  readonly podRead: number | "answered";
 }
 
 /** A demoted member goes on cutting late clients for a while. */
@@ -251,6 +279,8 @@ export interface Cutter {
 
 export interface FailsafeState {
   readonly askedAt: Instant | null;
+  /** After a binding round that failed the others get their turn until then. */
+  readonly notBefore: Instant | null;
   readonly active: boolean;
   /** Newest lineage epoch that every member recorded in a promise round. */
   readonly lineageEpoch: Epoch;

@@ -79,6 +79,10 @@ export function podOf(state: MemberState, member: MemberName): PodObservation | 
 }
 
 export function peerOf(state: MemberState, member: MemberName): Peer | null {
+  if (state.pods === null) {
+    const recorded = state.record.saved?.addresses[member];
+    return recorded === undefined ? null : { member, ...recorded };
+  }
   const pod = podOf(state, member);
   if (pod === null || pod.address === null) return null;
   return { member, host: pod.address.host, peerPort: pod.peerPort };
@@ -86,10 +90,11 @@ export function peerOf(state: MemberState, member: MemberName): Peer | null {
 
 /** Everybody else that has an address, in the order of names. */
 export function otherPeers(state: MemberState): readonly Peer[] {
-  const pods = state.pods?.pods ?? [];
-  return pods
-    .filter((pod) => pod.member !== state.start.member)
-    .map((pod) => peerOf(state, pod.member))
+  const recorded = Object.keys(state.record.saved?.addresses ?? {});
+  const names = state.pods === null ? recorded : state.pods.pods.map((pod) => pod.member);
+  return names
+    .filter((name) => name !== state.start.member)
+    .map((name) => peerOf(state, name))
     .filter((peer) => peer !== null);
 }
 

@@ -4,7 +4,7 @@
  */
 import { rightMs, tryDueInMs, waiterElapsedMs, type Instant } from "@leasehold/election";
 import type { MemberConfig } from "./config.ts";
-import { currentClaim } from "./plan-lease.ts";
+import { currentClaim, mayRenew } from "./plan-lease.ts";
 import { cutterDueMs } from "./plan-follow.ts";
 import { inheritedMs } from "./plan-fence.ts";
 import { hangTimeoutMs } from "./plan-hang.ts";
@@ -61,8 +61,10 @@ function claimMs(turn: Turn): number {
 }
 
 function renewalMs(turn: Turn): number {
-  if (turn.state.election.term === null) return Infinity;
-  return tryDueInMs(turn.state.election, turn.config.renewIntervalMs, turn.at) ?? BUSY_MS;
+  if (!mayRenew(turn)) return Infinity;
+  const due = tryDueInMs(turn.state.election, turn.config.renewIntervalMs, turn.at) ?? BUSY_MS;
+  // What was due and was not sent waits for something else: no tick can hurry it.
+  return due === 0 ? BUSY_MS : due;
 }
 
 function hangMs(turn: Turn): number {

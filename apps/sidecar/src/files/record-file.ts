@@ -37,6 +37,10 @@ const Record: v.GenericSchema<unknown, MemberRecord> = v.object({
   membersSent: v.array(v.string()),
   holder: v.nullable(v.string()),
   leaderPosition: v.nullable(LeaderPositionShape),
+  addresses: v.optional(
+    v.record(v.string(), v.object({ host: v.string(), peerPort: WholeNumber })),
+    {},
+  ),
 });
 
 const RecordFile = v.object({ version: v.literal(FORMAT_VERSION), record: Record });

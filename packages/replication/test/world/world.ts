@@ -22,15 +22,7 @@ import {
   type SliceObservation,
   type StartFacts,
 } from "../../src/index.ts";
-import {
-  CONFIG,
-  GROUP,
-  baseReport,
-  emptySlice,
-  freshInfo,
-  podsOf,
-  startFacts,
-} from "./defaults.ts";
+import { CONFIG, baseReport, emptySlice, freshInfo, podsOf, startFacts } from "./defaults.ts";
 
 export interface WorldOptions {
   readonly start?: Partial<StartFacts>;
@@ -201,6 +193,8 @@ export class World {
         return this.answer(this.writeOutcome(action));
       case "redisRole":
         return this.answer({ type: "redisRoleDone", id: action.id, outcome: this.role(action) });
+      case "readPods":
+        return this.answer({ type: "podsObserved", pods: this.pods, seq: action.seq });
       case "writePermit":
         this.permit = action.permit;
         return;
@@ -285,7 +279,7 @@ export class World {
   take(): string[] {
     const lines = this.log
       .splice(0)
-      .filter((line) => !/^(readLease|askPeers|writeRecord|say)/.test(line));
+      .filter((line) => !/^(readLease|readPods|askPeers|writeRecord|say)/.test(line));
     return lines;
   }
 }

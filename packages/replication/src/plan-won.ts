@@ -1,0 +1,177 @@
+/**
+ * From a right that was won to the promotion: is this copy still the one that should lead? Positions
+ * are asked again, a restarted copy is measured again, record and permit come before the promotion
+ * (docs/protocol.md, sections 3 and 4.2). A holder that can do neither lets others try.
+ */
+import {
+  comparePositions,
+  isBehind,
+  waiterElapsedMs,
+  type LineageEntry,
+  type Position,
+} from "@leasehold/election";
+import { isPaused } from "./control.ts";
+import { beginHandoff } from "./handoff.ts";
+import { judgeEmpty, mayBeAhead, silentMembers } from "./judge.ts";
+import { MAX_SKEW_MS, bestRival, clockSkewMs, ineligibility } from "./members.ts";
+import type { MemberReport } from "./observation.ts";
+import { demoteSurely, killRedis, planLeadPermit } from "./plan-fence.ts";
+import { askAgain, askPeers, isFreshSince } from "./plan-poll.ts";
+import { ensureRecord } from "./plan-record.ts";
+import { releaseLease } from "./plan-stop.ts";
+import { mayBeWritable, ownPosition, redisIsUp } from "./redis-view.ts";
+import type { Lead, MemberState } from "./state.ts";
+import { announce, right, role, set, type Turn } from "./turn.ts";
+
+export const ASK_TIMEOUT_MS = 150;
+/** A holder that neither promotes nor loads this long after winning lets others try. */
+const GIVE_UP_MS = 3000;
+
+export function planWon(turn: Turn): void {
+  const { state } = turn;
+  const { lead } = state;
+  if (lead === null) return;
+  if (mayBeWritable(state)) return stopFirst(turn, lead);
+  if (lead.retryAt !== null && lead.retryAt.monotonicMs > turn.at.monotonicMs) {
+    return giveUpLate(turn, lead);
+  }
+  if (!redisIsUp(state)) return planWithoutRedis(turn, lead);
+  if (clockSkewMs(state) > MAX_SKEW_MS) {
+    return giveUp(turn, lead, "the guard says nothing, or its clock differs");
+  }
+  const decided = lead.forced !== null || holdsWhatWasHandedOver(state, lead);
+  if (!decided && !isAskedAndBest(turn, lead)) return;
+  if (turn.state.lead !== lead) return;
+  promote(turn, lead);
+}
+
+/** Without a demotion nothing may be given away; a Redis that refuses it is killed (section 3). */
+function stopFirst(turn: Turn, lead: Lead): void {
+  if (turn.state.redis.process !== null) demoteSurely(turn, "startGated");
+  if (waiterElapsedMs(lead.since, turn.at) >= GIVE_UP_MS) killRedis(turn, "selfFence");
+}
+
+/** Whoever may lead is welcome while the own Redis is away; then its load is waited for (4.2). */
+function planWithoutRedis(turn: Turn, lead: Lead): void {
+  const { redis } = turn.state;
+  askAgain(turn, 2 * ASK_TIMEOUT_MS);
+  const best = isFreshSince(turn, lead.since) ? bestRival(turn.state, turn.config) : null;
+  if (best !== null && mayDeferTo(turn, best)) return deferTo(turn, best);
+  if (!redis.dead && redis.info?.loading) return;
+  giveUpLate(turn, lead);
+}
+
+/**
+ * The old primary saw this very copy at its own last offset: nobody can have more. (The own probe
+ * may be older than that sight; a Redis that restarted since is measured anew.)
+ */
+function holdsWhatWasHandedOver(state: MemberState, lead: Lead): boolean {
+  const { info, coldStart, data } = state.redis;
+  if (lead.handover === null || !lead.handover.equal || info === null) return false;
+  return !coldStart && data?.kind === "live" && info.replid === lead.handover.replid;
+}
+
+/** Positions are asked again: the old primary may have stopped only now (second review 10). */
+function isAskedAndBest(turn: Turn, lead: Lead): boolean {
+  if (!isFreshSince(turn, lead.since)) {
+    askPeers(turn, ASK_TIMEOUT_MS);
+    return false;
+  }
+  askAgain(turn, 2 * ASK_TIMEOUT_MS);
+  const own = ownPosition(turn.state);
+  if (own === null) return emptyMayLead(turn, lead);
+  const best = bestRival(turn.state, turn.config);
+  const isBetter = best !== null && isBetterThan(best, own, lead);
+  if (isBetter && mayDeferTo(turn, best)) {
+    deferTo(turn, best);
+    return false;
+  }
+  if (!turn.state.redis.coldStart) return true;
+  if (!isBetter && (lead.judged || restartedMayLead(turn, lead))) return true;
+  giveUpLate(turn, lead);
+  return false;
+}
+
+/** A judgement may have preferred a restarted copy that has all to a live one that has not. */
+function isBetterThan(other: MemberReport, own: Position, lead: Lead): boolean {
+  if (comparePositions(other.position, own) <= 0) return false;
+  return !lead.judged || !own.restored || isBehind(own, other.position);
+}
+
+/** Once for each member until somebody was promoted: one that cannot act must not be asked for ever. */
+function mayDeferTo(turn: Turn, better: MemberReport): boolean {
+  return !turn.state.deferred.includes(better.member) && !isPaused(turn.state);
+}
+
+function deferTo(turn: Turn, better: MemberReport): void {
+  set(turn, { deferred: [...turn.state.deferred, better.member] });
+  beginHandoff(turn, { cause: "betterCopy", to: better.member, request: null });
+}
+
+function emptyMayLead(turn: Turn, lead: Lead): boolean {
+  const first = lead.way === "missing" || lead.before.virgin || turn.config.mode === "none";
+  if (judgeEmpty(turn.state, first).go) return true;
+  const best = bestRival(turn.state, turn.config);
+  if (best !== null && mayDeferTo(turn, best)) deferTo(turn, best);
+  else giveUpLate(turn, lead);
+  return false;
+}
+
+/** After any restart of its Redis the holder is a candidate like every other (4.2; U5). */
+function restartedMayLead(turn: Turn, lead: Lead): boolean {
+  const own = ownPosition(turn.state);
+  // The Lease's position is up to R old: a copy that lost its tail may lack what came after it.
+  const complete = own !== null && !own.restored && !isBehind(own, lead.before.position);
+  if (complete) return true;
+  return !silentMembers(turn.state).some((name) => mayBeAhead(turn.state, name));
+}
+
+function giveUpLate(turn: Turn, lead: Lead): void {
+  if (waiterElapsedMs(lead.since, turn.at) < GIVE_UP_MS) return;
+  giveUp(turn, lead, "could not promote in time");
+}
+
+/** To a copy that is not behind the own one; else the Lease goes back, with what it lacks. */
+function giveUp(turn: Turn, lead: Lead, why: string): void {
+  const { state } = turn;
+  if (mayBeWritable(state) || isPaused(state)) return;
+  const best = bestRival(state, turn.config);
+  const notWorse = best !== null && comparePositions(best.position, ownPosition(state)) >= 0;
+  if (notWorse && mayDeferTo(turn, best)) return deferTo(turn, best);
+  // Whoever takes it must lack nothing of what this copy has, nor of what it lacks itself.
+  const own = ownPosition(state);
+  const position = isBehind(lead.before.position, own) ? own : lead.before.position;
+  const released = releaseLease(turn, { position, clean: false, reason: "releaseMissingCopy" });
+  if (released) announce(turn, "releaseMissingCopy", { words: `gives the Lease back: ${why}` });
+}
+
+function promote(turn: Turn, lead: Lead): void {
+  const epoch = turn.state.election.term?.epoch ?? 0;
+  if (epoch > lead.epoch) return set(turn, { lead: { ...lead, epoch } });
+  if (lead.epoch <= turn.state.promotedEpoch) return giveUpLate(turn, lead);
+  const able = lead.way === "handover" || lead.forced !== null;
+  if (!able && ineligibility(turn.state, turn.config, turn.at) !== null) {
+    return giveUpLate(turn, lead);
+  }
+  if (turn.state.redis.role.pending.length > 0) return giveUpLate(turn, lead);
+  if (!ensureRecord(turn, { epoch: lead.epoch })) {
+    set(turn, { lead: { ...lead, phase: "recording" } });
+    return giveUpLate(turn, lead);
+  }
+  if (right(turn) <= 0) return;
+  set(turn, {
+    lead: { ...lead, phase: "promoting", pausedAt: turn.at },
+    promotedEpoch: lead.epoch,
+  });
+  planLeadPermit(turn);
+  const pauseMs = 2 * turn.config.leaseDurationMs;
+  role(turn, { kind: "promote", epoch: lead.epoch, pauseMs }, "promote");
+}
+
+/** True if others can know this promotion: by the Lease or slice that carries its lineage. */
+export function names(lineage: readonly LineageEntry[] | undefined, lead: Lead): boolean {
+  const isIt = (one: LineageEntry): boolean => {
+    return one.epoch === lead.epoch && one.replid === lead.replid;
+  };
+  return lineage?.some(isIt) ?? false;
+}
