@@ -50,7 +50,9 @@ export class Durability extends Checker {
       const { nowMs: atMs } = this.world.clock;
       if (head !== null) this.handover = { to: handover.to, head, atMs, from: handover.from };
     }
-    if (record.holder === null && released?.position) {
+    // After a crash only a bound is known of what the releaser had: a planned stop knows it all.
+    const planned = released !== null && this.world.podOfIdentity(released.by)?.terminating;
+    if (record.holder === null && released?.position && planned) {
       const head = this.headOf(released.by);
       const { nowMs: atMs } = this.world.clock;
       if (head !== null) this.release = { to: null, head, atMs, from: released.by };
@@ -124,6 +126,8 @@ export class Durability extends Checker {
     const { redis } = pod;
     if (pod === leader || redis === null || redis.loading || write.place === null) return false;
     if (pod.terminating || !holds(redis.head, write.place)) return false;
+    // After a crash its own record is all that is known of an AOF: a bound, and it may be higher.
+    if (pod.sidecar?.report().position?.restored) return false;
     // After a cut full sync nobody can tell half a copy from a whole one.
     if (pod.volume.record?.syncing) return false;
     const listed = world.store.lease?.record.members ?? {};
