@@ -260,8 +260,11 @@ function take(turn: Turn, way: ClaimWay, judgement: Judgement): void {
   const handover = way === "handover" ? (record?.handover ?? null) : null;
   const tries = turn.state.election.tries.length;
   const reason = judgement.forced === null ? REASON_OF[way] : "acquireForced";
-  sendDraft(turn, acquisition(turn, handover), reason);
+  const draft = acquisition(turn, handover);
+  sendDraft(turn, draft, reason);
   if (turn.state.election.tries.length === tries) return;
+  // Beside the PUT, so that the promotion need not wait for the disk.
+  ensureRecord(turn, { epoch: draft.record.epoch });
   const before = beforeOf(turn.state, record);
   const handledRequest = judgement.forced ?? turn.state.handledRequest;
   set(turn, { handledRequest, acquiring: { way, handover, before, ...judgement } });
