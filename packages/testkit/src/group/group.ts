@@ -4,15 +4,17 @@
  * Guarantees: `close` leaves no process, port or file behind, whatever state the members are in.
  * Does not judge: who leads is read from the slice, as a client would.
  */
+import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { promisify } from "node:util";
 import { pickAddresses, PORTS } from "./addresses.ts";
-import { pod, sidecarRole, statefulSet, writeService } from "./cluster-objects.ts";
+import { pod, sidecarRole, statefulSet, writeService, type GroupNames } from "./cluster-objects.ts";
 import { createMember, type GroupMember } from "./group-member.ts";
 import { killAllIn } from "./leftovers.ts";
-import { startPodNetwork } from "./pod-network.ts";
+import { startPodNetwork, type PodAddress, type PodNetwork } from "./pod-network.ts";
 import { startFakeKubernetesApi, type FakeKubernetesApi } from "../fake-kubernetes-api/index.ts";
 
 export interface GroupOptions {
@@ -30,7 +32,7 @@ export interface GroupOptions {
   readonly redisConfiguration?: readonly string[];
   /** Sections of the sidecar's configuration that replace the harness' own. */
   readonly settings?: Readonly<Record<string, unknown>>;
-  /** How to run a sidecar. Default: Node on the source in this clone. */
+  /** How to run a sidecar. Default: a bundle that is made of this clone's sources first. */
   readonly sidecarCommand?: readonly string[];
   /** False: the caller starts the members. Default true. */
   readonly start?: boolean;
@@ -57,13 +59,32 @@ export interface Group {
 }
 
 const REPOSITORY = resolve(import.meta.dirname, "../../../..");
+const BUILD_TIMEOUT_MS = 30_000;
 const REVISION = "revision-1";
+const NAMESPACE = "demo";
 
 export async function startGroup(options: GroupOptions): Promise<Group> {
-  const names = { group: options.name ?? "orders", namespace: "demo" };
+  const folders = makeFolders();
+  const onExit = (): void => cleanUp(folders);
+  process.once("exit", onExit);
+  const end = (): void => {
+    process.removeListener("exit", onExit);
+    cleanUp(folders);
+  };
+  try {
+    const group = await assemble(options, folders, end);
+    if (options.start !== false) for (const member of group.members) member.powerOn();
+    return group;
+  } catch (error) {
+    end();
+    throw error;
+  }
+}
+
+async function assemble(options: GroupOptions, folders: Folders, end: () => void): Promise<Group> {
+  const names = { group: options.name ?? "orders", namespace: NAMESPACE };
   const addresses = await pickAddresses(options.members);
-  const directory = makeDirectory();
-  const memory = makeMemoryDirectory();
+  const sidecarCommand = options.sidecarCommand ?? (await bundleSidecar(folders.disk));
   const memberNames = addresses.map((_, ordinal) => `${names.group}-${ordinal}`);
   const api = await startFakeKubernetesApi({
     namespace: names.namespace,
@@ -71,78 +92,97 @@ export async function startGroup(options: GroupOptions): Promise<Group> {
     identities: memberNames.map((name) => ({ name, role: sidecarRole(names) })),
   });
   const network = await startPodNetwork(addresses, [PORTS.redis, PORTS.peers]);
-  api.objects.put(writeService(names));
   const scaleTo = (replicas: number): void => {
     api.objects.put(statefulSet(names, { replicas, revision: REVISION }));
   };
+  api.objects.put(writeService(names));
   scaleTo(options.members);
-
-  const peerKeyFile = join(directory, "peer-key");
+  const peerKeyFile = join(folders.disk, "peer-key");
   writeFileSync(peerKeyFile, randomBytes(32).toString("hex"), { mode: 0o600 });
   const members = addresses.map((address, ordinal) => {
-    const name = memberNames[ordinal] ?? "";
-    const kubeconfigFile = join(directory, `${name}.kubeconfig`);
-    writeFileSync(kubeconfigFile, api.kubeconfig(name), { mode: 0o600 });
-    return createMember({
-      plan: {
-        ...names,
-        name,
-        ordinal,
-        address,
-        directory: join(directory, name),
-        runDirectory: join(memory, name),
-        kubeconfigFile,
-        peerKeyFile,
-        settings: settingsOf(options),
-        redisConfiguration: options.redisConfiguration ?? [],
-        password: options.password ?? "",
-        sidecarCommand: options.sidecarCommand ?? sourceCommand(),
-        guardScript: join(REPOSITORY, "packages/guard/src/redis.sh"),
-        engine: options.engine ?? "redis-server",
-      },
-      network,
-      api,
-      setPod: (facts) => api.objects.put(pod(names, { revision: REVISION, ...facts })),
-      removePod: () => api.objects.remove({ resource: "pods", namespace: names.namespace, name }),
-    });
+    const shared = { names, api, network, folders, sidecarCommand, peerKeyFile };
+    return makeMember(options, shared, { address, ordinal });
   });
 
-  const onExit = (): void => cleanUp(directory, memory);
-  process.once("exit", onExit);
-  const group: Group = {
+  const currentLeader = (): GroupMember | null => {
+    const host = sliceHost(api, names);
+    return members.find((member) => member.podHost === host) ?? null;
+  };
+  return {
     name: names.group,
     namespace: names.namespace,
     members,
     api,
-    directory,
-    currentLeader() {
-      const host = sliceHost(api, names);
-      return members.find((member) => member.podHost === host) ?? null;
-    },
-    async leader(timeoutMs, not) {
-      const found = (): GroupMember | null => {
-        const leader = group.currentLeader();
-        return leader && leader !== not ? leader : null;
-      };
-      await group.until(`a leader${not ? ` other than ${not.name}` : ""}`, timeoutMs, () =>
-        Boolean(found()),
-      );
-      return found() as GroupMember;
-    },
+    directory: folders.disk,
+    currentLeader,
+    leader: (timeoutMs, not) => waitForLeader(currentLeader, timeoutMs, not),
     until,
     directHost: (host) => addresses.find((pair) => pair.podHost === host)?.realHost ?? host,
     scaleTo,
     async close() {
-      killAllIn(directory);
+      killAllIn(folders.disk);
       await Promise.all(members.map((member) => member.cutPower()));
       await network.close();
       await api.close();
-      process.removeListener("exit", onExit);
-      cleanUp(directory, memory);
+      end();
     },
   };
-  if (options.start !== false) for (const member of members) member.powerOn();
-  return group;
+}
+
+interface Shared {
+  readonly names: GroupNames;
+  readonly api: FakeKubernetesApi;
+  readonly network: PodNetwork;
+  readonly folders: Folders;
+  readonly sidecarCommand: readonly string[];
+  readonly peerKeyFile: string;
+}
+
+interface Place {
+  readonly address: PodAddress;
+  readonly ordinal: number;
+}
+
+function makeMember(options: GroupOptions, shared: Shared, place: Place): GroupMember {
+  const { names, api, network, folders } = shared;
+  const name = `${names.group}-${place.ordinal}`;
+  const kubeconfigFile = join(folders.disk, `${name}.kubeconfig`);
+  writeFileSync(kubeconfigFile, api.kubeconfig(name), { mode: 0o600 });
+  return createMember({
+    plan: {
+      ...names,
+      ...place,
+      name,
+      directory: join(folders.disk, name),
+      runDirectory: join(folders.memory, name),
+      kubeconfigFile,
+      peerKeyFile: shared.peerKeyFile,
+      settings: settingsOf(options),
+      redisConfiguration: options.redisConfiguration ?? [],
+      password: options.password ?? "",
+      sidecarCommand: shared.sidecarCommand,
+      guardScript: join(REPOSITORY, "packages/guard/src/redis.sh"),
+      engine: options.engine ?? "redis-server",
+    },
+    network,
+    api,
+    setPod: (facts) => api.objects.put(pod(names, { revision: REVISION, ...facts })),
+    removePod: () => api.objects.remove({ resource: "pods", namespace: names.namespace, name }),
+  });
+}
+
+async function waitForLeader(
+  current: () => GroupMember | null,
+  timeoutMs: number,
+  not?: GroupMember,
+): Promise<GroupMember> {
+  let found: GroupMember | null = null;
+  await until(`a leader${not ? ` other than ${not.name}` : ""}`, timeoutMs, () => {
+    found = current();
+    return found !== null && found !== not;
+  });
+  if (!found) throw new Error("nobody leads");
+  return found;
 }
 
 function settingsOf(options: GroupOptions): Record<string, unknown> {
@@ -153,40 +193,44 @@ function settingsOf(options: GroupOptions): Record<string, unknown> {
   };
 }
 
-function sourceCommand(): readonly string[] {
-  return [process.execPath, join(REPOSITORY, "apps/sidecar/src/main.ts")];
+/**
+ * All members, and all their restarts, run the sources as they are now, and start as fast as in
+ * an image.
+ */
+async function bundleSidecar(directory: string): Promise<readonly string[]> {
+  const bundle = join(directory, "leasehold-sidecar.mjs");
+  const build = join(REPOSITORY, "apps/sidecar/build.ts");
+  await promisify(execFile)(process.execPath, [build, bundle], { timeout: BUILD_TIMEOUT_MS });
+  return [process.execPath, "--max-semi-space-size=1", bundle];
 }
 
-function makeDirectory(): string {
+interface Folders {
+  readonly disk: string;
+  /** Run directories are a tmpfs in a pod; without one here, the system's folder has to do. */
+  readonly memory: string;
+}
+
+function makeFolders(): Folders {
   const parent = join(REPOSITORY, ".tmp");
   mkdirSync(parent, { recursive: true });
-  return mkdtempSync(join(parent, "group-"));
-}
-
-/** Run directories are a tmpfs in a pod; without one here, the system's folder has to do. */
-function makeMemoryDirectory(): string {
+  const disk = mkdtempSync(join(parent, "group-"));
   try {
-    return mkdtempSync("/dev/shm/leasehold-");
+    return { disk, memory: mkdtempSync("/dev/shm/leasehold-") };
   } catch {
-    return mkdtempSync(join(tmpdir(), "leasehold-"));
+    return { disk, memory: mkdtempSync(join(tmpdir(), "leasehold-")) };
   }
 }
 
-function cleanUp(...directories: readonly string[]): void {
-  for (const directory of directories) {
-    killAllIn(directory);
-    rmSync(directory, { recursive: true, force: true });
-  }
+function cleanUp({ disk, memory }: Folders): void {
+  killAllIn(disk);
+  for (const directory of [disk, memory]) rmSync(directory, { recursive: true, force: true });
 }
 
 interface SliceLike {
   readonly endpoints?: readonly { readonly addresses?: readonly string[] }[];
 }
 
-function sliceHost(
-  api: FakeKubernetesApi,
-  names: { readonly group: string; readonly namespace: string },
-): string | null {
+function sliceHost(api: FakeKubernetesApi, names: GroupNames): string | null {
   const slice = api.objects.get({
     resource: "endpointslices",
     namespace: names.namespace,
