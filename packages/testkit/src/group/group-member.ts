@@ -40,6 +40,8 @@ export interface GroupMember {
   restorePeers(): void;
   /** Removes everything on its volume. The member must not run. */
   wipeDisk(): void;
+  /** Ends it for good: whatever still waits starts nothing any more. */
+  close(): Promise<void>;
 }
 
 export interface MemberParts {
@@ -56,6 +58,7 @@ export function createMember(parts: MemberParts): GroupMember {
   const processes = createMemberProcesses(plan);
   let uid: string = randomUUID();
   let endOutage: (() => void) | null = null;
+  let isClosed = false;
   const facts = { name: plan.name, host: podHost, graceSeconds: null, terminated: false };
 
   const member: GroupMember = {
@@ -73,6 +76,7 @@ export function createMember(parts: MemberParts): GroupMember {
     runDirectory: processes.runDirectory,
     logFiles: processes.logFiles,
     powerOn({ samePod = false } = {}) {
+      if (isClosed) return;
       if (processes.sidecar.pid() !== null && processes.guard.pid() !== null) return;
       if (!samePod) uid = randomUUID();
       setPod({ ...facts, uid });
@@ -98,6 +102,10 @@ export function createMember(parts: MemberParts): GroupMember {
     cutFromPeers: () => network.cut(podHost),
     restorePeers: () => network.heal(podHost),
     wipeDisk: () => processes.wipeDisk(),
+    async close() {
+      isClosed = true;
+      await processes.cutPower();
+    },
   };
   return member;
 }

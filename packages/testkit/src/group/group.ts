@@ -121,7 +121,7 @@ async function assemble(options: GroupOptions, folders: Folders, end: () => void
     scaleTo,
     async close() {
       killAllIn(folders.disk);
-      await Promise.all(members.map((member) => member.cutPower()));
+      await Promise.all(members.map((member) => member.close()));
       await network.close();
       await api.close();
       end();
