@@ -127,7 +127,7 @@ function summary(runs: readonly RunSummary[], broken: number, tookMs: number): s
   const recoveries = runs.map((run) => run.stats.recoveryMs).filter((ms) => ms >= 0);
   recoveries.sort((a, b) => a - b);
   const p = (share: number): string =>
-    (((recoveries[Math.floor(recoveries.length * share)] ?? 0) as number) / 1_000).toFixed(1);
+    ((recoveries[Math.floor(recoveries.length * share)] ?? 0) / 1_000).toFixed(1);
   const hours = sum((run) => run.virtualMs) / 3_600_000;
   return (
     `${runs.length} seeds, ${hours.toFixed(1)} virtual hours in ${(tookMs / 1_000).toFixed(0)} s: ` +

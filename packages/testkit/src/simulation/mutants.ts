@@ -263,8 +263,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: FENCE,
-        find: "  if (late && mayBeWritable(turn.state)) killRedis(turn, \"selfFence\");",
-        replace: "  if (late && turn.state.broken.length > 0) killRedis(turn, \"selfFence\");",
+        find: '  if (late && mayBeWritable(turn.state)) killRedis(turn, "selfFence");',
+        replace: '  if (late && turn.state.broken.length > 0) killRedis(turn, "selfFence");',
       },
       {
         file: "replication/src/fold.ts",
@@ -274,7 +274,8 @@ export const MUTANTS: readonly Mutant[] = [
       {
         file: "replication/src/fold.ts",
         find: '  if (outcome.error === "timeout") killRedis(turn, "selfFence");',
-        replace: '  if (outcome.error === "timeout" && lead === null) killRedis(turn, "selfFence");',
+        replace:
+          '  if (outcome.error === "timeout" && lead === null) killRedis(turn, "selfFence");',
       },
     ],
   },
@@ -287,7 +288,8 @@ export const MUTANTS: readonly Mutant[] = [
       {
         file: LEAD,
         find: "  if (!holdsWhatWasHandedOver(state, lead) && !isAskedAndBest(turn, lead)) return;",
-        replace: "  if (holdsWhatWasHandedOver(state, lead) && !isAskedAndBest(turn, lead)) return;",
+        replace:
+          "  if (holdsWhatWasHandedOver(state, lead) && !isAskedAndBest(turn, lead)) return;",
       },
     ],
   },
@@ -584,7 +586,7 @@ export const MUTANTS: readonly Mutant[] = [
       {
         file: REDIS,
         find: "  if (redis.guardBootId === null) {",
-        replace: "  if (redis.guardBootId === \"\") {",
+        replace: '  if (redis.guardBootId === "") {',
       },
       {
         file: REDIS,

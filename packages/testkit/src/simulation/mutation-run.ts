@@ -23,7 +23,11 @@ export interface MutationPlan {
 export interface MutationResult {
   readonly mutant: Mutant;
   /** Null: nobody noticed. */
-  readonly caught: { readonly seeds: number; readonly seed: number; readonly checker: string } | null;
+  readonly caught: {
+    readonly seeds: number;
+    readonly seed: number;
+    readonly checker: string;
+  } | null;
   readonly error: string | null;
 }
 
@@ -101,14 +105,26 @@ function copySources(folder: string): void {
 function applyEdit(folder: string, edit: Mutant["edits"][number]): void {
   const path = join(folder, "packages", edit.file);
   const text = readFileSync(path, "utf8");
-  const count = text.split(edit.find).length - 1;
+  const pattern = patternOf(edit.find);
+  const count = text.match(new RegExp(pattern, "g"))?.length ?? 0;
   if (count !== 1) {
     throw new Error(
       `the mutant does not apply: ${edit.file} has ${count} times "${edit.find.trim()}"; ` +
         "bring src/simulation/mutants.ts up to date",
     );
   }
-  writeFileSync(path, text.replace(edit.find, () => edit.replace));
+  writeFileSync(
+    path,
+    text.replace(new RegExp(pattern), () => `\n${edit.replace}\n`),
+  );
+}
+
+/** The words of `find` with any white space between them: a formatter must not hide them. */
+export function patternOf(find: string): string {
+  const words = find.trim().split(/\s+/);
+  return words
+    .map((word) => word.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`))
+    .join(String.raw`\s+`);
 }
 
 function runChild(folder: string, profile: string, seeds: number): Promise<ChildResult> {

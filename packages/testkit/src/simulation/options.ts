@@ -24,8 +24,18 @@ export interface OptionsWish {
 }
 
 export function drawOptions(random: Random, wish: OptionsWish): WorldOptions {
-  const members = wish.members ?? random.weighted([[0.2, 2], [0.6, 3], [0.2, 5]]);
-  const modes = [[0.55, "aof"], [0.3, "rdb"], [0.15, "none"]] as const;
+  const members =
+    wish.members ??
+    random.weighted([
+      [0.2, 2],
+      [0.6, 3],
+      [0.2, 5],
+    ]);
+  const modes = [
+    [0.55, "aof"],
+    [0.3, "rdb"],
+    [0.15, "none"],
+  ] as const;
   const mode = wish.mode ?? random.weighted<PersistenceMode>(modes);
   return {
     members,

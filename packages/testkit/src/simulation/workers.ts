@@ -7,7 +7,11 @@ export interface RunSummary {
   readonly seed: number;
   readonly profile: string;
   readonly members: number;
-  readonly broken: { readonly checker: string; readonly promise: string; readonly words: string } | null;
+  readonly broken: {
+    readonly checker: string;
+    readonly promise: string;
+    readonly words: string;
+  } | null;
   readonly tail: readonly string[];
   readonly fingerprint: string;
   readonly virtualMs: number;

@@ -5,7 +5,7 @@
  * clock. Nothing here may use promises, timers, `Date` or `Math.random`.
  */
 import type { MemberConfig, Action, MemberEvent } from "@leasehold/replication";
-import { Random } from "../random.ts";
+import type { Random } from "../random.ts";
 import { VirtualClock } from "../virtual-clock.ts";
 import { ApiServer } from "./api/server.ts";
 import { ApiStore } from "./api/store.ts";
@@ -24,7 +24,7 @@ import type { Sidecar } from "./pod/sidecar.ts";
 import type { RedisServer } from "./redis/server.ts";
 import type { RedisWorld } from "./redis/types.ts";
 import { Volume } from "./redis/volume.ts";
-import { Timeline } from "./timeline.ts";
+import type { Timeline } from "./timeline.ts";
 
 /** Network indices: 0 is the API, then the nodes, then the clients' nodes. */
 const FIRST_CLIENT = 20;

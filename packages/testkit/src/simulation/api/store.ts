@@ -103,7 +103,10 @@ export class ApiStore {
     const current = this.slice?.version ?? null;
     if (current !== write.version) return { kind: "conflict" };
     const { epoch, holder, lineage, address } = write;
-    return { kind: "committed", slice: this.storeSlice({ epoch, holder, lineage, address }, false) };
+    return {
+      kind: "committed",
+      slice: this.storeSlice({ epoch, holder, lineage, address }, false),
+    };
   }
 
   editSlice(slice: Omit<SliceObservation, "version"> | null): void {

@@ -46,9 +46,9 @@ export class Lineage extends Checker {
     const { store, pods } = this.world;
     if (store.slice?.lineage.some((entry) => entry.replid === replid)) return true;
     if (store.lease?.record.lineage.some((entry) => entry.replid === replid)) return true;
-    const listed = store.lease?.record.members ?? {};
+    const listed = store.lease?.record.members ?? null;
     const others = pods.filter(
-      (pod) => !pod.gone && pod.name in listed && pod.redis?.replid !== replid,
+      (pod) => !pod.gone && (listed === null || pod.name in listed) && pod.redis?.replid !== replid,
     );
     return others.every((pod) =>
       pod.volume.record?.lineage.some((entry) => entry.replid === replid),

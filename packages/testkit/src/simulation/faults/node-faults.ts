@@ -7,10 +7,7 @@ import { pickPod, type Fault } from "./fault.ts";
 const REJOIN_MS = 10_000;
 const THAW_EXEMPTION_MS = 1_000;
 
-export function cutPairs(
-  world: World,
-  pairs: readonly (readonly [number, number])[],
-): () => void {
+export function cutPairs(world: World, pairs: readonly (readonly [number, number])[]): () => void {
   for (const [from, to] of pairs) world.network.cut(from, to);
   return () => {
     for (const [from, to] of pairs) world.network.heal(from, to);
@@ -87,7 +84,10 @@ const partition: Fault = {
       [2, ["the other members", othersOf(world, pod.machine)]],
       [3, ["the API", [API_ADDRESS]]],
     ]);
-    const end = cutPairs(world, others[1].flatMap((other) => bothWays(address, other)));
+    const end = cutPairs(
+      world,
+      others[1].flatMap((other) => bothWays(address, other)),
+    );
     const who = others[1].includes(API_ADDRESS) ? [pod.name, "api"] : [pod.name];
     return { who, words: `${pod.label} is cut off from ${others[0]}`, end };
   },

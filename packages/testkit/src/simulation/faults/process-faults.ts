@@ -160,7 +160,13 @@ const scriptRuns = withPod("redis-script", HANG_MS, (pod, world, random) => {
   if (!redis?.isRunning() || redis.isBusy() || redis.role !== "primary") return null;
   const lengthMs = random.between(500, 18_000);
   const { id } = world.ledger.open("direct");
-  redis.runScript(lengthMs, { id, bytes: 80, waitMs: 0, connection: null, answer: () => undefined });
+  redis.runScript(lengthMs, {
+    id,
+    bytes: 80,
+    waitMs: 0,
+    connection: null,
+    answer: () => undefined,
+  });
   return `a script runs on ${pod.label} for ${lengthMs.toFixed(0)} ms`;
 });
 

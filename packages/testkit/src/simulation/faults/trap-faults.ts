@@ -125,7 +125,8 @@ const unpausingClient: Fault = {
       // The pause of a fresh promotion is ours alone: the default ACL denies UNPAUSE.
       if (redis === null || !redis.writes.hasAccepted) return;
       world.clock.after(delayMs, () => {
-        if (redis.isRunning() && redis.writes.hasAccepted && redis.role === "primary") redis.writes.unpause();
+        const isOpen = redis.isRunning() && redis.role === "primary";
+        if (isOpen && redis.writes.hasAccepted) redis.writes.unpause();
       });
     };
     const trap: Trap = {
@@ -240,7 +241,12 @@ const slowThenCut: Fault = {
     world.clock.after(random.between(2_500, 5_000), () => {
       world.log("fault", `${leader.label} is cut off`);
       const others = [API_ADDRESS, ...othersOf(world, leader.machine)];
-      ends.push(cutPairs(world, others.flatMap((other) => bothWays(address, other))));
+      ends.push(
+        cutPairs(
+          world,
+          others.flatMap((other) => bothWays(address, other)),
+        ),
+      );
     });
     return {
       who: [leader.name, "api"],
@@ -266,7 +272,12 @@ const failsafeThenCut: Fault = {
     world.clock.after(random.between(6_000, 9_000), () => {
       world.log("fault", `${leader.label} is cut off from its peers too`);
       const others = othersOf(world, leader.machine);
-      ends.push(cutPairs(world, others.flatMap((other) => bothWays(address, other))));
+      ends.push(
+        cutPairs(
+          world,
+          others.flatMap((other) => bothWays(address, other)),
+        ),
+      );
     });
     return {
       who: [leader.name, "api"],
@@ -318,9 +329,16 @@ const shortenIntoCut: Fault = {
         const others = othersOf(world, sidecar.pod.machine);
         world.log("fault", `${sidecar.pod.label} is cut off: it renews with a shorter D`);
         ends.push(cutPairs(world, [[API_ADDRESS, address]]));
-        ends.push(cutPairs(world, others.flatMap((other) => bothWays(address, other))));
+        ends.push(
+          cutPairs(
+            world,
+            others.flatMap((other) => bothWays(address, other)),
+          ),
+        );
         world.clock.after(5, () => ends.push(cutPairs(world, [[address, API_ADDRESS]])));
-        world.clock.after(random.between(20, 500), () => restartSidecars(world, sidecar, random.chance(0.5)));
+        world.clock.after(random.between(20, 500), () =>
+          restartSidecars(world, sidecar, random.chance(0.5)),
+        );
       },
     };
     const config = { ...world.memberConfig, leaseDurationMs: 5_000, renewIntervalMs: 1_000 };

@@ -29,7 +29,7 @@ export class RedisProbe {
     this.connection = null;
   }
 
-  /** Asks now, beside the regular round, and calls back once the answer was handled, or none came. */
+  /** Asks now, beside the regular round; `done` once the answer was handled, or none came. */
   refresh(done: () => void): void {
     const { world } = this.sidecar;
     let isDone = false;
