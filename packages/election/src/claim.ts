@@ -4,7 +4,7 @@
  * closed while a promise binds (docs/protocol.md, sections 2, 5.5, 5.7 and 7).
  */
 import { waiterElapsedMs, type Instant } from "./instant.ts";
-import { isOwnPredecessor } from "./observe.ts";
+import { isOutdatedRecord, isOwnPredecessor } from "./observe.ts";
 import { parseIdentity, type LeaseRecord } from "./record.ts";
 import { recordOf, versionOf, type Bound, type ElectionState } from "./state.ts";
 import { JITTER_MS, STALE_HANDOVER_MS, waitMs } from "./timing.ts";
@@ -62,7 +62,10 @@ function unboundClaim(state: ElectionState, facts: ClaimFacts, at: Instant): Cla
     const read = state.firstReadAt ?? at;
     return after("provenDead", waitMs(facts.durationMs), waiterElapsedMs(read, at));
   }
-  if (record.handover !== null) return after("staleHandover", STALE_HANDOVER_MS, sinceMs);
+  // Other electors keep our annotations: a hand-over to somebody else is not this holder's.
+  if (record.handover?.to === record.holder) {
+    return after("staleHandover", STALE_HANDOVER_MS, sinceMs);
+  }
   return after(record.holder === state.me ? "stranger" : "expired", wait, sinceMs);
 }
 
@@ -74,7 +77,7 @@ function isTermOfItsOwn(state: ElectionState): boolean {
 
 /** Its own pod's later epochs do not count: a resume by promises is not in the Lease yet. */
 function isOutdated(state: ElectionState, record: LeaseRecord): boolean {
-  if (record.epoch >= state.epochSeen) return false;
+  if (!isOutdatedRecord(state, record)) return false;
   const last = state.holderSeen === null ? null : parseIdentity(state.holderSeen);
   return last?.podUid !== state.podUid;
 }

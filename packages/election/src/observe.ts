@@ -6,6 +6,7 @@
 import type { Instant } from "./instant.ts";
 import type { LeaseReadOutcome, LeaseWriteOutcome } from "./ports.ts";
 import {
+  isEarlierAttempt,
   nonceOfAttempt,
   parseIdentity,
   type Epoch,
@@ -59,7 +60,19 @@ function replaceView(state: ElectionState, sight: Sight, at: Instant): ElectionS
   const maxDurationMs = Math.max(longest, lease.record.durationMs);
   const next = { ...state, view: { kind: "present" as const, lease, since, seq, maxDurationMs } };
   const offered = same ? state.offer : offerIn(state, lease);
-  return settle(learnEpoch({ ...next, offer: offered }, lease.record.epoch, lease.record.holder));
+  return settle(learnRecord({ ...next, offer: offered }, lease.record));
+}
+
+function learnRecord(state: ElectionState, record: LeaseRecord): ElectionState {
+  if (isOutdatedRecord(state, record)) return state;
+  const learned = learnEpoch(state, record.epoch, record.holder);
+  return { ...learned, attemptSeen: record.attempt };
+}
+
+/** Older than what this process has read: somebody put a copy back. */
+export function isOutdatedRecord(state: ElectionState, record: LeaseRecord): boolean {
+  if (record.epoch !== state.epochSeen) return record.epoch < state.epochSeen;
+  return isEarlierAttempt(record.attempt, state.attemptSeen);
 }
 
 /** A hand-over to this process, of an epoch above all that it has seen itself (U17). */

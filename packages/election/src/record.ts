@@ -107,6 +107,14 @@ export function formatIdentity(parts: IdentityParts): Identity {
   return `${parts.pod}_${parts.podUid}_${parts.nonce}`;
 }
 
+/** True if one process wrote both, and `attempt` before `other`. */
+export function isEarlierAttempt(attempt: string | null, other: string | null): boolean {
+  const nonce = nonceOfAttempt(attempt);
+  if (attempt === null || other === null || nonce === null) return false;
+  if (nonce !== nonceOfAttempt(other)) return false;
+  return Number(attempt.slice(nonce.length + 1)) < Number(other.slice(nonce.length + 1));
+}
+
 /** The process that wrote an attempt, or null. */
 export function nonceOfAttempt(attempt: string | null): string | null {
   const dot = attempt?.lastIndexOf(".") ?? -1;

@@ -33,6 +33,8 @@ export interface ElectionState {
   readonly termCounter: number;
   /** Highest epoch read from the Lease, slice, own record or a promise: first hand. */
   readonly epochSeen: Epoch;
+  /** Newest attempt read under `epochSeen`: an older one of the same process was put back. */
+  readonly attemptSeen: string | null;
   /** Highest epoch anybody mentioned. */
   readonly epochHeard: Epoch;
   /** Who led `epochSeen`, as far as known. */
@@ -156,6 +158,7 @@ export function initialElection(start: ElectionStart): ElectionState {
     term: null,
     termCounter: 0,
     epochSeen: start.epoch,
+    attemptSeen: null,
     epochHeard: start.epoch,
     holderSeen: start.holder,
     bound: null,

@@ -4,6 +4,7 @@
  */
 import {
   comparePositions,
+  isOutdatedRecord,
   parseIdentity,
   recordOf,
   silenceMs,
@@ -49,7 +50,7 @@ export function listedMembers(state: MemberState): readonly MemberName[] {
 /** Somebody put an older copy of the Lease back: what it lists is not all that there is. */
 export function isOutdatedView(state: MemberState): boolean {
   const record = recordOf(state.election.view);
-  return record !== null && record.epoch < state.election.epochSeen;
+  return record !== null && isOutdatedRecord(state.election, record);
 }
 
 function newestRecordedList(state: MemberState): readonly MemberName[] {

@@ -7,6 +7,8 @@ import { act, otherPeers, set, type Turn } from "./turn.ts";
 
 /** A round that was never closed is given up after this long. */
 const ROUND_MS = 600;
+/** A slow answer must not hold up an urgent question. */
+const POLL_TIMEOUT_MS = 150;
 
 export function askPeers(turn: Turn, timeoutMs: number): void {
   const { poll, pods, record } = turn.state;
@@ -61,5 +63,5 @@ export function planPoll(turn: Turn): void {
   const { renewIntervalMs } = turn.config;
   const last = poll.startedAt;
   if (last !== null && waiterElapsedMs(last, turn.at) < renewIntervalMs) return;
-  askPeers(turn, renewIntervalMs / 2);
+  askPeers(turn, POLL_TIMEOUT_MS);
 }
