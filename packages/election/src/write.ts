@@ -131,7 +131,7 @@ export function gaveWithUnknownOutcome(state: ElectionState): boolean {
   return state.term?.gaveSeq !== null && state.term?.gaveSeq !== undefined;
 }
 
-/** Names of every list that may be in force: the confirmed one and those of unsettled tries (U8). */
+/** Every list that may be in force: the confirmed one and those of unsettled tries (U8). */
 export function listsInForce(state: ElectionState): readonly MemberName[] {
   const confirmed =
     state.view.kind === "present" ? Object.keys(state.view.lease.record.members) : [];

@@ -60,7 +60,7 @@ export function decide(state: MemberState, event: MemberEvent, config: MemberCon
   return { state: turn.state, actions: turn.actions };
 }
 
-/** Drawn anew with each version of the Lease, so that the same member does not always wait longest. */
+/** Drawn anew with each version of the Lease, so that nobody always waits longest. */
 function drawJitter(turn: Turn, before: MemberState, jitter: number): void {
   const same = versionOf(before.election.view) === versionOf(turn.state.election.view);
   if (!same) set(turn, { jitter });

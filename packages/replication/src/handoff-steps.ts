@@ -187,7 +187,7 @@ function backOut(turn: Turn, why: string): void {
   });
 }
 
-/** Demoted, and it may not go on: win a renewal under a new epoch, then the promotion path (5.7). */
+/** Demoted, and no further: win a renewal under a new epoch, then the promotion path (5.7). */
 function abort(turn: Turn, why: string): void {
   const { handoff, lead, deferred } = turn.state;
   if (handoff === null) return;

@@ -67,7 +67,7 @@ function noteChange(turn: Turn, active: boolean): void {
   announce(turn, "failsafe", { words });
 }
 
-/** The newest confirmed renewal is old, or a restarted process lives on its predecessor's permit. */
+/** The newest confirmed renewal is old, or a new process lives on its predecessor's permit. */
 function needsPromises(turn: Turn): boolean {
   const { election, stop } = turn.state;
   const { term } = election;

@@ -17,7 +17,7 @@ export interface RecordNeed {
   readonly clean?: boolean;
 }
 
-/** True if the saved record already has it; else a write is on its way (or follows the open one). */
+/** True if the saved record has it; else a write is on its way (or follows the open one). */
 export function ensureRecord(turn: Turn, need: RecordNeed): boolean {
   const { saved } = turn.state.record;
   if (saved !== null && satisfies(saved, need)) return true;

@@ -1,6 +1,5 @@
 /**
- * From a right that was won to the promotion: is this copy still the one that should lead? Positions
- * are asked again, a restarted copy is measured again, record and permit come before the promotion
+ * From a right that was won to the promotion: should this copy still lead? Positions are asked again, a restarted copy is measured again, record and permit come before the promotion
  * (docs/protocol.md, sections 3 and 4.2). A holder that can do neither lets others try.
  */
 import {
@@ -98,7 +97,7 @@ function isBetterThan(other: MemberReport, own: Position, lead: Lead): boolean {
   return !lead.judged || !own.restored || isBehind(own, other.position);
 }
 
-/** Once for each member until somebody was promoted: one that cannot act must not be asked for ever. */
+/** Once for each member until somebody was promoted: one that cannot act is not asked for ever. */
 function mayDeferTo(turn: Turn, better: MemberReport): boolean {
   return !turn.state.deferred.includes(better.member) && !isPaused(turn.state);
 }

@@ -15,7 +15,7 @@ const TIMEOUT_MS = 250;
 export interface GroupReports {
   /** Reports of the others that are not too old. */
   current(): readonly MemberReport[];
-  /** Asks the others, unless that was done a moment ago. Resolves when `current` is as good as it gets. */
+  /** Asks the others, unless that was done a moment ago. Resolves when they have answered. */
   refresh(): Promise<void>;
 }
 
