@@ -10,6 +10,7 @@
 import { readFileSync } from "node:fs";
 import { inClusterAccess, kubeconfigAccess, type ClusterAccess } from "@leasehold/kubernetes";
 import { configProblems } from "@leasehold/replication";
+import { withDeadline } from "./bounded.ts";
 import { DEADLINES_MS } from "./deadlines.ts";
 import { openLog, type OpenLog } from "./log.ts";
 import type { RuntimeEnd } from "./runtime-ports.ts";
@@ -19,6 +20,9 @@ import { readSettings, redact, type SettingsOutcome } from "./settings/settings.
 import { startSidecar, type Sidecar } from "./sidecar.ts";
 
 const EXIT = { decided: 0, settings: 64, unavailable: 69, bug: 70, fence: 74, late: 75 } as const;
+
+/** For the last lines of the journal. */
+const CLOSE_MS = 3_000;
 
 const EXIT_OF_END: Readonly<Record<RuntimeEnd["kind"], number>> = {
   decided: EXIT.decided,
@@ -108,7 +112,7 @@ async function finish(open: OpenLog, sidecar: Sidecar | null, how: RuntimeEnd): 
     return;
   }
   open.log.info("ends, as decided");
-  await sidecar?.close().catch(() => undefined);
+  if (sidecar) await withDeadline(sidecar.close(), CLOSE_MS).catch(() => undefined);
   leave(open, EXIT.decided);
 }
 

@@ -22,7 +22,7 @@ const Member = v.strictObject({
   nodeName: described(v.optional(v.string(), ""), "The pod's node, for topology-aware balancers"),
   revision: described(
     v.optional(v.string(), ""),
-    "The pod's controller-revision-hash; empty: taken from the API",
+    "The pod's controller-revision-hash: a newer one is the better successor",
   ),
 });
 
