@@ -33,7 +33,7 @@ const PATIENCE_MS = 15_000;
  * From the last write before to the first after a stop and start of everything: all processes
  * end, start, load and report. docs/protocol.md, section 4.4 bounds only the last part.
  */
-const TOTAL_RESTART: Bound = { medianMs: 8000, p99Ms: 10_000 };
+const TOTAL_RESTART: Bound = { medianMs: 5000, p99Ms: 8000 };
 
 export const ACTS: readonly Act[] = [
   {

@@ -67,12 +67,12 @@ async function playAll(stage: Stage, programme: Programme, narrator: Narrator): 
 
 /** Rejects with the signal's reason; `work` is left to fail by itself when its stage closes. */
 async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal.reason as Error);
   signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
   try {
-    await Promise.race([work, promise]);
+    await Promise.race([work, aborted]);
   } finally {
     signal.removeEventListener("abort", abort);
     work.catch(() => {});

@@ -3,10 +3,10 @@
  * a terminal a live picture below them.
  */
 import { formatMs, type Result } from "@leasehold/testkit/result";
-import type { ActReport } from "./run-act.ts";
 import type { Screen, Style } from "../terminal/screen.ts";
 import { followLog } from "./log-follower.ts";
 import { drawPicture } from "./picture.ts";
+import type { ActReport } from "./run-act.ts";
 import type { Stage } from "./stage.ts";
 
 export interface Narrator {
