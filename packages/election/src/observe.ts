@@ -29,6 +29,16 @@ export function observeRead(
   }
   const answered = { ...state, reads, answeredAt: at, firstReadAt: state.firstReadAt ?? at };
   if (answer.seq <= viewSeq(state)) return answered;
+  return sawLease({ ...answered, refusedVersion: null }, { seq: answer.seq, outcome }, at);
+}
+
+/** An answer that is newer than the view; it settles what a refusal had put in doubt. */
+function sawLease(
+  answered: ElectionState,
+  answer: { readonly seq: number; readonly outcome: Exclude<LeaseReadOutcome, { kind: "failed" }> },
+  at: Instant,
+): ElectionState {
+  const { outcome } = answer;
   if (outcome.kind === "missing") return observeMissing(answered, answer.seq, at);
   return judge(replaceView(answered, { lease: outcome.lease, seq: answer.seq }, at));
 }

@@ -124,6 +124,8 @@ export interface PromiseRound {
   readonly durationMs: number;
   readonly epoch: Epoch;
   readonly binding: boolean;
+  /** Asked by one that stopped and wants to lead again. */
+  readonly resumes: boolean;
   readonly asked: readonly MemberName[];
   readonly yes: readonly MemberName[];
   /** Lineage that the request carried, by its newest epoch: recorded by all if all say yes. */

@@ -57,6 +57,7 @@ export interface RoundDraft {
   readonly lineage: readonly LineageEntry[];
   readonly durationMs: number;
   readonly binding: boolean;
+  readonly resumes: boolean;
   readonly me: MemberName;
 }
 
@@ -78,6 +79,7 @@ export function startRound(
       durationMs,
       epoch,
       binding,
+      resumes: draft.resumes,
       asked,
       yes: asked.filter((name) => name === draft.me),
       lineageEpoch: lineage.at(-1)?.epoch ?? 0,

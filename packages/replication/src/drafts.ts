@@ -135,10 +135,24 @@ function nextNames(turn: Turn, listed: readonly MemberName[]): readonly MemberNa
   if (state.election.tries.length > 0) return listed;
   const leaving = listed.find((name) => isLeaving(state, name));
   if (leaving !== undefined) return listed.filter((name) => name !== leaving);
+  const joining = joiningMember(state, listed);
+  return joining !== null && isDurable(state, joining) ? [...listed, joining] : listed;
+}
+
+/** The next one in sync that is not listed. It joins once the record has its name. */
+export function joiningMember(
+  state: MemberState,
+  listed: readonly MemberName[],
+): MemberName | null {
   const joining = Object.values(state.peers).find(
     (peer) => peer.answered && peer.report?.inSync && mayJoin(state, listed, peer.report.member),
   );
-  return joining?.report ? [...listed, joining.report.member] : listed;
+  return joining?.report?.member ?? null;
+}
+
+export function isDurable(state: MemberState, name: MemberName): boolean {
+  const { saved } = state.record;
+  return [...(saved?.members ?? []), ...(saved?.membersSent ?? [])].includes(name);
 }
 
 function isLeaving(state: MemberState, name: MemberName): boolean {

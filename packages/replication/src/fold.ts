@@ -91,6 +91,8 @@ function redisSeen(turn: Turn, observation: RedisObservation): void {
   const { redis, lead, handoff } = turn.state;
   if (before === null || redis.process?.runId === before.runId) return;
   if (before.runId === turn.state.offeredAfterDeath) return;
+  // What was judged, was judged of the process before.
+  if (lead !== null) set(turn, { lead: { ...lead, judged: false, since: turn.at } });
   const leads = lead !== null && lead.phase !== "won" && lead.phase !== "recording";
   const given = ["transferring", "settling", "leaving"];
   if (leads || (handoff !== null && !given.includes(handoff.phase))) leaveDead(turn);

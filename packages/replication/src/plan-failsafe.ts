@@ -27,7 +27,7 @@ import { nextEpoch } from "./drafts.ts";
 import { uniteLineages } from "./lineage.ts";
 import { inheritedMs } from "./plan-fence.ts";
 import { recordIsStuck } from "./members.ts";
-import { ensureRecord } from "./plan-record.ts";
+import { ensureRecord, isRecorded } from "./plan-record.ts";
 import { mayBeWritable } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
 import { act, announce, peerOf, right, set, type Turn } from "./turn.ts";
@@ -50,7 +50,8 @@ export function planFailsafe(turn: Turn): void {
 /** A binding round that failed holds others down: they get their turn before the next one (S2). */
 function letsOthersTry(turn: Turn): boolean {
   const { round } = turn.state.election;
-  if (round === null || !round.binding || roundIsComplete(turn.state.election)) return false;
+  if (round === null || !round.binding || !round.resumes) return false;
+  if (turn.state.election.term === null || roundIsComplete(turn.state.election)) return false;
   const { monotonicMs, bootMs } = turn.at;
   const restMs = 2 * waitMs(turn.config.leaseDurationMs);
   const notBefore = { monotonicMs: monotonicMs + restMs, bootMs };
@@ -110,7 +111,15 @@ function ask(turn: Turn, leads: boolean): void {
   const { lineage } = state;
   const started = startRound(
     state.election,
-    { asked, epoch, lineage, durationMs: config.leaseDurationMs, binding, me: member },
+    {
+      asked,
+      epoch,
+      lineage,
+      durationMs: config.leaseDurationMs,
+      binding,
+      resumes: !leads,
+      me: member,
+    },
     turn.at,
   );
   if (started === null) return;
@@ -172,7 +181,9 @@ export function promiseAsked(turn: Turn, requestId: number, request: PromiseRequ
     knowsNothing: view.kind === "unread" && state.record.saved === null,
   });
   // Who cannot keep a promise says so at once, also to the question that binds nobody.
-  const full = state.pendingPromises.length >= MAX_PENDING || recordIsStuck(state, turn.at);
+  const need = { epoch: request.epoch, lineage: request.lineage };
+  const stuck = recordIsStuck(state, turn.at) && !isRecorded(turn, need);
+  const full = state.pendingPromises.length >= MAX_PENDING || stuck;
   if (refusal !== null || full) {
     const reason = refusal ?? "its record cannot be made durable";
     return answer(turn, requestId, { yes: false, reason });

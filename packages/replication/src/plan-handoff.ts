@@ -92,7 +92,7 @@ function planChoosing(turn: Turn): void {
   if (handoff.cause === "stop" && lead !== null && waitsWithOpenWrites(turn)) return;
   const since = handoff.askAgainAt ?? handoff.since;
   if (since.monotonicMs > turn.at.monotonicMs) return;
-  if (!isFreshSince(turn, since)) return askPeers(turn, ASK_TIMEOUT_MS);
+  if (!isFreshSince(turn, since)) return askPeers(turn, ASK_TIMEOUT_MS, since);
   const chosen = chooseSuccessor(turn, handoff);
   if (chosen === null) return planNoSuccessor(turn, handoff);
   choose(turn, handoff, chosen);

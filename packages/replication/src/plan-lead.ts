@@ -11,8 +11,10 @@ import {
   type Offset,
 } from "@leasehold/election";
 import { abandon } from "./handoff.ts";
+import { isDurable, joiningMember } from "./drafts.ts";
 import { uniteLineages } from "./lineage.ts";
 import { inheritedMs, planLeadPermit } from "./plan-fence.ts";
+import { ensureRecord } from "./plan-record.ts";
 import { names, planWon } from "./plan-won.ts";
 import type { Lead, MemberState } from "./state.ts";
 import { act, announce, right, role, set, type Turn } from "./turn.ts";
@@ -205,6 +207,14 @@ function planOpen(turn: Turn): void {
     });
   }
   guardReplicas(turn);
+  letJoin(turn);
+}
+
+/** A name is durable before the Lease shows it (second review 6). */
+function letJoin(turn: Turn): void {
+  const listed = Object.keys(recordOf(turn.state.election.view)?.members ?? {});
+  const name = joiningMember(turn.state, listed);
+  if (name !== null && !isDurable(turn.state, name)) ensureRecord(turn, { membersSent: [name] });
 }
 
 /** Somebody ran REPLICAOF on the primary (C22): lead again, by the whole path. */

@@ -42,6 +42,8 @@ const POD_READ_AGAIN_MS = 500;
 /** A renewal that carries news does not wait for its turn, but leaves this much between two. */
 const NEWS_SPACING_MS = 20;
 const STUCK_MS = 6000;
+/** Between two tries to take the Lease of which the first was refused. */
+const CLAIM_AGAIN_MS = 400;
 
 export function planReads(turn: Turn): void {
   set(turn, { election: expireTerm(turn.state.election, turn.at) });
@@ -70,6 +72,7 @@ export function mayRenew(turn: Turn): boolean {
   const resting = ["demoting", "comparing", "transferring"];
   if (handoff !== null && resting.includes(handoff.phase)) return false;
   // A Redis that cannot be stopped must not keep the others out: let D pass (U4).
+  if (rightMs(election, turn.at) <= 0 && mayBeWritable(turn.state)) return false;
   const stuck = lead?.phase === "won" && mayBeWritable(turn.state);
   return !stuck || waiterElapsedMs(lead.since, turn.at) < STUCK_MS;
 }
@@ -123,6 +126,8 @@ export function planClaim(turn: Turn): void {
   if (claim.kind === "wait") return planWait(turn, claim);
   // A version that was refused, or is in doubt, is no basis: the read comes first.
   if (turn.state.broken.length > 0 || isOpen(turn) || viewIsInDoubt(turn.state.election)) return;
+  const { lastTryAt } = turn.state.election;
+  if (lastTryAt !== null && waiterElapsedMs(lastTryAt, turn.at) < CLAIM_AGAIN_MS) return;
   if (claim.way === "ownPredecessor") return take(turn, claim.way, NOT_JUDGED);
   if (turn.state.pods === null) return hold(turn, "its own pod was not read yet");
   const why = ineligibility(turn.state, turn.config, turn.at);

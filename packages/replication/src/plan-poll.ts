@@ -10,12 +10,19 @@ const ROUND_MS = 600;
 /** A slow answer must not hold up an urgent question. */
 const POLL_TIMEOUT_MS = 150;
 
-export function askPeers(turn: Turn, timeoutMs: number): void {
+/** `since`: a round that began before it is no answer, so an urgent question does not wait for it. */
+export function askPeers(
+  turn: Turn,
+  timeoutMs: number,
+  since?: { readonly monotonicMs: number },
+): void {
   const { poll, pods, record } = turn.state;
   // Who does not know the others yet has not asked them: no answer is not "nobody there".
   if (pods === null && Object.keys(record.saved?.addresses ?? {}).length === 0) return;
   const open = poll.startedAt !== null && poll.doneAt === null;
-  if (open && poll.startedAt && waiterElapsedMs(poll.startedAt, turn.at) < ROUND_MS) return;
+  const isOld = since !== undefined && (poll.startedAt?.monotonicMs ?? 0) < since.monotonicMs;
+  const isYoung = poll.startedAt !== null && waiterElapsedMs(poll.startedAt, turn.at) < ROUND_MS;
+  if (open && isYoung && !isOld) return;
   const round = poll.round + 1;
   const peers = otherPeers(turn.state);
   forgetUnasked(turn, peers);

@@ -25,6 +25,12 @@ export function ensureRecord(turn: Turn, need: RecordNeed): boolean {
   return false;
 }
 
+/** True if nothing has to be written for this need. */
+export function isRecorded(turn: Turn, need: RecordNeed): boolean {
+  const { saved } = turn.state.record;
+  return saved !== null && satisfies(saved, need);
+}
+
 function satisfies(record: MemberRecord, need: RecordNeed): boolean {
   if (need.epoch !== undefined && record.epoch < need.epoch) return false;
   if (need.clean && !record.clean) return false;

@@ -59,6 +59,9 @@ function isAsDrafted(seen: SliceObservation, draft: Draft): boolean {
 export function observeSlice(turn: Turn, seen: SliceObservation): void {
   const before = turn.state.slice;
   const retryAt = before.seen === null ? null : before.retryAt;
+  const another = seen.holder !== turn.state.election.me && seen.epoch > (before.seen?.epoch ?? 0);
+  // Somebody was promoted: who was offered the lead before may be offered it again.
+  if (another) set(turn, { deferred: [] });
   set(turn, {
     slice: { ...before, seen, retryAt },
     election: hearEpoch(turn.state.election, seen.epoch),

@@ -53,9 +53,13 @@ function stopFirst(turn: Turn, lead: Lead): void {
 /** Whoever may lead is welcome while the own Redis is away; then its load is waited for (4.2). */
 function planWithoutRedis(turn: Turn, lead: Lead): void {
   const { redis } = turn.state;
+  // The first look at the own Redis comes within one probe: nothing is given away before it.
+  if (!redis.seen && !redis.dead) return giveUpLate(turn, lead);
   askAgain(turn, 2 * ASK_TIMEOUT_MS);
   const best = isFreshSince(turn, lead.since) ? bestRival(turn.state, turn.config) : null;
-  if (best !== null && mayDeferTo(turn, best)) return deferTo(turn, best);
+  const onDisk = turn.state.record.saved?.durablePosition ?? null;
+  const notWorse = best !== null && !isBehind(best.position, onDisk);
+  if (notWorse && mayDeferTo(turn, best)) return deferTo(turn, best);
   if (!redis.dead && redis.info?.loading) return;
   giveUpLate(turn, lead);
 }
@@ -73,7 +77,7 @@ function holdsWhatWasHandedOver(state: MemberState, lead: Lead): boolean {
 /** Positions are asked again: the old primary may have stopped only now (second review 10). */
 function isAskedAndBest(turn: Turn, lead: Lead): boolean {
   if (!isFreshSince(turn, lead.since)) {
-    askPeers(turn, ASK_TIMEOUT_MS);
+    askPeers(turn, ASK_TIMEOUT_MS, lead.since);
     return false;
   }
   askAgain(turn, 2 * ASK_TIMEOUT_MS);
