@@ -29,7 +29,8 @@ const CLAIM = "election/src/claim.ts";
 const VOTE = "election/src/vote.ts";
 const RIGHT = "election/src/right.ts";
 const LEAD = "replication/src/plan-lead.ts";
-const HANDOFF = "replication/src/plan-handoff.ts";
+const STEPS = "replication/src/handoff-steps.ts";
+const WON = "replication/src/plan-won.ts";
 const FENCE = "replication/src/plan-fence.ts";
 const STOP = "replication/src/plan-stop.ts";
 const DRAFTS = "replication/src/drafts.ts";
@@ -79,7 +80,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "no uid in the PUT",
     rule: "2, U3",
-    profile: "lease-deletes",
+    profile: "late-transfers",
     edits: [
       {
         file: `${SIMULATION}pod/perform.ts`,
@@ -193,16 +194,20 @@ export const MUTANTS: readonly Mutant[] = [
     isQuick: true,
     edits: [
       {
-        file: HANDOFF,
-        find: '    return role(turn, { kind: "demote", cutClients: false }, "transferSwitchover");',
-        replace: `    update(turn, { offset: turn.state.redis.info?.offset ?? 0 });
-    if (handoff.to !== null) sendTransfer(turn, handoff.to, true);
-    return;`,
+        file: STEPS,
+        find: `updateHandoff(turn, { phase: "demoting", awaiting: null });
+          return role(turn, { kind: "demote", cutClients: false }, "transferSwitchover");`,
+        replace: `const { info } = turn.state.redis;
+          const [offset, replid] = [info?.offset ?? 0, info?.replid ?? ""];
+          updateHandoff(turn, { phase: "comparing", isEqual: true, offset, replid });
+          return sendTransfer(turn);`,
       },
       {
-        file: HANDOFF,
-        find: "right(turn) <= 0 || mayBeWritable(turn.state)) return;\n  const reason",
-        replace: "right(turn) <= 0) return;\n  const reason",
+        file: STEPS,
+        find: `if (right(turn) <= 0 || mayBeWritable(turn.state)) return;
+          const { successor, isEqual, request } = handoff;`,
+        replace: `if (right(turn) <= 0) return;
+          const { successor, isEqual, request } = handoff;`,
       },
     ],
   },
@@ -229,10 +234,10 @@ export const MUTANTS: readonly Mutant[] = [
     profile: "late-bytes",
     edits: [
       {
-        file: HANDOFF,
-        find: '  update(turn, { phase: "comparing", offset, replid, awaiting: id });',
-        replace: `  update(turn, { phase: "comparing", offset, replid, awaiting: id });
-  return sendTransfer(turn, handoff.to, true);`,
+        file: STEPS,
+        find: 'updateHandoff(turn, { phase: "comparing", offset, replid, awaiting: id });',
+        replace: `updateHandoff(turn, { phase: "comparing", offset, replid, awaiting: null, isEqual: true });
+          return sendTransfer(turn);`,
       },
     ],
   },
@@ -286,10 +291,9 @@ export const MUTANTS: readonly Mutant[] = [
     isQuick: true,
     edits: [
       {
-        file: LEAD,
-        find: "  if (!holdsWhatWasHandedOver(state, lead) && !isAskedAndBest(turn, lead)) return;",
-        replace:
-          "  if (holdsWhatWasHandedOver(state, lead) && !isAskedAndBest(turn, lead)) return;",
+        file: WON,
+        find: "if (!decided && !isAskedAndBest(turn, lead)) return;",
+        replace: "if (decided && !isAskedAndBest(turn, lead)) return;",
       },
     ],
   },
@@ -299,10 +303,9 @@ export const MUTANTS: readonly Mutant[] = [
     profile: "handover-outages",
     edits: [
       {
-        file: LEAD,
-        find: "  if (!holdsWhatWasHandedOver(state, lead) && !isAskedAndBest(turn, lead)) return;",
-        replace: `  const tests = lead.way !== "resume" && !holdsWhatWasHandedOver(state, lead);
-  if (tests && !isAskedAndBest(turn, lead)) return;`,
+        file: WON,
+        find: "if (!decided && !isAskedAndBest(turn, lead)) return;",
+        replace: 'if (!decided && lead.way !== "resume" && !isAskedAndBest(turn, lead)) return;',
       },
     ],
   },
@@ -313,25 +316,20 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: REDIS,
-        find: '  if (info.keys === 0 && record.keys > 0) return { runId, kind: "empty", position: null };',
+        find: 'if (info.keys === 0 && record.keys > 0) return trust("empty", null);',
         replace: "",
       },
     ],
   },
   {
-    name: "a restored copy ranks with the live ones",
+    name: "a restored copy is believed whole",
     rule: "1, 4.1, U12",
     profile: "restarts",
     edits: [
       {
-        file: "election/src/position.ts",
-        find: "  if (restored !== 0) return restored;",
-        replace: "",
-      },
-      {
         file: REDIS,
-        find: "  const durable = record.durablePosition;",
-        replace: "  const durable = record.position;",
+        find: 'if (durable !== null) return trust("restored", { ...durable, restored: true });',
+        replace: 'if (position !== null) return trust("exact", position);',
       },
     ],
   },
@@ -353,9 +351,9 @@ export const MUTANTS: readonly Mutant[] = [
     profile: "restarts",
     edits: [
       {
-        file: LEAD,
-        find: "  if (own === null) return emptyMayLead(turn, lead);",
-        replace: "  if (own === null) return lead.epoch > 0;",
+        file: WON,
+        find: "if (own === null) return emptyMayLead(turn, lead);",
+        replace: "if (own === null) return lead.epoch > 0;",
       },
     ],
   },
@@ -366,8 +364,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: JUDGE,
-        find: "  if (released && !isBehind(position, lacks)) return judgeRivals(turn, claim.sinceMs);",
-        replace: "  if (released) return lacks === null ? GO : GO;",
+        find: "if (released && isWhole) return judgeRivals(turn, claim.sinceMs);",
+        replace: "if (released) return isWhole ? GO : GO;",
       },
     ],
   },
@@ -391,13 +389,13 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: STOP,
-        find: "  if (election.term === null || mayBeWritable(turn.state)) return;\n  const position",
-        replace: "  if (election.term === null) return;\n  const position",
+        find: "if (stop === null || election.term === null || mayBeWritable(turn.state)) return;",
+        replace: "if (stop === null || election.term === null) return;",
       },
       {
         file: STOP,
-        find: "  if (right(turn) <= 0 || election.term === null || mayBeWritable(turn.state)) return;",
-        replace: "  if (right(turn) <= 0 || election.term === null) return;",
+        find: "if (right(turn) <= 0 || election.term === null || mayBeWritable(turn.state)) return false;",
+        replace: "if (right(turn) <= 0 || election.term === null) return false;",
       },
     ],
   },
@@ -421,18 +419,18 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: DRAFTS,
-        find: "  if (handoff !== null || term.epoch > promotedEpoch) return false;",
-        replace: "  if (handoff !== null || term.epoch >= promotedEpoch) return false;",
+        find: "if (term.epoch > promotedEpoch) return false;",
+        replace: "if (term.epoch >= promotedEpoch) return false;",
       },
       {
         file: LEAD,
-        find: "  if (term.epoch <= promotedEpoch || stop !== null) return;",
-        replace: "  if (term.epoch < promotedEpoch || stop !== null) return;",
+        find: "if (term.epoch <= promotedEpoch || stop !== null) return;",
+        replace: "if (term.epoch < promotedEpoch || stop !== null) return;",
       },
       {
-        file: LEAD,
-        find: "  if (lead.epoch <= turn.state.promotedEpoch) return giveUpLate(turn, lead);",
-        replace: "  if (lead.epoch < turn.state.promotedEpoch) return giveUpLate(turn, lead);",
+        file: WON,
+        find: "if (lead.epoch <= turn.state.promotedEpoch) return giveUpLate(turn, lead);",
+        replace: "if (lead.epoch < turn.state.promotedEpoch) return giveUpLate(turn, lead);",
       },
     ],
   },
@@ -486,6 +484,11 @@ export const MUTANTS: readonly Mutant[] = [
         file: VOTE,
         find: '  if (facts.leads) return "I lead";',
         replace: "",
+      },
+      {
+        file: VOTE,
+        find: "return { ...learned, term: null, round: null, bound };",
+        replace: "return { ...learned, bound };",
       },
     ],
   },
@@ -634,7 +637,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "positions as old as the last probe",
     rule: "6, fresh reports",
-    profile: "crashes",
+    profile: "primary-deaths",
     edits: [
       {
         file: `${SIMULATION}pod/ask.ts`,

@@ -60,6 +60,7 @@ export class ApiServer {
   private readonly watches = new Set<Watch>();
   /** By network address; `API_ADDRESS` stands for everybody. */
   private readonly faults = new Map<number, ApiFault>();
+  private readonly holds = new Map<number, number>();
   private waiting: (() => void)[] = [];
   private readonly observe: (kind: ObjectKind) => WatchEvent;
 
@@ -85,13 +86,14 @@ export class ApiServer {
     for (const run of waiting) this.clock.after(this.random.between(0, 2_000), run);
   }
 
+  /** The next request from there waits so long before it is executed. */
+  holdNext(address: number, heldMs: number): void {
+    this.holds.set(address, heldMs);
+  }
+
   isAvailableTo(address: number): boolean {
     const isCut = !this.network.isLinked(address, API_ADDRESS);
     return this.faultOf(address) === null && !isCut;
-  }
-
-  get isFaulty(): boolean {
-    return this.faults.size > 0;
   }
 
   call<T>(from: number, call: ApiCall<T>): void {
@@ -151,6 +153,12 @@ export class ApiServer {
     const reply = (answer: T | ApiFailure): void =>
       this.network.send(API_ADDRESS, from, () => finish(answer));
     const { random, clock } = this;
+    const heldMs = this.holds.get(from);
+    if (heldMs !== undefined) {
+      this.holds.delete(from);
+      clock.after(heldMs, () => reply(call.execute()));
+      return;
+    }
     switch (this.faultOf(from)) {
       case null:
         clock.after(1 + random.exponential(2.5), () => reply(call.execute()));

@@ -52,7 +52,7 @@ export class Durability extends Checker {
     }
     // After a crash only a bound is known of what the releaser had: a planned stop knows it all.
     const planned = released !== null && this.world.podOfIdentity(released.by)?.terminating;
-    if (record.holder === null && released?.position && planned) {
+    if (record.holder === null && released !== null && planned) {
       const head = this.headOf(released.by);
       const { nowMs: atMs } = this.world.clock;
       if (head !== null) this.release = { to: null, head, atMs, from: released.by };

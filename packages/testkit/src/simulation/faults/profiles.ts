@@ -316,6 +316,21 @@ export const PROFILES: readonly Profile[] = [
     },
   },
   {
+    name: "late-transfers",
+    weight: 1,
+    wish: {},
+    ...CALM,
+    faults: { "transfer-outlives-lease": 5, switchover: 1, "lease-delete": 1 },
+  },
+  {
+    name: "primary-deaths",
+    weight: 1,
+    wish: {},
+    ...CALM,
+    gapMs: 3_000,
+    faults: { "redis-crashes": 6, "pod-oom": 1, "container-crashes": 1 },
+  },
+  {
     name: "late-answers",
     weight: 1,
     wish: {},
@@ -357,6 +372,7 @@ export const PROFILES: readonly Profile[] = [
       "sidecar-freezes": 4,
       "sidecar-crashes": 2,
       "pair-cut": 2,
+      "slow-link": 4,
     },
   },
 ];

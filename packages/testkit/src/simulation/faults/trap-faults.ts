@@ -383,6 +383,32 @@ const termWhileBusy: Fault = {
   },
 };
 
+/** A transfer that outlives its Lease: it arrives seconds later, just after a deletion. */
+const transferOutlivesLease: Fault = {
+  name: "transfer-outlives-lease",
+  lengthMs: [6_000, 9_000],
+  aftermathMs: 10_000,
+  begin: (world, random) => {
+    let isSet = true;
+    const trap: Trap = {
+      decided: (sidecar, actions) => {
+        if (!isSet || !leaseWriteIn(actions)?.write.record.handover) return;
+        isSet = false;
+        const heldMs = random.between(2_000, 5_000);
+        world.log("fault", `the hand-over of ${sidecar.pod.label} is held for a while`);
+        world.api.holdNext(sidecar.pod.machine.address, heldMs);
+        world.clock.after(heldMs - random.between(2, 300), () => {
+          world.log("fault", "the Lease is deleted");
+          world.store.deleteLease();
+        });
+      },
+    };
+    requestSwitchover(world);
+    const who = ["api", ...world.livePods().map((pod) => pod.name)];
+    return trapped(world, trap, { who, words: "a transfer is to outlive its Lease" });
+  },
+};
+
 export const TRAP_FAULTS: readonly Fault[] = [
   handoverIntoOutage,
   joinIntoCut("join-into-cut", false),
@@ -396,4 +422,5 @@ export const TRAP_FAULTS: readonly Fault[] = [
   restoreUnseen,
   shortenIntoCut,
   termWhileBusy,
+  transferOutlivesLease,
 ];
