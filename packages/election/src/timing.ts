@@ -33,9 +33,17 @@ export function waitMs(durationMs: number): number {
   return 1.02 * durationMs;
 }
 
-/** Without any news for this long the Lease is read and the watch reopened. */
+/** Who has had no answer of the API for this long is not chosen to lead (S8). */
 export function silenceMs(renewIntervalMs: number): number {
   return 2.5 * renewIntervalMs;
+}
+
+/**
+ * Without any news for this long the Lease is read. Well below `silenceMs`: while a leader is lost
+ * nothing changes, and its rivals must not look cut off just before they are asked.
+ */
+export function quietMs(renewIntervalMs: number): number {
+  return 1.75 * renewIntervalMs;
 }
 
 /** A confirmed renewal older than this makes a leader ask for promises. */

@@ -6,7 +6,7 @@
 import { waiterElapsedMs, type Instant } from "./instant.ts";
 import type { LeaseWrite } from "./ports.ts";
 import type { LeaseRecord, MemberName } from "./record.ts";
-import { HEDGE_MS, MAX_OPEN_TRIES, RETRY_MS, silenceMs, waitMs } from "./timing.ts";
+import { HEDGE_MS, MAX_OPEN_TRIES, RETRY_MS, quietMs, waitMs } from "./timing.ts";
 import { versionOf, type ElectionState, type Term, type Try, type TryPurpose } from "./state.ts";
 
 /** Tries remembered for dating; older ones still count as ours by their counter. */
@@ -156,7 +156,7 @@ export function tryDueInMs(state: ElectionState, intervalMs: number, at: Instant
   return Math.max(0, rest, RETRY_MS - sinceLast);
 }
 
-/** True if the Lease should be read now: a doubt, or nothing heard for 2.5 R. */
+/** True if the Lease should be read now: a doubt, or nothing heard for 1.75 R. */
 export function readIsDue(state: ElectionState, renewIntervalMs: number, at: Instant): boolean {
   if (state.reads.length >= MAX_OPEN_READS) return false;
   const newest = state.reads.at(-1);
@@ -165,7 +165,7 @@ export function readIsDue(state: ElectionState, renewIntervalMs: number, at: Ins
   if (last?.failed && waiterElapsedMs(last.at, at) < RETRY_MS) return false;
   if (state.readWanted) return true;
   if (state.answeredAt === null) return true;
-  return waiterElapsedMs(state.answeredAt, at) >= silenceMs(renewIntervalMs);
+  return waiterElapsedMs(state.answeredAt, at) >= quietMs(renewIntervalMs);
 }
 
 export function startRead(state: ElectionState, at: Instant): ElectionState {

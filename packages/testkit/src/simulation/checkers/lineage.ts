@@ -1,4 +1,6 @@
 /** Replids, epochs and offsets: what makes two copies comparable. */
+import type { Pod } from "../pod/pod.ts";
+import type { LeaseRecord } from "@leasehold/election";
 import type { RedisServer } from "../redis/server.ts";
 import { Checker } from "./checker.ts";
 
@@ -9,6 +11,12 @@ export class Lineage extends Checker {
   private readonly epochOf = new Map<string, number>();
   private readonly replidOf = new Map<number, string>();
   private readonly accepting = new Set<string>();
+  /** The list that is, or was last, in force; null: there never was one. */
+  private listed: LeaseRecord["members"] | null = null;
+
+  override leaseCommitted(record: LeaseRecord): void {
+    this.listed = record.members;
+  }
 
   override promoted(server: RedisServer, epoch: number): void {
     this.epochOf.set(server.replid, epoch);
@@ -46,9 +54,10 @@ export class Lineage extends Checker {
     const { store, pods } = this.world;
     if (store.slice?.lineage.some((entry) => entry.replid === replid)) return true;
     if (store.lease?.record.lineage.some((entry) => entry.replid === replid)) return true;
-    const listed = store.lease?.record.members ?? null;
+    const { listed } = this;
+    const own = pods.find((pod) => pod.redis?.replid === replid)?.name;
     const others = pods.filter(
-      (pod) => !pod.gone && (listed === null || pod.name in listed) && pod.redis?.replid !== replid,
+      (pod) => !pod.gone && pod.name !== own && (listed === null || pod.name in listed),
     );
     return others.every((pod) =>
       pod.volume.record?.lineage.some((entry) => entry.replid === replid),
