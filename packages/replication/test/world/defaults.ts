@@ -2,6 +2,7 @@
 import type { LeaseRecord } from "@leasehold/election";
 import type {
   MemberConfig,
+  MemberRecord,
   MemberReport,
   PodsObservation,
   RedisInfo,
@@ -162,5 +163,31 @@ export function baseReport(member: string): MemberReport {
     terminating: false,
     priority: 100,
     revision: "1",
+  };
+}
+
+/** What r-0 wrote on its volume when it led epoch 1: the last second is not surely on disk. */
+export function baseRecord(change: Partial<MemberRecord> = {}): MemberRecord {
+  const position = { epoch: 1, offset: 1000, replid: "rho-1" };
+  const members = ["r-0", "r-1", "r-2"];
+  const addresses = members.slice(1).map((name) => {
+    return [name, { host: addressOf(name).host, peerPort: 8009 }] as const;
+  });
+  return {
+    runId: "run-0",
+    mode: "aof",
+    keys: 10,
+    epoch: 1,
+    lineage: LINEAGE,
+    position,
+    durablePosition: { ...position, offset: 900 },
+    clean: false,
+    syncing: false,
+    members,
+    membersSent: members,
+    holder: identityOf("r-0"),
+    leaderPosition: { ...position, runId: "run-0" },
+    addresses: Object.fromEntries(addresses),
+    ...change,
   };
 }

@@ -1,13 +1,22 @@
-/** Reads and plays scenario files: prose, events in, actions out. */
+/** Reads scenario files (prose, events in, actions out) and sets their stage. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import type { LeaseRecord } from "@leasehold/election";
-import type { MemberConfig, MemberReport, RedisInfo, StartFacts } from "../../src/index.ts";
-import { followerInfo, freshInfo, leaseOf, sliceOf } from "./defaults.ts";
+import type { MemberConfig, MemberRecord, StartFacts } from "../../src/index.ts";
+import {
+  GATE,
+  LINEAGE,
+  baseRecord,
+  followerInfo,
+  freshInfo,
+  identityOf,
+  leaseOf,
+  sliceOf,
+} from "./defaults.ts";
+import { play, type Step } from "./step.ts";
 import { World } from "./world.ts";
 
-/** Where a scenario begins; its steps then say what happens. */
+/** Where a scenario begins; its steps then say what happens. r-0 is the member under test. */
 export type Given =
   /** r-1 leads epoch 1; r-0 and r-2 follow in sync. */
   | "follower"
@@ -15,29 +24,10 @@ export type Given =
   | "newGroup"
   /** r-0 leads epoch 1; r-1 and r-2 are listed and in sync. */
   | "leader"
-  /** r-0's sidecar restarts while its Redis is primary under a running permit. */
-  | "restartedLeader";
-
-/** One key a step. */
-export interface Step {
-  readonly run?: number;
-  readonly lease?: (Partial<LeaseRecord> & { readonly of: string }) | null;
-  readonly peer?: Readonly<Record<string, Partial<MemberReport> | "silent">>;
-  readonly redis?: "dies" | "silent" | Partial<RedisInfo>;
-  readonly guard?: { readonly state: "running" | "exited" | "killed"; readonly pid: number };
-  readonly api?: "down" | "up";
-  readonly request?: string | null;
-  readonly paused?: boolean;
-  readonly promise?: { readonly holder: string; readonly epoch: number; readonly binding: boolean };
-  readonly tell?: "stopRequested" | "terminate";
-  readonly hold?: World["held"] extends Set<infer T> ? T : never;
-  /** All lines since the last look, without reads, polls and records. */
-  readonly expect?: readonly string[];
-  /** One line among those since the last look begins so. */
-  readonly includes?: string;
-  /** No line since the last look begins so. */
-  readonly excludes?: string;
-}
+  /** r-0 led; its sidecar restarts while its Redis is primary under a running permit. */
+  | "restartedSidecar"
+  /** r-0 led; its pod restarts, sidecar and Redis: 1000 bytes on record, 900 surely on disk. */
+  | "restartedPod";
 
 export interface Scenario {
   readonly name: string;
@@ -45,7 +35,10 @@ export interface Scenario {
   readonly prose: string;
   readonly given: Given;
   readonly config?: Partial<MemberConfig>;
+  readonly replicas?: number;
   readonly start?: Partial<StartFacts>;
+  /** Change of the record file that a restarted process finds; null: there is none. */
+  readonly record?: Partial<MemberRecord> | null;
   /** Before the process looks at anything. */
   readonly before?: readonly Step[];
   readonly steps: readonly Step[];
@@ -58,48 +51,69 @@ export function readScenarios(folder: string): readonly Scenario[] {
     .flatMap((file) => parse(readFileSync(join(folder, file), "utf8")) as Scenario[]);
 }
 
-export function worldOf(scenario: Scenario, actions?: number): World {
-  const { config, start } = scenario;
-  const options = {
-    ...(config ? { config } : {}),
-    ...(start ? { start } : {}),
-    ...(actions === undefined ? {} : { actions }),
-  };
-  const before = (world: World): World => {
-    for (const step of scenario.before ?? []) play(world, step);
-    return world.boot();
-  };
-  switch (scenario.given) {
-    case "follower":
-      return follower(new World(options), before);
-    case "newGroup":
-      return before(newGroup(new World(options)));
-    case "leader":
-      return leader(new World(options), before);
-    case "restartedLeader":
-      return before(restartedLeader(new World({ ...options, start: { ...RESTARTED, ...start } })));
-  }
-}
-
-type Boot = (world: World) => World;
-
-const RESTARTED: Partial<StartFacts> = {
-  nonce: "n0b",
-  permit: { kind: "lead", deadlineBootMs: 4500, nonce: "n0" },
-};
-
-function follower(world: World, boot: Boot): World {
-  world.slice = sliceOf("r-1", 1);
-  world.redis = followerInfo("r-1");
-  world.peer("r-1", { leads: true, promoted: true });
-  world.peer("r-2");
-  world.setLease(leaseOf("r-1"));
-  boot(world);
-  world.take();
+/** The world at the first step; `witness` is called after every action from the boot on. */
+export function worldOf(scenario: Scenario, witness?: (world: World) => void): World {
+  const { config = {}, replicas = 3, given } = scenario;
+  const world = new World({ config, replicas, start: startOf(scenario) });
+  SET_STAGE[given](world);
+  for (const step of scenario.before ?? []) play(world, step);
+  if (witness) world.witness = () => witness(world);
+  world.boot();
+  if (given === "leader") leads(world);
+  if (given === "leader" || given === "follower") world.take();
   return world;
 }
 
-function newGroup(world: World): World {
+function startOf(scenario: Scenario): Partial<StartFacts> {
+  const { given, start } = scenario;
+  const record = scenario.record === undefined ? {} : scenario.record;
+  if (given === "restartedSidecar") {
+    const permit = { kind: "lead", deadlineBootMs: 4500, nonce: "n0" } as const;
+    const found = scenario.record === undefined ? null : record;
+    return { nonce: "n0b", permit, record: found === null ? null : baseRecord(found), ...start };
+  }
+  if (given === "restartedPod") {
+    return { nonce: "n0b", record: record === null ? null : baseRecord(record), ...start };
+  }
+  return scenario.record ? { record: baseRecord(scenario.record), ...start } : { ...start };
+}
+
+const SET_STAGE: Readonly<Record<Given, (world: World) => void>> = {
+  newGroup: emptyPeers,
+  leader: emptyPeers,
+  follower: (world) => {
+    world.slice = sliceOf("r-1", 1);
+    world.redis = followerInfo("r-1");
+    world.peer("r-1", { leads: true, promoted: true });
+    world.peer("r-2");
+    world.setLease(leaseOf("r-1"));
+  },
+  restartedSidecar: (world) => {
+    world.redis = freshInfo({
+      role: "primary",
+      replid: "rho-1",
+      offset: 1200,
+      upstream: null,
+      keys: 5,
+    });
+    standsLed(world);
+  },
+  restartedPod: (world) => {
+    const rdb = world.config.mode === "rdb";
+    const history = rdb ? { replid: "rho-1", offset: 900 } : { replid: "random-9", offset: 0 };
+    world.redis = freshInfo({ runId: "run-9", pid: 9, keys: 10, upstream: GATE, ...history });
+    standsLed(world);
+  },
+};
+
+/** r-0's predecessor still stands in the Lease; the others follow it. */
+function standsLed(world: World): void {
+  world.slice = sliceOf("r-0", 1);
+  for (const name of ["r-1", "r-2"]) world.peer(name);
+  world.setLease(leaseOf("r-0"));
+}
+
+function emptyPeers(world: World): void {
   for (const name of ["r-1", "r-2"]) {
     world.peer(name, {
       redis: "gated",
@@ -113,71 +127,15 @@ function newGroup(world: World): World {
       recordEpoch: 0,
     });
   }
-  return world;
 }
 
-function leader(world: World, boot: Boot): World {
-  boot(newGroup(world)).run(500);
+/** Founds the group, lets the others join it, and brings everybody to byte 1000. */
+function leads(world: World): void {
+  world.run(500);
   for (const name of ["r-1", "r-2"]) world.peer(name);
+  world.redis = { ...(world.redis ?? freshInfo()), offset: 1000, keys: 10, connectedReplicas: 2 };
   world.run(4000);
-  const { offset, replid } = world.redis ?? freshInfo();
-  for (const name of ["r-1", "r-2"]) {
-    world.peer(name, { offset, replid, position: { epoch: 1, offset, replid } });
-  }
-  world.take();
-  return world;
-}
-
-function restartedLeader(world: World): World {
-  const info = { role: "primary", replid: "rho-1", offset: 1200, upstream: null, keys: 5 } as const;
-  world.redis = freshInfo(info);
-  world.slice = sliceOf("r-0", 1);
-  for (const name of ["r-1", "r-2"]) world.peer(name);
-  world.setLease(leaseOf("r-0"));
-  return world;
-}
-
-/** Plays one step that changes the world; looks are the caller's. */
-export function play(world: World, step: Step): void {
-  if (step.run !== undefined) world.run(step.run);
-  if (step.lease === null) world.setLease(null);
-  if (step.lease) world.setLease(leaseOf(step.lease.of, step.lease));
-  for (const [name, change] of Object.entries(step.peer ?? {})) {
-    if (change === "silent") world.peers.delete(name);
-    else world.peer(name, change);
-  }
-  if (step.redis !== undefined) playRedis(world, step.redis);
-  if (step.guard) {
-    world.tell({ type: "guardObserved", guard: { bootId: "g0", uptimeSkewMs: 0, ...step.guard } });
-  }
-  if (step.api !== undefined) world.apiDown = step.api === "down";
-  if (step.hold !== undefined) world.held.add(step.hold);
-  if (step.tell !== undefined) world.tell({ type: step.tell });
-  playPeople(world, step);
-}
-
-function playRedis(world: World, to: NonNullable<Step["redis"]>): void {
-  if (to === "silent") {
-    return world.tell({ type: "redisObserved", observation: { kind: "silent", message: "" } });
-  }
-  if (to === "dies") world.redis = null;
-  else world.redis = { ...(world.redis ?? freshInfo()), ...to };
-  world.probe();
-}
-
-function playPeople(world: World, step: Step): void {
-  if (step.request !== undefined || step.paused !== undefined) {
-    const to = step.request ?? null;
-    const request =
-      step.request === undefined
-        ? null
-        : { id: "1", kind: "switchover" as const, to, force: false };
-    const control = { paused: step.paused ?? false, request, forgotten: [] };
-    world.tell({ type: "controlObserved", control });
-  }
-  if (step.promise) {
-    const asked = ["r-0", "r-1", "r-2"];
-    const request = { ...step.promise, round: 1, lineage: [], asked, durationMs: 5000 };
-    world.tell({ type: "promiseAsked", requestId: 1, request });
-  }
+  const { holder, lineage } = world.lease?.record ?? {};
+  const stands = holder === identityOf("r-0") && lineage?.[0]?.replid === LINEAGE[0]?.replid;
+  if (!stands) throw new Error(`r-0 does not lead: ${world.log.slice(-8).join("; ")}`);
 }

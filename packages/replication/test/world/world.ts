@@ -9,6 +9,8 @@ import {
   initialState,
   nextWakeMs,
   type Action,
+  type ControlObservation,
+  type GuardObservation,
   type MemberConfig,
   type MemberEventBody,
   type MemberRecord,
@@ -17,34 +19,47 @@ import {
   type Permit,
   type PodsObservation,
   type RedisInfo,
-  type RoleCommand,
   type RoleOutcome,
   type SliceObservation,
   type StartFacts,
 } from "../../src/index.ts";
 import { CONFIG, baseReport, emptySlice, freshInfo, podsOf, startFacts } from "./defaults.ts";
+import { describe } from "./describe.ts";
+import { afterRole, dangersOf, pausedUntil, type ApiWay, type Outside } from "./outside.ts";
 
 export interface WorldOptions {
   readonly start?: Partial<StartFacts>;
   readonly config?: Partial<MemberConfig>;
   readonly replicas?: number;
-  /** How many actions are performed before the process dies; default: it never does. */
-  readonly actions?: number;
 }
 
 /** What is not answered by itself: actions of these types wait for the scenario. */
 export type Held = Action["type"];
 
-export class World {
+const PROBE_EVERY_MS = 200;
+/** Lines that say nothing of what a member does to others. */
+const NOISE = /^(readLease|readPods|askPeers|writeRecord|say)/;
+
+export class World implements Outside {
   state: MemberState;
   readonly config: MemberConfig;
   nowMs = 1000;
+  /** How far the boot clock ran ahead in suspends. */
+  suspendedMs = 0;
   lease: VersionedLease | null = null;
+  version = 0;
   slice: SliceObservation = emptySlice();
   pods: PodsObservation;
   redis: RedisInfo | null = freshInfo();
+  redisWay: "answers" | "silent" | "refusesRoles" = "answers";
+  volume: "well" | "full" = "well";
+  control: ControlObservation = { paused: false, request: null, forgotten: [] };
   peers = new Map<string, MemberReport>();
-  apiDown = false;
+  /** Peers that accept a question and say nothing until it is given up. */
+  readonly mute = new Set<string>();
+  /** What a peer says when it is asked for a promise; would: only to what does not bind. */
+  readonly promises = new Map<string, "yes" | "no" | "would">();
+  api: ApiWay = "up";
   readonly held = new Set<Held>();
   readonly heldActions: Action[] = [];
   readonly log: string[] = [];
@@ -55,9 +70,13 @@ export class World {
   pausedUntilMs = 0;
   /** Rules that the outside world saw broken. */
   readonly dangers: string[] = [];
-  private version = 0;
-  private actionsLeft: number;
+  ticks = 0;
+  isDead = false;
+  /** Called after every single action: the process may die right then. */
+  witness: (() => void) | null = null;
+  probeAtMs = this.nowMs + PROBE_EVERY_MS;
   private readonly queue: MemberEventBody[] = [];
+  private readonly due: { readonly atMs: number; readonly event: MemberEventBody }[] = [];
 
   constructor(options: WorldOptions = {}) {
     this.config = { ...CONFIG, ...options.config };
@@ -66,31 +85,34 @@ export class World {
     this.pods = podsOf(options.replicas ?? 3);
     this.permit = start.permit;
     this.record = start.record;
-    this.actionsLeft = options.actions ?? Infinity;
   }
 
-  /** The next process of the same pod, in the world that this one left behind. */
-  successor(nonce: string): World {
-    const { permit, record } = this;
-    const at = this.at();
+  get apiDown(): boolean {
+    return this.api === "down";
+  }
+
+  set apiDown(isDown: boolean) {
+    this.api = isDown ? "down" : "up";
+  }
+
+  /** What this process leaves behind. */
+  outside(): Outside {
+    const { nowMs, api, lease, version, slice, pods, redis, pausedUntilMs, permit, record } = this;
+    const peers = new Map(this.peers);
+    return { nowMs, api, lease, version, slice, pods, redis, pausedUntilMs, permit, record, peers };
+  }
+
+  /** The next process of the same pod, in the world that this one leaves behind. */
+  successor(nonce: string, change: Partial<Outside> = {}): World {
+    const outside = { ...this.outside(), ...change };
+    const { permit, record, nowMs } = outside;
+    const at = { monotonicMs: nowMs, bootMs: nowMs };
     const next = new World({ start: { nonce, permit, record, at }, config: this.config });
-    next.nowMs = this.nowMs;
-    next.lease = this.lease;
-    next.version = this.version;
-    next.slice = this.slice;
-    next.pods = this.pods;
-    next.redis = this.redis;
-    next.peers = this.peers;
-    next.pausedUntilMs = this.pausedUntilMs;
-    return next;
-  }
-
-  get isDead(): boolean {
-    return this.actionsLeft <= 0;
+    return Object.assign(next, outside, { probeAtMs: nowMs + PROBE_EVERY_MS });
   }
 
   at(): Instant {
-    return { monotonicMs: this.nowMs, bootMs: this.nowMs };
+    return { monotonicMs: this.nowMs, bootMs: this.nowMs + this.suspendedMs };
   }
 
   /** Handles one event and everything that follows from it at the same instant. */
@@ -103,6 +125,7 @@ export class World {
       }
       this.turn(this.queue.shift() as MemberEventBody);
     }
+    this.look("time");
   }
 
   private turn(event: MemberEventBody): void {
@@ -110,10 +133,19 @@ export class World {
     this.state = decision.state;
     for (const action of decision.actions) {
       if (this.isDead) return;
-      this.actionsLeft -= 1;
       this.start(action);
-      this.dangers.push(...dangersOf(this));
+      this.look(describe(action));
+      this.witness?.();
     }
+  }
+
+  /** Who this process is, for those who look at it from outside. */
+  get me(): { readonly identity: string; readonly nonce: string } {
+    return { identity: this.state.election.me, nonce: this.state.start.nonce };
+  }
+
+  private look(last: string): void {
+    for (const danger of dangersOf(this, this.me)) this.dangers.push(`${danger}, after: ${last}`);
   }
 
   private start(action: Action): void {
@@ -126,24 +158,38 @@ export class World {
   /** Lets time pass, ticking when the core wants to be woken; probes Redis each 200 ms. */
   run(ms: number): void {
     const end = this.nowMs + ms;
-    let probeAt = this.nowMs + 200;
     while (this.nowMs < end) {
       const wake = this.nowMs + Math.ceil(nextWakeMs(this.state, this.at(), this.config));
-      this.nowMs = Math.min(end, wake, probeAt);
-      if (this.nowMs >= probeAt) {
-        probeAt += 200;
-        this.probe();
-      }
+      const soonest = Math.min(...this.due.map((one) => one.atMs));
+      this.nowMs = Math.max(this.nowMs, Math.min(end, wake, this.probeAtMs, soonest));
+      this.deliver();
+      if (this.nowMs >= this.probeAtMs) this.probe();
+      this.ticks += 1;
       this.tell({ type: "tick" });
     }
   }
 
+  private deliver(): void {
+    const all = this.due.splice(0);
+    this.due.push(...all.filter((one) => one.atMs > this.nowMs));
+    for (const { atMs, event } of all) if (atMs <= this.nowMs) this.tell(event);
+  }
+
   probe(): void {
-    const observation =
-      this.redis === null
-        ? { kind: "refused" as const }
-        : { kind: "answered" as const, info: this.redis };
-    this.tell({ type: "redisObserved", observation });
+    this.probeAtMs = this.nowMs + PROBE_EVERY_MS;
+    this.tell({ type: "redisObserved", observation: this.observation() });
+  }
+
+  private observation(): Extract<MemberEventBody, { type: "redisObserved" }>["observation"] {
+    if (this.redis === null) return { kind: "refused" };
+    if (this.redisWay === "silent") return { kind: "silent", message: "" };
+    return { kind: "answered", info: this.redis };
+  }
+
+  guard(change: Partial<GuardObservation> = {}): void {
+    const pid = this.redis?.pid ?? null;
+    const guard = { bootId: "g0", state: "running", pid, uptimeSkewMs: 0, ...change } as const;
+    this.tell({ type: "guardObserved", guard });
   }
 
   /** The usual beginning: everything is seen once. */
@@ -151,13 +197,7 @@ export class World {
     this.tell({ type: "podsObserved", pods: this.pods });
     this.tell({ type: "sliceObserved", slice: this.slice });
     this.probe();
-    const guard = {
-      bootId: "g0",
-      state: "running",
-      pid: this.redis?.pid ?? null,
-      uptimeSkewMs: 0,
-    } as const;
-    this.tell({ type: "guardObserved", guard });
+    this.guard();
     this.run(50);
     return this;
   }
@@ -173,16 +213,21 @@ export class World {
     this.peers.set(member, { ...baseReport(member), ...change });
   }
 
+  /** Answers the oldest held action of this kind, by what the world is like now. */
   answerHeld(type: Held): void {
     const index = this.heldActions.findIndex((action) => action.type === type);
-    const [action] = this.heldActions.splice(index, 1);
-    if (index < 0 || action === undefined) throw new Error(`no ${type} is held`);
+    const [action] = index < 0 ? [] : this.heldActions.splice(index, 1);
+    if (action === undefined) throw new Error(`no ${type} is held`);
     this.perform(action);
     this.tell({ type: "tick" });
   }
 
   private answer(event: MemberEventBody): void {
     this.queue.push(event);
+  }
+
+  private answerLater(ms: number, event: MemberEventBody): void {
+    this.due.push({ atMs: this.nowMs + ms, event });
   }
 
   perform(action: Action): void {
@@ -193,20 +238,24 @@ export class World {
         return this.answer(this.writeOutcome(action));
       case "redisRole":
         return this.answer({ type: "redisRoleDone", id: action.id, outcome: this.role(action) });
+      case "kill":
+        this.redis = null;
+        return this.answer({
+          type: "guardObserved",
+          guard: { bootId: action.bootId, state: "killed", pid: action.pid, uptimeSkewMs: 0 },
+        });
       case "readPods":
         return this.answer({ type: "podsObserved", pods: this.pods, seq: action.seq });
       case "writePermit":
         this.permit = action.permit;
         return;
       case "writeRecord":
-        this.record = action.record;
-        return this.answer({ type: "recordWritten", seq: action.seq, ok: true, message: "" });
+        return this.writeRecord(action);
       case "askPeers":
-        for (const { member } of action.peers) {
-          const report = this.peers.get(member) ?? null;
-          this.answer({ type: "peerReported", round: action.round, member, report });
-        }
-        return this.answer({ type: "peersDone", round: action.round });
+        return this.report(action);
+      case "askPromises":
+        for (const { member } of action.peers) this.promise(action, member);
+        return;
       case "awaitOffset":
         return this.answer(this.offsets(action));
       case "readSlice":
@@ -214,7 +263,7 @@ export class World {
       case "writeSlice":
         return this.answer(this.sliceOutcome(action));
       case "exit":
-        this.actionsLeft = 0;
+        this.isDead = true;
         return;
       default:
         return;
@@ -222,21 +271,22 @@ export class World {
   }
 
   private readOutcome(): Extract<MemberEventBody, { type: "leaseRead" }>["outcome"] {
-    if (this.apiDown) return { kind: "failed", status: null, message: "connection refused" };
+    if (["down", "writeOnly", "conflicts"].includes(this.api)) {
+      return { kind: "failed", status: null, message: "connection refused" };
+    }
     return this.lease === null ? { kind: "missing" } : { kind: "present", lease: this.lease };
   }
 
   private writeOutcome(action: Extract<Action, { type: "writeLease" }>): MemberEventBody {
     const { seq, attempt, write } = action;
     const answer = { type: "leaseWritten" as const, seq, attempt };
-    if (this.apiDown) {
-      return { ...answer, outcome: { kind: "unknown", status: null, message: "no answer" } };
-    }
-    if ((write.base?.resourceVersion ?? null) !== (this.lease?.resourceVersion ?? null)) {
-      return { ...answer, outcome: { kind: "conflict" } };
-    }
+    const unknown = { kind: "unknown", status: null, message: "no answer" } as const;
+    if (this.api === "down" || this.api === "readOnly") return { ...answer, outcome: unknown };
+    const stale = (write.base?.resourceVersion ?? null) !== (this.lease?.resourceVersion ?? null);
+    if (stale || this.api === "conflicts") return { ...answer, outcome: { kind: "conflict" } };
     this.version += 1;
     this.lease = { uid: "lease-1", resourceVersion: `${this.version}`, record: write.record };
+    if (this.api === "answersLost") return { ...answer, outcome: unknown };
     return { ...answer, outcome: { kind: "committed", lease: this.lease } };
   }
 
@@ -245,10 +295,46 @@ export class World {
     if (redis === null || redis.runId !== action.process.runId) {
       return { ok: false, sent: false, error: "otherProcess", message: "another process" };
     }
-    this.redis = afterRole(redis, action.command.kind, this.log.length);
+    if (this.redisWay === "refusesRoles") {
+      return { ok: false, sent: true, error: "refused", message: "NOPERM" };
+    }
+    this.redis = afterRole(redis, action.command);
     this.pausedUntilMs = pausedUntil(this, action.command);
     const { runId, pid, role, replid, offset } = this.redis;
     return { ok: true, process: { runId, pid }, role, replid, offset };
+  }
+
+  private writeRecord(action: Extract<Action, { type: "writeRecord" }>): void {
+    const ok = this.volume === "well";
+    if (ok) this.record = action.record;
+    const message = ok ? "" : "ENOSPC: no space left on device";
+    this.answer({ type: "recordWritten", seq: action.seq, ok, message });
+  }
+
+  private report(action: Extract<Action, { type: "askPeers" }>): void {
+    const { round, timeoutMs } = action;
+    const done = { type: "peersDone", round } as const;
+    const asked = action.peers.map((peer) => peer.member);
+    for (const member of asked.filter((name) => !this.mute.has(name))) {
+      const report = this.peers.get(member) ?? null;
+      this.answer({ type: "peerReported", round, member, report });
+    }
+    const mute = asked.filter((name) => this.mute.has(name));
+    for (const member of mute) {
+      this.answerLater(timeoutMs, { type: "peerReported", round, member, report: null });
+    }
+    if (mute.length > 0) this.answerLater(timeoutMs, done);
+    else this.answer(done);
+  }
+
+  private promise(action: Extract<Action, { type: "askPromises" }>, member: string): void {
+    const { round, binding } = action.request;
+    const way = this.promises.get(member);
+    const silent = way === undefined || (way === "would" && binding);
+    const said = { yes: way !== "no", reason: way ?? "" };
+    const event = { type: "promiseAnswered", round, member, answer: silent ? null : said } as const;
+    if (silent) this.answerLater(action.timeoutMs, event);
+    else this.answer(event);
   }
 
   private offsets(action: Extract<Action, { type: "awaitOffset" }>): MemberEventBody {
@@ -258,93 +344,19 @@ export class World {
   }
 
   private sliceOutcome(action: Extract<Action, { type: "writeSlice" }>): MemberEventBody {
-    if (this.apiDown) {
-      return {
-        type: "sliceWritten",
-        seq: action.seq,
-        outcome: { kind: "failed", message: "down" },
-      };
+    const { epoch, holder, lineage, address, version } = action.slice;
+    const answer = { type: "sliceWritten" as const, seq: action.seq };
+    if (this.api === "down" || this.api === "readOnly") {
+      return { ...answer, outcome: { kind: "failed", message: "no answer" } };
     }
-    const { epoch, holder, lineage, address } = action.slice;
+    if (version !== this.slice.version) return { ...answer, outcome: { kind: "conflict" } };
     this.version += 1;
     this.slice = { version: `${this.version}`, epoch, holder, lineage, address };
-    return {
-      type: "sliceWritten",
-      seq: action.seq,
-      outcome: { kind: "committed", slice: this.slice },
-    };
+    return { ...answer, outcome: { kind: "committed", slice: this.slice } };
   }
 
   /** Log lines since the last call, without the noise of reading and polling. */
   take(): string[] {
-    const lines = this.log
-      .splice(0)
-      .filter((line) => !/^(readLease|readPods|askPeers|writeRecord|say)/.test(line));
-    return lines;
-  }
-}
-
-function pausedUntil(world: World, command: RoleCommand): number {
-  if (command.kind === "promote" || command.kind === "pause") return world.nowMs + command.pauseMs;
-  const lifts = command.kind === "unpause" || (command.kind === "demote" && command.cutClients);
-  return lifts ? 0 : world.pausedUntilMs;
-}
-
-/** What must be true of the outside world after every single action, whatever comes next. */
-function dangersOf(world: World): string[] {
-  const { redis, permit, lease, slice } = world;
-  const writable = redis?.role === "primary" && world.nowMs >= world.pausedUntilMs;
-  if (!writable || redis === null) return [];
-  const found: string[] = [];
-  const last = world.log.at(-1) ?? "";
-  if (permit?.kind !== "lead") found.push(`writable without a deadline after: ${last}`);
-  const ownWrite = lease?.record.attempt?.startsWith(`${world.state.start.nonce}.`) ?? false;
-  if (ownWrite && lease?.record.holder !== world.state.election.me) {
-    found.push(`the Lease was given away over a writable Redis after: ${last}`);
-  }
-  const lineage = [...(lease?.record.lineage ?? []), ...slice.lineage];
-  if (!lineage.some((entry) => entry.replid === redis.replid)) {
-    found.push(`writable under a replid that nobody knows after: ${last}`);
-  }
-  return found;
-}
-
-function afterRole(redis: RedisInfo, kind: string, salt: number): RedisInfo {
-  switch (kind) {
-    case "promote":
-      return {
-        ...redis,
-        role: "primary",
-        replid: `promoted-${salt}`,
-        replid2: redis.replid,
-        secondOffset: redis.offset + 1,
-        upstream: null,
-        linkUp: false,
-      };
-    case "demote":
-      return { ...redis, role: "replica", upstream: { host: "127.0.0.1", port: 1 }, linkUp: false };
-    default:
-      return redis;
-  }
-}
-
-export function describe(action: Action): string {
-  switch (action.type) {
-    case "writeLease": {
-      const { record, base } = action.write;
-      const verb = base === null ? "POST" : "PUT";
-      const extra = record.handover === null ? "" : ` handover to ${record.handover.to}`;
-      return `${verb} Lease ${action.reason}: holder ${record.holder ?? "nobody"} epoch ${record.epoch}${extra}`;
-    }
-    case "writePermit":
-      return `permit ${action.permit.kind}`;
-    case "redisRole":
-      return `redis ${action.command.kind}`;
-    case "announce":
-      return `say ${action.reason}: ${action.words}`;
-    case "writeSlice":
-      return `slice ${action.slice.address?.host ?? "nobody"} epoch ${action.slice.epoch}`;
-    default:
-      return action.type;
+    return this.log.splice(0).filter((line) => !NOISE.test(line));
   }
 }
