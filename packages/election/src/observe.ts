@@ -39,6 +39,13 @@ function sawLease(
   at: Instant,
 ): ElectionState {
   const { outcome } = answer;
+  const { view } = answered;
+  // Reads that were open together may be answered in any order: an older record among them is no
+  // restored one. Only a read that was sent after the newer answer may turn the view back.
+  const together = view.kind === "present" && answer.seq <= view.answeredSeq;
+  if (together && outcome.kind === "present" && isOutdatedRecord(answered, outcome.lease.record)) {
+    return { ...answered, readWanted: true };
+  }
   if (outcome.kind === "missing") return observeMissing(answered, answer.seq, at);
   return judge(replaceView(answered, { lease: outcome.lease, seq: answer.seq }, at));
 }
@@ -68,7 +75,9 @@ function replaceView(state: ElectionState, sight: Sight, at: Instant): ElectionS
     before.kind === "present" && before.lease.record.holder === lease.record.holder;
   const longest = sameHolder ? before.maxDurationMs : 0;
   const maxDurationMs = Math.max(longest, lease.record.durationMs);
-  const next = { ...state, view: { kind: "present" as const, lease, since, seq, maxDurationMs } };
+  const answeredSeq = state.seq;
+  const view = { kind: "present" as const, lease, since, seq, answeredSeq, maxDurationMs };
+  const next = { ...state, view };
   const offered = same ? state.offer : offerIn(state, lease);
   return settle(learnRecord({ ...next, offer: offered }, lease.record));
 }

@@ -61,6 +61,8 @@ export type LeaseView =
       readonly since: Instant;
       /** The request that showed it. */
       readonly seq: number;
+      /** Newest request that had been sent when that answer came: those were open together. */
+      readonly answeredSeq: number;
       /** Greatest duration seen under this holder. */
       readonly maxDurationMs: number;
     };

@@ -194,6 +194,21 @@ function abort(turn: Turn, why: string): void {
   announce(turn, "switchoverAborted", { words: `hand-over undone: ${why}` });
   if (lead?.phase === "open") role(turn, { kind: "unpause" }, "switchoverAborted");
   // It was not the better copy that failed: it may be asked again.
-  set(turn, { deferred: deferred.filter((one) => one !== handoff.successor?.member) });
+  const failed = handoff.successor?.member ?? null;
+  set(turn, { deferred: deferred.filter((one) => one !== failed) });
+  if (handoff.cause === "stop" && failed !== null) return tryAnother(turn, handoff, failed);
   abandon(turn, why);
+}
+
+/** Who has to stop does not begin anew with the one that failed. */
+function tryAnother(turn: Turn, handoff: Handoff, failed: string): void {
+  updateHandoff(turn, {
+    phase: "choosing",
+    successor: null,
+    isEqual: false,
+    awaiting: null,
+    trySeq: null,
+    tried: [...handoff.tried, failed],
+    since: turn.at,
+  });
 }

@@ -171,10 +171,12 @@ function planNoSuccessor(turn: Turn, handoff: Handoff): void {
 
 /** A candidate is waited for as long as the grace period allows, and while there is anybody. */
 function mayStillCome(turn: Turn, handoff: Handoff): boolean {
-  const { pods, start } = turn.state;
+  const { pods, start, lead, stop } = turn.state;
+  // Writes are stopped and everybody was tried: the sooner the Lease is free, the better.
+  if (lead === null && handoff.tried.length > 0) return false;
   const others = pods?.pods.filter((pod) => pod.member !== start.member && !pod.terminating) ?? [];
   if (pods !== null && others.length === 0) return false;
   const graceMs = podOf(turn.state, start.member)?.graceMs ?? Infinity;
   const limitMs = Math.min(turn.config.switchoverTimeoutMs, graceMs - GRACE_RESERVE_MS);
-  return waiterElapsedMs(handoff.since, turn.at) < limitMs;
+  return waiterElapsedMs(stop?.since ?? handoff.since, turn.at) < limitMs;
 }
