@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { anchorsIn, deadLinks } from "./rules/documents.ts";
+import { anchorsIn, cellsOf, deadLinks } from "./rules/documents.ts";
 import type { Documents } from "./rules/documents.ts";
 import { listFiles, readText } from "./rules/repository.ts";
 
@@ -83,6 +83,20 @@ describe("what the code refers to", () => {
     const decisions = [...mentions(/docs\/adr\/\d{4}\b/g)];
     expect(decisions.filter((start) => !files.some((path) => path.startsWith(start)))).toEqual([]);
   });
+});
+
+test("the files that ARCHITECTURE.md names for each section of the protocol exist", () => {
+  const cells = cellsOf(readText("ARCHITECTURE.md"), "file");
+  expect(cells.length).toBeGreaterThan(15);
+  const missing = cells.flatMap((cell) => {
+    let folder = "";
+    return [...cell.matchAll(/`([^`]+)`/g)].flatMap(([, name = ""]) => {
+      if (name.includes("/")) folder = posix.dirname(name);
+      const path = `${folder.startsWith("apps/") ? "" : "packages/"}${folder}/${posix.basename(name)}`;
+      return files.includes(path) ? [] : [path];
+    });
+  });
+  expect(missing).toEqual([]);
 });
 
 test("every decision is in the index", () => {
