@@ -261,26 +261,30 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${SIMULATION}pod/role-connection.ts`,
-        find: "    this.waiting.push(wanted);\n    if (this.current === null) this.next();",
-        replace: `    this.connection = null;
-    this.waiting.push(wanted);
-    this.next();`,
+        find: "this.waiting.push(wanted); if (this.current === null) this.next();",
+        replace: "this.connection = null; this.waiting.push(wanted); this.next();",
       },
       {
-        file: FENCE,
-        find: '  if (late && mayBeWritable(turn.state)) killRedis(turn, "selfFence");',
-        replace: '  if (late && turn.state.broken.length > 0) killRedis(turn, "selfFence");',
-      },
-      {
-        file: "replication/src/fold.ts",
-        find: '  const later = state.pending.some((one) => one.command.kind === "promote");',
-        replace: "  const later = state.pending.length < 0;",
+        file: `${SIMULATION}redis/server.ts`,
+        find: "if (connection === spare) continue;",
+        replace: "if (connection === spare || connection.address === spare?.address) continue;",
       },
       {
         file: "replication/src/fold.ts",
-        find: '  if (outcome.error === "timeout") killRedis(turn, "selfFence");',
-        replace:
-          '  if (outcome.error === "timeout" && lead === null) killRedis(turn, "selfFence");',
+        find: 'const later = state.pending.some((one) => one.command.kind === "promote");',
+        replace: "const later = state.pending.length < 0;",
+      },
+    ],
+  },
+  {
+    name: "a starting sidecar believes the first answer to its demotion",
+    rule: "3, U6",
+    profile: "promotion-crashes",
+    edits: [
+      {
+        file: "replication/src/fold.ts",
+        find: 'const surely = kind === "verifyDemoted" || state.known !== "unknown";',
+        replace: "const surely = kind.length > 0;",
       },
     ],
   },
@@ -324,7 +328,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a restored copy is believed whole",
     rule: "1, 4.1, U12",
-    profile: "restarts",
+    profile: "lost-tails",
     edits: [
       {
         file: REDIS,
@@ -440,9 +444,10 @@ export const MUTANTS: readonly Mutant[] = [
     profile: "joins-into-cuts",
     edits: [
       {
-        file: WRITE,
-        find: "  for (const one of state.tries) for (const name of one.members) names.add(name);",
-        replace: "",
+        file: FAILSAFE,
+        find: "return [...new Set([...known, ...listsInForce(state.election), state.start.member])].toSorted();",
+        replace: `if (listed.length > 0) return [...new Set([...listed, state.start.member])].toSorted();
+          return [...new Set([...known, state.start.member])].toSorted();`,
       },
     ],
   },
@@ -556,18 +561,6 @@ export const MUTANTS: readonly Mutant[] = [
         file: `${SIMULATION}pod/guard.ts`,
         find: '    if (permit.kind === "follow") return true;',
         replace: '    if (permit.kind === "follow" || permit.deadlineBootMs > 0) return true;',
-      },
-    ],
-  },
-  {
-    name: "the guard kills by pid alone",
-    rule: "3, second review 3",
-    profile: "freezes",
-    edits: [
-      {
-        file: `${SIMULATION}pod/guard.ts`,
-        find: "    const isWanted = request?.bootId === this.bootId && request.pid === redis.pid;",
-        replace: "    const isWanted = request?.pid === redis.pid;",
       },
     ],
   },

@@ -30,6 +30,7 @@ function world(seed = 1) {
   const judge = {
     leaseCommitted: () => undefined,
     leaseDeleted: () => undefined,
+    leaseCreatedByPut: () => undefined,
     sliceCommitted: () => undefined,
   };
   const store: ApiStore = new ApiStore(judge, (kind) => api.notify(kind));

@@ -101,6 +101,7 @@ describe("writes to the modelled Redis", () => {
     expect(order).toEqual([]);
     a.server.stopped = false;
     a.server.resumed();
+    bench.run(5);
     expect(order.filter((name) => name.startsWith("1"))).toEqual(["1a", "1b", "1c"]);
     expect(order.filter((name) => name.startsWith("2"))).toEqual(["2a", "2b", "2c"]);
   });

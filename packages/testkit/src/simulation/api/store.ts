@@ -31,6 +31,8 @@ export type WatchEvent =
 export interface StoreJudge {
   leaseCommitted(record: LeaseRecord, byHand: boolean): void;
   leaseDeleted(): void;
+  /** A PUT created it: the body had no uid. */
+  leaseCreatedByPut(): void;
   sliceCommitted(slice: SliceObservation, byHand: boolean): void;
 }
 
@@ -68,6 +70,7 @@ export class ApiStore {
     const { lease } = this;
     if (lease === null) {
       if (put.uid !== null) return { kind: "conflict" };
+      this.judge.leaseCreatedByPut();
       return { kind: "committed", lease: this.storeLease(this.newUid(), put.record, false) };
     }
     const isOtherObject = put.uid !== null && put.uid !== lease.uid;

@@ -34,6 +34,7 @@ export abstract class Checker {
   diverged(_replica: RedisServer, _upstream: RedisServer): void {}
   leaseCommitted(_record: LeaseRecord, _byHand: boolean): void {}
   leaseDeleted(): void {}
+  leaseCreatedByPut(): void {}
   leaseSent(_sidecar: Sidecar, _write: LeaseWrite): void {}
   permitWritten(_pod: Pod): void {}
   sliceCommitted(_slice: SliceObservation, _byHand: boolean): void {}

@@ -6,7 +6,8 @@ import { Checker } from "./checker.ts";
 
 export class Epochs extends Checker {
   readonly name = "epochs";
-  readonly promise = "The epoch grows with every change of holder and never falls.";
+  readonly promise =
+    "The epoch grows with every change of holder and never falls; only POST creates a Lease.";
   private last: LeaseRecord | null = null;
   private sliceEpoch = 0;
 
@@ -26,6 +27,10 @@ export class Epochs extends Checker {
   /** Whoever deletes the Lease may take an epoch with it that nobody else had seen. */
   override leaseDeleted(): void {
     this.last = null;
+  }
+
+  override leaseCreatedByPut(): void {
+    this.broken("a late PUT created the Lease anew");
   }
 
   override sliceCommitted(slice: SliceObservation, byHand: boolean): void {

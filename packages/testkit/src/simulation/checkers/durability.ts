@@ -133,8 +133,10 @@ export class Durability extends Checker {
     const listed = world.store.lease?.record.members ?? {};
     if (!(pod.name in listed)) return false;
     const sinceMs = world.clock.nowMs - CALM_MS;
-    const troubled = new Set(world.faults.touched(sinceMs));
-    return !troubled.has(pod.name) && !troubled.has(leader.name) && !troubled.has("api");
+    // The new leader may come out of a crash of its own: it has to ask all the same.
+    const [touched, cutOff] = [world.faults.touched(sinceMs), world.faults.cutOff(sinceMs)];
+    const isWell = !touched.includes(pod.name) && !touched.includes("api");
+    return isWell && !cutOff.includes(leader.name);
   }
 
   private touchedSince(sinceMs: number): string[] {

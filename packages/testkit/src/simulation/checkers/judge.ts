@@ -84,6 +84,10 @@ export class Judge implements RedisJudge, StoreJudge {
     for (const checker of this.checkers) checker.leaseDeleted();
   }
 
+  leaseCreatedByPut(): void {
+    for (const checker of this.checkers) checker.leaseCreatedByPut();
+  }
+
   leaseSent(sidecar: Sidecar, write: LeaseWrite): void {
     for (const checker of this.checkers) checker.leaseSent(sidecar, write);
   }

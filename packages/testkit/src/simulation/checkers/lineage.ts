@@ -1,5 +1,4 @@
 /** Replids, epochs and offsets: what makes two copies comparable. */
-import type { Pod } from "../pod/pod.ts";
 import type { LeaseRecord } from "@leasehold/election";
 import type { RedisServer } from "../redis/server.ts";
 import { Checker } from "./checker.ts";
@@ -37,7 +36,7 @@ export class Lineage extends Checker {
       return;
     }
     this.replidOf.set(epoch, replid);
-    if (!this.isKnown(replid)) {
+    if (!this.isKnown(replid, this.world.podOf(server).name)) {
       this.broken(`${server.site.label} accepts writes under ${replid}, which nobody knows`);
     }
   }
@@ -50,12 +49,11 @@ export class Lineage extends Checker {
   }
 
   /** In the slice, in the Lease, or in the record of every other member on the list. */
-  private isKnown(replid: string): boolean {
+  private isKnown(replid: string, own: string): boolean {
     const { store, pods } = this.world;
     if (store.slice?.lineage.some((entry) => entry.replid === replid)) return true;
     if (store.lease?.record.lineage.some((entry) => entry.replid === replid)) return true;
     const { listed } = this;
-    const own = pods.find((pod) => pod.redis?.replid === replid)?.name;
     const others = pods.filter(
       (pod) => !pod.gone && pod.name !== own && (listed === null || pod.name in listed),
     );

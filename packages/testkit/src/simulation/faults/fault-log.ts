@@ -5,6 +5,8 @@
 export interface Touch {
   /** Names of members, or "api". */
   readonly who: readonly string[];
+  /** True if only processes and disks suffer: the ways to and from these members stay open. */
+  readonly isLocal: boolean;
   readonly fromMs: number;
   /** Infinity while it lasts. */
   toMs: number;
@@ -13,8 +15,8 @@ export interface Touch {
 export class FaultLog {
   private readonly touches: Touch[] = [];
 
-  begin(who: readonly string[], nowMs: number): Touch {
-    const touch: Touch = { who, fromMs: nowMs, toMs: Infinity };
+  begin(who: readonly string[], nowMs: number, isLocal = false): Touch {
+    const touch: Touch = { who, isLocal, fromMs: nowMs, toMs: Infinity };
     this.touches.push(touch);
     return touch;
   }
@@ -26,9 +28,18 @@ export class FaultLog {
 
   /** Everybody with a fault that lasted into, or began in, the time since `sinceMs`. */
   touched(sinceMs: number): string[] {
+    return this.named((touch) => touch.toMs >= sinceMs);
+  }
+
+  /** Of these, those to and from whom the ways were not open. */
+  cutOff(sinceMs: number): string[] {
+    return this.named((touch) => touch.toMs >= sinceMs && !touch.isLocal);
+  }
+
+  private named(matches: (touch: Touch) => boolean): string[] {
     const who = new Set<string>();
     for (const touch of this.touches) {
-      if (touch.toMs >= sinceMs) for (const name of touch.who) who.add(name);
+      if (matches(touch)) for (const name of touch.who) who.add(name);
     }
     return [...who];
   }

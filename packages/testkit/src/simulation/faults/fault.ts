@@ -7,6 +7,8 @@ export interface Effect {
   /** Members touched, or "api". */
   readonly who: readonly string[];
   readonly words: string;
+  /** True if only processes and disks suffer, and the network stays whole. */
+  readonly isLocal?: boolean;
   end?(): void;
 }
 

@@ -39,6 +39,7 @@ function powerLoss(name: string, loses: "nothing" | "data" | "volume"): Fault {
       if (loses !== "nothing") pod.volume.wipe(loses === "volume");
       return {
         who: [pod.name],
+        isLocal: true,
         words: `power loss of ${machine.name} (${pod.label}), loses ${loses}`,
         end: () => world.kubelet.powerOn(machine),
       };

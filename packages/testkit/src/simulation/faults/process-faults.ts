@@ -19,7 +19,7 @@ function toPod(
       const pod = pickPod(world, random);
       if (pod === null) return null;
       const effect = begin(pod, world, random);
-      return effect && { who: [pod.name], ...effect };
+      return effect && { who: [pod.name], isLocal: true, ...effect };
     },
   };
 }
@@ -93,7 +93,7 @@ function withPod(
   return instant(name, aftermathMs, (world, random) => {
     const pod = pickPod(world, random);
     const words = pod === null ? null : act(pod, world, random);
-    return pod === null || words === null ? null : { who: [pod.name], words };
+    return pod === null || words === null ? null : { who: [pod.name], isLocal: true, words };
   });
 }
 

@@ -277,6 +277,22 @@ export const PROFILES: readonly Profile[] = [
     faults: { "promotion-stops": 5, switchover: 2, "sidecar-crashes": 1, "api-hangs": 1 },
   },
   {
+    name: "promotion-crashes",
+    weight: 1,
+    wish: {},
+    ...ROUGH,
+    gapMs: 4_000,
+    faults: { "promotion-stops-and-crash": 5, switchover: 2 },
+  },
+  {
+    name: "lost-tails",
+    weight: 1,
+    wish: { members: 3, mode: "aof" },
+    ...CALM,
+    gapMs: 4_000,
+    faults: { "lost-tails": 5, switchover: 1 },
+  },
+  {
     name: "clean-stops",
     weight: 1,
     wish: {},

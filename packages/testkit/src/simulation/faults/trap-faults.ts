@@ -156,32 +156,55 @@ function isDemotion(action: Action): boolean {
   return action.type === "redisRole" && action.command.kind === "demote";
 }
 
-/** Redis stops just as it is told to become primary. */
-const promotionStops: Fault = {
-  name: "promotion-stops",
-  lengthMs: [6_000, 15_000],
-  aftermathMs: 60_000,
-  begin: (world, random) => {
-    const trap: Trap = {
-      decided: (sidecar, actions) => {
-        const promotes = actions.some(
-          (action) => action.type === "redisRole" && action.command.kind === "promote",
-        );
-        const { redis } = sidecar.pod;
-        if (!promotes || redis === null || random.chance(0.4)) return;
-        redis.stopped = true;
-        world.log("fault", `SIGSTOP Redis of ${sidecar.pod.label}: it is promoted`);
-        world.clock.after(random.between(300, 7_000), () => {
-          redis.stopped = false;
-          redis.resumed();
-        });
-      },
-    };
-    requestSwitchover(world);
-    const who = world.livePods().map((pod) => pod.name);
-    return trapped(world, trap, { who, words: "Redis stops when it is promoted" });
-  },
-};
+/** Redis stops just as it is told to become primary; then its leader loses the Lease, or crashes. */
+function promotionStops(
+  name: string,
+  stopsMs: readonly [number, number],
+  then: (world: World, sidecar: Sidecar) => void,
+): Fault {
+  return {
+    name,
+    lengthMs: [6_000, 15_000],
+    aftermathMs: 60_000,
+    begin: (world, random) => {
+      const trap: Trap = {
+        decided: (sidecar, actions) => {
+          const { redis } = sidecar.pod;
+          if (!actions.some((action) => isPromotion(action)) || redis === null) return;
+          if (random.chance(0.3)) return;
+          redis.stopped = true;
+          world.log("fault", `SIGSTOP Redis of ${sidecar.pod.label}: it is promoted`);
+          world.clock.after(random.between(30, 400), () => then(world, sidecar));
+          world.clock.after(random.between(...stopsMs), () => {
+            redis.stopped = false;
+            redis.resumed();
+          });
+        },
+      };
+      requestSwitchover(world);
+      const who = ["api", ...world.livePods().map((pod) => pod.name)];
+      return trapped(world, trap, { who, words: "Redis stops when it is promoted" });
+    },
+  };
+}
+
+function isPromotion(action: Action): boolean {
+  return action.type === "redisRole" && action.command.kind === "promote";
+}
+
+function takeLease(world: World): void {
+  const record = world.store.lease?.record;
+  if (record === undefined) return;
+  world.log("fault", "the Lease is taken by somebody else's elector");
+  world.store.editLease({ ...record, holder: "somebody-else", attempt: null, handover: null });
+}
+
+function crash(world: World, sidecar: Sidecar): void {
+  if (!sidecar.alive) return;
+  world.log("fault", `SIGKILL sidecar of ${sidecar.pod.label}`);
+  sidecar.end();
+  sidecar.pod.sidecarEnded();
+}
 
 /** The leader's pod is deleted while nobody can take over: the others are cut off and behind. */
 const cleanStop: Fault = {
@@ -302,7 +325,12 @@ const restoreUnseen: Fault = {
     if (leader === null || old.length === 0) return null;
     const record = random.pick(old);
     const { address } = leader.machine;
-    const end = cutPairs(world, bothWays(address, API_ADDRESS));
+    // Unseen by its peers too, most of the time: nobody promises it anything.
+    const others = random.chance(0.75) ? othersOf(world, leader.machine) : [];
+    const end = cutPairs(
+      world,
+      [API_ADDRESS, ...others].flatMap((other) => bothWays(address, other)),
+    );
     world.clock.after(random.between(1, 300), () => world.store.editLease(record));
     return {
       who: [leader.name, "api"],
@@ -383,6 +411,45 @@ const termWhileBusy: Fault = {
   },
 };
 
+/**
+ * Power goes at two members, one of which comes back without the last second of its AOF; the
+ * third lags behind what the other two had, but not behind what is left of it.
+ */
+const lostTails: Fault = {
+  name: "lost-tails",
+  lengthMs: [14_000, 20_000],
+  aftermathMs: 10_000,
+  begin: (world, random) => {
+    const leader = leaderOf(world);
+    const others = world.livePods().filter((pod) => pod !== leader);
+    const [tail, third] = others;
+    if (leader === null || tail === undefined || third === undefined) return null;
+    const pods = [leader, tail];
+    const [from, to] = [leader.machine.address, third.machine.address];
+    world.network.delay(from, to, random.between(100, 700));
+    let isOver = false;
+    world.clock.after(2_500, () => {
+      if (isOver) return;
+      world.log("fault", `power loss of ${leader.label} and ${tail.label}`);
+      for (const pod of pods) world.kubelet.powerOff(pod.machine);
+      world.network.delay(from, to, 0);
+      world.clock.after(random.between(500, 3_000), () => {
+        if (!isOver) world.kubelet.powerOn(tail.machine);
+      });
+    });
+    return {
+      who: pods.map((pod) => pod.name),
+      isLocal: true,
+      words: `${third.label} lags a little, then ${leader.label} and ${tail.label} lose power`,
+      end: () => {
+        isOver = true;
+        world.network.delay(from, to, 0);
+        for (const pod of pods) if (!pod.machine.powered) world.kubelet.powerOn(pod.machine);
+      },
+    };
+  },
+};
+
 /** A transfer that outlives its Lease: it arrives seconds later, just after a deletion. */
 const transferOutlivesLease: Fault = {
   name: "transfer-outlives-lease",
@@ -397,7 +464,7 @@ const transferOutlivesLease: Fault = {
         const heldMs = random.between(2_000, 5_000);
         world.log("fault", `the hand-over of ${sidecar.pod.label} is held for a while`);
         world.api.holdNext(sidecar.pod.machine.address, heldMs);
-        world.clock.after(heldMs - random.between(2, 300), () => {
+        world.clock.after(heldMs - random.between(1, 12), () => {
           world.log("fault", "the Lease is deleted");
           world.store.deleteLease();
         });
@@ -414,7 +481,9 @@ export const TRAP_FAULTS: readonly Fault[] = [
   joinIntoCut("join-into-cut", false),
   joinIntoCut("join-into-cut-and-crash", true),
   unpausingClient,
-  promotionStops,
+  promotionStops("promotion-stops", [300, 980], takeLease),
+  promotionStops("promotion-stops-and-crash", [500, 2_600], crash),
+  lostTails,
   cleanStop,
   lateBytes,
   slowThenCut,

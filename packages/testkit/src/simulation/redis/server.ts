@@ -26,6 +26,8 @@ import { Writes } from "./writes.ts";
 
 const PING_BYTES = 14;
 const PING_INTERVAL_MS = 10_000;
+/** A process that goes on has read all its sockets by then (event loop, I/O threads). */
+const SOCKETS_MS = 3;
 
 export class RedisServer {
   readonly world: RedisWorld;
@@ -53,7 +55,7 @@ export class RedisServer {
   private backlogStart: number | null = null;
   private rewriteUntilMs = 0;
   private shuttingDown = false;
-  private queue: { connection: Connection | null; run: () => void }[] = [];
+  private readonly queues = new Map<Connection | null, (() => void)[]>();
 
   constructor(world: RedisWorld, site: RedisSite, boot: { image: BootImage; pid: number }) {
     this.world = world;
@@ -137,22 +139,27 @@ export class RedisServer {
   /** Runs a command of a connection as soon as the process runs. Dead: never. */
   submit(connection: Connection | null, run: () => void): void {
     if (!this.alive || connection?.isCut) return;
-    const isSilent = this.scriptSilentUntilMs > this.world.clock.nowMs;
-    if (this.isRunning() && !isSilent && this.queue.length === 0) run();
-    else this.queue.push({ connection, run });
+    const waiting = this.queues.get(connection);
+    if (waiting !== undefined) waiting.push(run);
+    else if (this.isRunning() && this.scriptSilentUntilMs <= this.world.clock.nowMs) run();
+    else this.queues.set(connection, [run]);
   }
 
-  /** To be called whenever the process may go on. */
+  /** To be called whenever the process may go on. Which socket is read first is anybody's guess. */
   resumed(): void {
     if (!this.isRunning()) return;
     this.world.judge.redisChanged(this);
-    while (this.queue.length > 0 && this.isRunning()) {
-      const first = this.world.random.pick(this.queue).connection;
-      const index = this.queue.findIndex((item) => item.connection === first);
-      const [item] = this.queue.splice(index, 1);
-      if (!item?.connection?.isCut) item?.run();
+    for (const connection of this.queues.keys()) {
+      this.world.clock.after(this.world.random.between(0, SOCKETS_MS), () => this.read(connection));
     }
     for (const link of this.links) link.kick();
+  }
+
+  private read(connection: Connection | null): void {
+    if (!this.isRunning()) return;
+    const waiting = this.queues.get(connection) ?? [];
+    this.queues.delete(connection);
+    for (const run of waiting) if (this.alive && !connection?.isCut) run();
   }
 
   /** A script that runs for `lengthMs` and writes at its end. */
@@ -369,7 +376,7 @@ export class RedisServer {
   end(cause: "exit" | "kill" | "power"): void {
     if (!this.alive) return;
     this.alive = false;
-    this.queue = [];
+    this.queues.clear();
     this.writes.ended();
     this.follower.stop();
     for (const link of [...this.links]) {
