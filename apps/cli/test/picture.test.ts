@@ -30,6 +30,7 @@ const PICTURE: Picture = {
     failed: 2,
     gap: { lengthMs: 84, fromMs: 0 },
     sinceLastAckMs: 3,
+    standstillMs: 0,
   },
   writesPerSecond: 812.4,
 };

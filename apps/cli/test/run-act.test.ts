@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { LedgerCheck, Workload, WorkloadState } from "@leasehold/testkit/workload";
+import type { LedgerCheck, RemoteLoad, WorkloadState } from "@leasehold/testkit/workload";
 import type { Act } from "../src/demo/acts.ts";
 import { runAct } from "../src/demo/run-act.ts";
 import type { Stage } from "../src/demo/stage.ts";
@@ -15,24 +15,27 @@ interface World {
 
 function stageOf(world: World): { stage: Stage; stopped: () => boolean } {
   let stopped = false;
-  const workload: Workload = {
+  const load: Partial<RemoteLoad> = {
     flowing: () => Promise.resolve(world.flows ?? true),
-    restartGap: () => {},
-    state: () => ({
-      acknowledged: 500,
-      confirmed: 300,
-      failed: 4,
-      gap: { lengthMs: 20, fromMs: 0 },
-      sinceLastAckMs: 0,
-      ...world.state,
-    }),
-    writable: () => ({ members: world.writable ?? ["a"], atMs: 0 }),
+    restartGap: () => Promise.resolve(),
+    state: () =>
+      Promise.resolve({
+        acknowledged: 500,
+        confirmed: 300,
+        failed: 4,
+        gap: { lengthMs: 20, fromMs: 0 },
+        sinceLastAckMs: 0,
+        standstillMs: 2,
+        ...world.state,
+      }),
+    writable: () => Promise.resolve({ members: world.writable ?? ["a"], atMs: 0 }),
     stop: () => Promise.resolve(void (stopped = true)),
   };
   const stage: Partial<Stage> = {
     whole: () =>
       world.notWhole === undefined ? Promise.resolve() : Promise.reject(new Error(world.notWhole)),
-    startWorkload: () => workload,
+    load: load as RemoteLoad,
+    startLoad: () => Promise.resolve(),
     checkLedger: () =>
       world.checkFails === undefined
         ? Promise.resolve({
@@ -89,6 +92,11 @@ describe("an act", () => {
   test("breaks its promise when a confirmed write is lost", async () => {
     const { result } = await run({ check: { lostConfirmed: 1 } }, FAILOVER);
     expect(result).toMatchObject({ lost: 1, held: false });
+  });
+
+  test("says so when the machine was too busy to measure", async () => {
+    const { notes } = await run({ state: { standstillMs: 120 } });
+    expect(notes).toEqual(["this machine was busy: the clients stood still for up to 120 ms"]);
   });
 
   test("names the members that were writable at once", async () => {

@@ -104,11 +104,13 @@ function watchStage(stage: Stage, voice: Voice): Watch {
 }
 
 async function draw(stage: Stage, voice: Voice, rate: Rate): Promise<void> {
-  const load = stage.load();
+  // Before the first act there is none.
+  const load = await stage.load.state().catch(() => null);
+  const members = await stage.views();
   voice.screen.draw(
     drawPicture({
       act: voice.title(),
-      members: await stage.views(),
+      members,
       addressed: stage.group.currentLeader()?.name ?? null,
       load,
       writesPerSecond: rate(load?.acknowledged ?? 0),

@@ -5,8 +5,7 @@
  * promise, since "could not be measured" must not look like "held".
  */
 import { formatMs, judge, type Measured, type Result } from "@leasehold/testkit/result";
-import type { LedgerCheck, Workload } from "@leasehold/testkit/workload";
-import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { LedgerCheck, WorkloadState, WritableFinding } from "@leasehold/testkit/workload";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Act } from "./acts.ts";
 import type { Stage } from "./stage.ts";
@@ -21,7 +20,7 @@ const WHOLE_TIMEOUT_MS = 30_000;
 const FLOWING_TIMEOUT_MS = 5000;
 /** Undisturbed load before the fault and after the repair. */
 const CALM_MS = 500;
-/** Own standstill worth a word: nothing else on this machine ran better. */
+/** A standstill of the clients worth a word: nothing else on this machine ran better. */
 const BUSY_MS = 50;
 
 export async function runAct(stage: Stage, act: Act, calmMs = CALM_MS): Promise<ActReport> {
@@ -34,33 +33,42 @@ export async function runAct(stage: Stage, act: Act, calmMs = CALM_MS): Promise<
       return null;
     }
   };
+  const { load } = stage;
   await attempt(() => stage.whole(WHOLE_TIMEOUT_MS));
-  const standstill = monitorEventLoopDelay({ resolution: 5 });
-  standstill.enable();
-  const workload = stage.startWorkload(act.name);
+  await stage.startLoad(act.name);
   await attempt(async () => {
-    if (!(await workload.flowing(FLOWING_TIMEOUT_MS))) {
+    if (!(await load.flowing(FLOWING_TIMEOUT_MS))) {
       throw new Error(`no write was acknowledged within ${FLOWING_TIMEOUT_MS / 1000} s`);
     }
     await sleep(calmMs);
-    workload.restartGap();
+    await load.restartGap();
     await act.play(stage);
     await stage.whole(WHOLE_TIMEOUT_MS);
     await sleep(calmMs);
   });
-  await workload.stop();
-  standstill.disable();
-  const check = await attempt(() => stage.checkLedger());
-  const findings = findingsOf(act, workload, check);
+  await load.stop();
+  const seen: Seen = {
+    state: await load.state(),
+    writable: await load.writable(),
+    check: await attempt(() => stage.checkLedger()),
+  };
+  const findings = findingsOf(act, seen);
   broken.push(...findings.broken);
   return {
-    result: judge(measure(act, workload, check), act.bound, broken.length === 0),
-    notes: [...broken, ...findings.remarks, ...busyRemark(standstill.max / 1e6)],
+    result: judge(measure(act, seen), act.bound, broken.length === 0),
+    notes: [...broken, ...findings.remarks],
   };
 }
 
-function measure(act: Act, workload: Workload, check: LedgerCheck | null): Measured {
-  const state = workload.state();
+/** What is known when the load has ended. */
+interface Seen {
+  readonly state: WorkloadState;
+  readonly writable: WritableFinding | null;
+  /** Null: the ledger could not be compared. */
+  readonly check: LedgerCheck | null;
+}
+
+function measure(act: Act, { state, writable, check }: Seen): Measured {
   const confirmedOnly = act.promised === "confirmed";
   return {
     name: act.name,
@@ -68,19 +76,13 @@ function measure(act: Act, workload: Workload, check: LedgerCheck | null): Measu
     clientErrors: state.failed,
     acknowledged: confirmedOnly ? state.confirmed : state.acknowledged,
     lost: promisedLosses(act, check),
-    maxWritable: workload.writable()?.members.length ?? 0,
+    maxWritable: writable?.members.length ?? 0,
   };
 }
 
 function promisedLosses(act: Act, check: LedgerCheck | null): number {
   if (check === null) return 0;
   return check.lostConfirmed + (act.promised === "acknowledged" ? check.lostAcknowledged : 0);
-}
-
-/** Gaps are measured in this process: what made it stand still is in them. */
-function busyRemark(standstillMs: number): string[] {
-  if (standstillMs < BUSY_MS) return [];
-  return [`this machine was busy: the demo itself stood still for ${formatMs(standstillMs)}`];
 }
 
 interface Findings {
@@ -90,10 +92,9 @@ interface Findings {
   readonly remarks: readonly string[];
 }
 
-function findingsOf(act: Act, workload: Workload, check: LedgerCheck | null): Findings {
+function findingsOf(act: Act, { state, writable, check }: Seen): Findings {
   const broken: string[] = [];
   const remarks: string[] = [];
-  const writable = workload.writable();
   if (writable && writable.members.length > 1) {
     broken.push(`writable at once: ${writable.members.join(" and ")}`);
   }
@@ -109,6 +110,11 @@ function findingsOf(act: Act, workload: Workload, check: LedgerCheck | null): Fi
   const lost = promisedLosses(act, check);
   if (check && lost + check.presentThoughRefused > 0) {
     remarks.push(`among them ${check.examples.join(", ")}`);
+  }
+  if (state.standstillMs >= BUSY_MS) {
+    remarks.push(
+      `this machine was busy: the clients stood still for up to ${formatMs(state.standstillMs)}`,
+    );
   }
   return { broken, remarks };
 }

@@ -5,13 +5,10 @@
 import { startBalancer } from "@leasehold/testkit/balancer";
 import { startGroup, type Group } from "@leasehold/testkit/group";
 import {
-  checkLedger,
-  createLedger,
-  startWorkload,
+  startLoadThread,
   type Address,
   type LedgerCheck,
-  type Workload,
-  type WorkloadState,
+  type RemoteLoad,
 } from "@leasehold/testkit/workload";
 import { CONTROL_KEY, controlName } from "@leasehold/kubernetes";
 import { randomUUID } from "node:crypto";
@@ -32,9 +29,9 @@ export interface Stage {
   views(): Promise<readonly NamedView[]>;
   /** Waits until one member leads and all others follow it. Throws, naming what is missing. */
   whole(timeoutMs: number): Promise<void>;
-  startWorkload(name: string): Workload;
-  /** What the newest workload has seen so far; null: none was started. */
-  load(): WorkloadState | null;
+  readonly load: RemoteLoad;
+  /** Starts writers through the write address and an observer of each member. */
+  startLoad(name: string): Promise<void>;
   checkLedger(): Promise<LedgerCheck>;
   /** Leaves no process, port or file behind. */
   close(): Promise<void>;
@@ -44,8 +41,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const group = await startGroup(options);
   const balancer = await startBalancer({ host: "127.0.0.1", port: 0 });
   const unfollow = group.api.objects.listen(() => balancer.setTarget(targetOf(group)));
-  const ledger = createLedger("leasehold:ledger");
-  let workload: Workload | null = null;
+  const { load, close: endLoad } = startLoadThread("leasehold:ledger");
   const views = () =>
     Promise.all(
       group.members.map(async ({ name, httpUrl }) => ({ name, view: await readMember(httpUrl) })),
@@ -65,17 +61,15 @@ export async function openStage(options: StageOptions): Promise<Stage> {
         throw new Error(`the group was not whole within ${timeoutMs / 1000} s: ${missing}`);
       });
     },
-    startWorkload(name) {
+    load,
+    startLoad(name) {
       const members = new Map(group.members.map((m) => [m.name, directAddress(m)]));
-      workload = startWorkload({ name, address: balancer.address, members }, ledger);
-      return workload;
+      return load.start({ name, address: balancer.address, members });
     },
-    load: () => workload?.state() ?? null,
-    checkLedger: () => checkLedger(ledger, { address: balancer.address }),
+    checkLedger: () => load.check({ address: balancer.address }),
     async close() {
       unfollow();
-      await workload?.stop();
-      await Promise.all([balancer.close(), group.close()]);
+      await Promise.all([endLoad(), balancer.close(), group.close()]);
     },
   };
 }

@@ -5,6 +5,7 @@
  * Half of the writers, rounded up, ask for a replica's confirmation. All of them count for the
  * write gap, so that a slow confirmation is not taken for a closed door.
  */
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Ledger, LedgerCheck, LedgerCounts } from "./ledger.ts";
 import { startObserver } from "./observer.ts";
@@ -33,6 +34,11 @@ export interface WorkloadState extends LedgerCounts {
   readonly gap: WriteGap;
   /** Milliseconds since the newest acknowledged write. */
   readonly sinceLastAckMs: number;
+  /**
+   * Longest time for which the clients' own thread stood still since the gap is measured: by so
+   * much a busy machine may have lengthened it.
+   */
+  readonly standstillMs: number;
 }
 
 export interface Workload {
@@ -60,6 +66,8 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
     ...startWriters(options, ledger, (atMs) => meter.acknowledged(atMs)),
     ...startObservers(options, probes),
   ];
+  const standstill = monitorEventLoopDelay({ resolution: 5 });
+  standstill.enable();
   let endedAtMs: number | null = null;
   const nowMs = () => endedAtMs ?? performance.now();
   const counts = () => difference(ledger.counts(), before);
@@ -73,15 +81,20 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
       }
       return false;
     },
-    restartGap: () => meter.restart(performance.now()),
+    restartGap() {
+      meter.restart(performance.now());
+      standstill.reset();
+    },
     state: () => ({
       ...counts(),
       gap: meter.longest(nowMs()),
       sinceLastAckMs: nowMs() - meter.lastAckMs(),
+      standstillMs: standstill.max / 1e6,
     }),
     writable: () => mostWritableAtOnce(probes),
     async stop() {
       endedAtMs ??= performance.now();
+      standstill.disable();
       await Promise.all(sessions.map((session) => session.stop()));
     },
   };
@@ -130,6 +143,11 @@ function difference(now: LedgerCounts, before: LedgerCounts): LedgerCounts {
   };
 }
 
+export interface LedgerTarget {
+  readonly address: Address;
+  readonly password?: string | undefined;
+}
+
 /** Tokens per LRANGE: a few hundred kilobytes. */
 const CHUNK = 20_000;
 
@@ -138,10 +156,7 @@ const CHUNK = 20_000;
  *
  * Throws if it cannot be read: then nothing is known about losses, and nobody may say "0 lost".
  */
-export async function checkLedger(
-  ledger: Ledger,
-  target: { readonly address: Address; readonly password?: string | undefined },
-): Promise<LedgerCheck> {
+export async function checkLedger(ledger: Ledger, target: LedgerTarget): Promise<LedgerCheck> {
   const deadlineMs = 5000;
   const redis = await connect({ ...target, deadlineMs });
   const where = `${target.address.host}:${target.address.port}`;

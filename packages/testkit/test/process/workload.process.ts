@@ -4,6 +4,7 @@ import { startBalancer, type Balancer } from "../../src/balancer/index.ts";
 import {
   checkLedger,
   createLedger,
+  startLoadThread,
   startWorkload,
   type Address,
   type Ledger,
@@ -87,6 +88,22 @@ describe("the workload, on a primary and its replica", () => {
       lostConfirmed: 3,
       lostAcknowledged: 2,
     });
+  });
+
+  test("does the same in a thread of its own, and ends with it", async () => {
+    const thread = startLoadThread("threaded");
+    const { load } = thread;
+    await expect(load.state()).rejects.toThrow("there is no load yet");
+    const members = new Map([["primary", primary.address]]);
+    await load.start({ name: "load", address: balancer.address, members });
+    expect(await load.flowing(5000)).toBe(true);
+    expect((await load.state()).acknowledged).toBeGreaterThan(0);
+    await load.stop();
+    expect(await load.check({ address: balancer.address })).toMatchObject(NO_LOSS);
+    const open = load.flowing(60_000);
+    await thread.close();
+    await expect(open).rejects.toThrow("the thread of the load has ended");
+    await expect(load.state()).rejects.toThrow("the thread of the load has ended");
   });
 
   test("refuses to speak of losses when the primary cannot be read", async () => {
