@@ -14,6 +14,7 @@ import {
   type LeaseRecord,
   type VersionedLease,
 } from "./record.ts";
+import { rightMs } from "./right.ts";
 import { versionOf, type Basis, type ElectionState, type Term, type Try } from "./state.ts";
 
 export function observeRead(
@@ -47,7 +48,8 @@ function sawLease(
     return { ...answered, readWanted: true };
   }
   if (outcome.kind === "missing") return observeMissing(answered, answer.seq, at);
-  return judge(replaceView(answered, { lease: outcome.lease, seq: answer.seq }, at));
+  const before = versionOf(answered.view);
+  return judge(replaceView(answered, { lease: outcome.lease, seq: answer.seq }, at), before, at);
 }
 
 function viewSeq(state: ElectionState): number {
@@ -132,14 +134,19 @@ function settle(state: ElectionState): ElectionState {
   return tries.length === state.tries.length ? state : { ...state, tries };
 }
 
-/** What the record says of this process' own term. */
-function judge(state: ElectionState): ElectionState {
+/** What the record says of this process' own term; `before` is the version that it knew. */
+function judge(state: ElectionState, before: string | null, at: Instant): ElectionState {
   if (state.view.kind !== "present") return state;
-  const record = state.view.lease.record;
+  const { record } = state.view.lease;
   const own = state.tries.find((one) => one.attempt === record.attempt);
   if (own !== undefined) return judgeOwnTry(state, own);
   if (state.term === null) return state;
-  if (record.holder === state.me && isOfTerm(state.term, state.nonce, record)) return state;
+  if (record.holder === state.me && isOfTerm(state.term, state.nonce, record)) {
+    // Without a right somebody else may have led since, and an own old record under a new version
+    // is one that was put back (U17).
+    const unchanged = before === versionOf(state.view);
+    return unchanged || rightMs(state, at) > 0 ? state : endTerm(state);
+  }
   if (leadsAfterPredecessor(state, record)) return state;
   return endTerm(state);
 }
@@ -212,7 +219,8 @@ function observeCommit(
     // A read that was sent before this answer may have been served before the write: it is asked
     // again, or it would turn the view back.
     const seen = replaceView(state, { lease: commit.lease, seq: state.seq }, commit.at);
-    return judge({ ...seen, readWanted: seen.readWanted || seen.reads.length > 0 });
+    const readWanted = seen.readWanted || seen.reads.length > 0;
+    return judge({ ...seen, readWanted }, versionOf(state.view), commit.at);
   }
   // A request sent later has shown what came after: a read decides.
   const rest = { ...state, tries: state.tries.filter((one) => one !== own), readWanted: true };

@@ -80,7 +80,7 @@ export interface MemberReport {
   /** Highest epoch that it knows of, from anywhere. */
   readonly epoch: Epoch;
   readonly leads: boolean;
-  /** Promoted and open for writes under `epoch`; its replid then names that epoch. */
+  /** Promoted, published and open for writes under `epoch`. */
   readonly promoted: boolean;
   readonly redis: "up" | "loading" | "down" | "gated";
   readonly runId: string | null;

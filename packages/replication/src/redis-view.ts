@@ -130,6 +130,8 @@ function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): Data
   // A predecessor of this sidecar has judged this very process: no position means nothing in it.
   const judged = record?.runId === runId && record.position !== null;
   if (known && (judged || info.linkUp)) return trust("live", null);
+  // Promoted by a predecessor that died before anybody knew of it: no write was ever let in.
+  if (judged && !info.linkUp) return trust("exact", record.position);
   if (record === null || turn.config.mode === "none") return trust("empty", null);
   if (record.syncing) return trust("half", null);
   if (info.keys === 0 && record.keys > 0) return trust("empty", null);
@@ -147,7 +149,10 @@ function sample(turn: Turn): void {
   const { samples } = turn.state.redis;
   const last = samples.at(-1);
   if (last !== undefined && waiterElapsedMs(last.at, turn.at) < SAMPLE_EVERY_MS) return;
+  const { info } = turn.state.redis;
   const position = ownPosition(turn.state);
+  const isForeign = info?.linkUp === true && positionOf(info, turn.state.lineage) === null;
+  if (isForeign) return setRedis(turn, { samples: [] });
   if (position === null) return;
   setRedis(turn, { samples: [...samples, { at: turn.at, position }].slice(-SAMPLES) });
 }
@@ -171,7 +176,11 @@ export function ownPosition(state: MemberState): Position | null {
   const { data, info } = redis;
   if (redis.dead || info === null || data === null || data.runId !== info.runId) return null;
   if (info.loading || info.syncing) return null;
-  return data.kind === "live" ? positionOf(info, lineage) : data.position;
+  if (data.kind !== "live") return data.position;
+  const position = positionOf(info, lineage);
+  if (position !== null || info.linkUp) return position;
+  // Its own promotion was never published, so no write was let in since it was last known.
+  return redis.samples.at(-1)?.position ?? null;
 }
 
 /** What a restart after a power loss surely still has. */

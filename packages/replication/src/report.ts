@@ -26,7 +26,9 @@ export function reportOf(state: MemberState, at: Instant, config: MemberConfig):
     // A transfer that was sent and not seen yet is no news for anybody.
     epoch: election.epochSeen,
     leads: lead !== null && rightMs(election, at) > 0,
-    promoted: lead?.phase === "open" || lead?.phase === "publishing",
+    // Not before the lineage is published: who followed earlier would carry a replid that nobody
+    // knows (U14).
+    promoted: lead?.phase === "open",
     redis: redisWord(state),
     runId: info?.runId ?? null,
     replid: info?.replid ?? null,
