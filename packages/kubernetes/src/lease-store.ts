@@ -18,6 +18,7 @@ import { messageOf, objectIn, wordsOfAnswer } from "./api/answer.ts";
 import { asApiObject } from "./api/object.ts";
 import { keepWatching } from "./api/watch-loop.ts";
 import { leaseOf, recordOf } from "./lease-record.ts";
+import { MAIN_LANE } from "./api/client.ts";
 import { createObjectCache } from "./object-cache.ts";
 import { collectionPath, objectPath } from "./paths.ts";
 import { saysConflict, saysInvalid, saysMissing } from "./status.ts";
@@ -55,7 +56,7 @@ export function createLeaseStore(options: LeaseStoreOptions): LeaseStore {
   }
 
   async function read(deadlineMs: number): Promise<LeaseReadOutcome> {
-    const answer = await client.request({ method: "GET", path, deadlineMs, lane: "lease-read" });
+    const answer = await client.request({ method: "GET", path, deadlineMs });
     if (saysMissing(answer, group)) return { kind: "missing" };
     const object = objectIn(answer, 200);
     if (object) return { kind: "present", lease: remember(object) };
@@ -80,7 +81,7 @@ export function createLeaseStore(options: LeaseStoreOptions): LeaseStore {
       path: base ? path : collection,
       body: leaseOf({ record, base: old, acquires, now: wallClock(), group }),
       deadlineMs,
-      lane: `lease-write-${connection % WRITE_LANES}`,
+      lane: writeLane(connection % WRITE_LANES),
     });
     const object = objectIn(answer, base ? 200 : 201);
     if (object) return { kind: "committed", lease: remember(object) };
@@ -88,6 +89,11 @@ export function createLeaseStore(options: LeaseStoreOptions): LeaseStore {
   }
 
   return { read, write, watch: (changed) => watchLease(options, changed) };
+}
+
+/** The first try goes over a warm connection, hedges over lanes of their own. */
+function writeLane(connection: number): string {
+  return connection === 0 ? MAIN_LANE : `lease-write-${connection}`;
 }
 
 /** Whatever is not definitely refused may have been carried out, or may yet be. */

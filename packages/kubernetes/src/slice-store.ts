@@ -43,8 +43,6 @@ export interface WatchableSliceStore extends SliceStore {
   observe(slices: readonly ApiObject[]): SliceObservation;
 }
 
-const LANE = "slice";
-
 export function createSliceStore(options: SliceStoreOptions): WatchableSliceStore {
   const { client, group } = options;
   const seen = createObjectCache();
@@ -106,7 +104,7 @@ async function readSlice(
   deadlineMs: number,
 ): Promise<ApiObject | null> {
   const path = objectPath("endpointslices", client.namespace, name);
-  const answer = await client.request({ method: "GET", path, deadlineMs, lane: LANE });
+  const answer = await client.request({ method: "GET", path, deadlineMs });
   if (saysMissing(answer, name)) return null;
   const slice = objectIn(answer, 200);
   if (!slice) throw new Error(`slice ${name} was not read: ${wordsOfAnswer(answer)}`);
@@ -131,7 +129,6 @@ async function writeSlice(
       : collectionPath("endpointslices", client.namespace),
     body: sliceOf(body),
     deadlineMs,
-    lane: LANE,
   });
   const slice = objectIn(answer, base ? 200 : 201);
   if (slice) return { kind: "written", slice };

@@ -14,6 +14,12 @@ import type { ApiAnswer } from "./answer.ts";
 import type { Transport } from "./transport.ts";
 import type { WatchCall, WatchListener } from "./watch-stream.ts";
 
+/**
+ * Shared by what a member does all the time and what its promotion needs, so that the latter finds
+ * a warm connection.
+ */
+export const MAIN_LANE = "main";
+
 export interface ApiCall {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly path: string;
@@ -22,7 +28,7 @@ export interface ApiCall {
   /** Default `application/json`. */
   readonly contentType?: string;
   readonly deadlineMs: number;
-  /** Requests on one lane share its idle connection. Default `main`. */
+  /** Requests on one lane share its idle connections. Default `MAIN_LANE`. */
   readonly lane?: string;
 }
 
@@ -67,7 +73,7 @@ async function exchange(
   signal: AbortSignal,
 ): Promise<ApiAnswer> {
   const body = call.body === undefined ? null : bodyOf(call);
-  const { method, path, query = {}, lane = "main" } = call;
+  const { method, path, query = {}, lane = MAIN_LANE } = call;
   const sent = await transport.prepare({ method, path, query, lane, body }, signal);
   sent.end(body?.text);
   const [response] = (await once(sent, "response")) as [IncomingMessage];

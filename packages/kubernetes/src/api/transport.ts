@@ -1,8 +1,8 @@
 /**
  * Connections to the API server: HTTPS/1.1 by node:https, one agent per lane.
  *
- * Guarantees: nothing is sent twice, and no request waits for another: a lane keeps one idle
- * connection and opens more when it is in use. A destroyed request takes its connection with it.
+ * Guarantees: nothing is sent twice, and no request waits for another: a lane keeps two idle
+ * connections and opens more when it is in use. A destroyed request takes its connection with it.
  * Why not @kubernetes/client-node or undici: docs/adr/0002-kubernetes-client.md.
  */
 import { Agent, request as httpsRequest } from "node:https";
@@ -49,7 +49,7 @@ export function createTransport(access: ClusterAccess): Transport {
       ...identity,
       keepAlive: true,
       keepAliveMsecs: 1000,
-      maxFreeSockets: 1,
+      maxFreeSockets: 2,
       timeout: IDLE_CONNECTION_MS,
     });
     agents.set(lane, agent);
