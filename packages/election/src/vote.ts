@@ -5,7 +5,7 @@
  */
 import type { Instant } from "./instant.ts";
 import { leaderElapsedMs } from "./instant.ts";
-import { learnEpoch } from "./observe.ts";
+import { hearEpoch, learnEpoch } from "./observe.ts";
 import type { PromiseAnswer, PromiseRequest } from "./promise.ts";
 import type { Epoch, LineageEntry, MemberName } from "./record.ts";
 import { recordOf, type ElectionState, type Term } from "./state.ts";
@@ -70,8 +70,10 @@ export function startRound(
   if (gaveWithUnknownOutcome(state)) return null;
   const round = state.roundCounter + 1;
   const { epoch, durationMs, binding, asked, lineage } = draft;
+  // A round that binds uses its epoch up, whoever answers.
+  const heard = binding ? hearEpoch(state, epoch) : state;
   const next: ElectionState = {
-    ...state,
+    ...heard,
     roundCounter: round,
     round: {
       round,

@@ -212,7 +212,7 @@ export function recordDraft(turn: Turn): MemberRecord {
     lineage: state.lineage,
     position,
     durablePosition: lost ? null : durable,
-    clean: state.stop?.ended ?? false,
+    clean: (state.stop?.ended ?? false) && state.stop?.position != null,
     syncing: data?.kind === "half" || (state.redis.unsavedSync && config.mode === "aof"),
     members: listed.length > 0 ? listed : (saved?.members ?? []),
     membersSent: inForce.length > 0 ? inForce : (saved?.membersSent ?? []),

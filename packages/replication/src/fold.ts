@@ -162,7 +162,10 @@ function roleSucceeded(
     const next = { ...info, role: answeredRole, replid, offset };
     setRedis(turn, { info: fresh ? { ...next, upstream, linkUp: false } : { ...info, offset } });
   }
-  if (kind === "promote") return promoteAnswered(turn, outcome, info?.replid ?? null);
+  if (own.command.kind === "promote") {
+    const parent = info?.replid ?? null;
+    return promoteAnswered(turn, outcome, { epoch: own.command.epoch, parent });
+  }
   if (kind === "pause") return paused(turn);
   if (kind !== "demote" && kind !== "verifyDemoted") return;
   demotionAnswered(turn, kind, outcome);
@@ -171,13 +174,17 @@ function roleSucceeded(
 function promoteAnswered(
   turn: Turn,
   outcome: Extract<RoleOutcome, { readonly ok: true }>,
-  parent: string | null,
+  asked: { readonly epoch: number; readonly parent: string | null },
 ): void {
   if (outcome.role !== "primary") return doubt(turn);
   const { role: state, data } = turn.state.redis;
   setRedis(turn, { role: { ...state, known: "primary" } });
-  const continues = data?.kind === "live" ? parent : null;
-  promoted(turn, { replid: outcome.replid, offset: outcome.offset, parent: continues });
+  const { replid, offset } = outcome;
+  const parent = data?.kind === "live" ? asked.parent : null;
+  // Also if the right ended meanwhile: a replid that was told must not become an unknown one.
+  const entry = { epoch: asked.epoch, replid, startOffset: offset, parent };
+  set(turn, { lineage: uniteLineages(turn.state.lineage, [entry]) });
+  promoted(turn, { replid, offset, parent });
 }
 
 /** Confirmed only if every older role command was answered on this connection (U6). */

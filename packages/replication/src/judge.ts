@@ -101,23 +101,36 @@ function judgeCold(turn: Turn, required: Position | null): Verdict {
     return no(`undecided: ${ahead.join(", ")} may have a better copy and nobody here has all`);
   }
   if (waited) return GO;
-  const better = betterPresent(turn, required);
+  const released = recordOf(state.election.view)?.released != null;
+  const better = betterPresent(turn, required, released);
   return better === null ? GO : no(`${better} has the better copy`);
 }
 
 /**
  * The best of those present that may lead, with or without an answer of the API: first those that
- * have all that is required, though they restarted, then by rank.
+ * have all that is required, though they restarted. After a release, or among copies that all
+ * restarted, bytes count and not their kind: a restored copy claims only what it surely has.
  */
-function betterPresent(turn: Turn, required: Position | null): MemberName | null {
+function betterPresent(
+  turn: Turn,
+  required: Position | null,
+  released: boolean,
+): MemberName | null {
   const able = reports(turn.state).filter(
     (one) => one.ineligible === null && one.position !== null,
   );
   const own = ownCopy(turn.state, turn.config);
   const all: readonly Copy[] = [own, ...able];
   const complete = required === null ? all : all.filter((one) => !isBehind(one.position, required));
-  const best = (complete.length > 0 ? complete : all).toSorted(compareCopies)[0];
+  const byBytes = released || able.every((one) => one.coldStart);
+  const compare = byBytes ? compareByBytes : compareCopies;
+  const best = (complete.length > 0 ? complete : all).toSorted(compare)[0];
   return best === undefined || best === own ? null : best.member;
+}
+
+function compareByBytes(a: Copy, b: Copy): number {
+  if (isBehind(a.position, b.position)) return 1;
+  return isBehind(b.position, a.position) ? -1 : compareCopies(a, b);
 }
 
 /** Listed members that have not said where their copy stands. */

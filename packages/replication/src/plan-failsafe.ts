@@ -27,6 +27,7 @@ import { nextEpoch } from "./drafts.ts";
 import { uniteLineages } from "./lineage.ts";
 import { inheritedMs } from "./plan-fence.ts";
 import { recordIsStuck } from "./members.ts";
+import { mayRenew } from "./plan-lease.ts";
 import { ensureRecord, isRecorded } from "./plan-record.ts";
 import { mayBeWritable } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
@@ -79,6 +80,8 @@ function needsPromises(turn: Turn): boolean {
   if (term === null) return isRestartedLeader(turn);
   const confirmed = term.confirmed?.from;
   if (confirmed === undefined) return true;
+  // The API must be silent: who rests from renewing on purpose asks nobody to hold still.
+  if (!mayRenew(turn)) return false;
   return waiterElapsedMs(confirmed, turn.at) > failsafeAfterMs(turn.config.renewIntervalMs);
 }
 

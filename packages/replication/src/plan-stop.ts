@@ -5,6 +5,8 @@
  */
 import {
   awaitsAnswer,
+  isBehind,
+  recordOf,
   waiterElapsedMs,
   type LeaderPosition,
   type Position,
@@ -69,7 +71,7 @@ function noteEnd(turn: Turn): void {
   if (stop === null || !stop.reported || !redis.dead) return;
   const exited = guard?.state === "exited" && guard.pid === redis.process?.pid;
   if (exited && !stop.ended) update(turn, { ended: true });
-  if (turn.state.stop?.ended) ensureRecord(turn, { clean: true });
+  if (turn.state.stop?.ended && stop.position !== null) ensureRecord(turn, { clean: true });
 }
 
 function releaseAtEnd(turn: Turn): void {
@@ -79,8 +81,13 @@ function releaseAtEnd(turn: Turn): void {
   const leaves = handoff?.phase === "leaving" && isOver;
   const goes = stop.terminatedAt !== null && (isOver || !redis.dead);
   if (!leaves && !goes) return;
-  const clean = redis.dead && stop.ended;
+  const clean = redis.dead && stop.ended && stop.position !== null;
   releaseLease(turn, { position: lastPosition(turn.state), clean, reason: "release" });
+}
+
+/** Redis ended by itself after a demotion that told where it stood. */
+function isClean(stop: StopState): boolean {
+  return stop.ended && stop.position !== null;
 }
 
 /** The guard's word that Redis ended by itself may be a moment behind its death. */
@@ -90,9 +97,15 @@ function mayStillEndCleanly(turn: Turn, stop: StopState): boolean {
   return since === null || waiterElapsedMs(since, turn.at) < GUARD_WORD_MS;
 }
 
-/** What the demoted Redis held at its end. */
+/**
+ * What the demoted Redis held at its end. One that ended before its demotion was confirmed (the
+ * grace period was too short) held at least what it had said.
+ */
 function lastPosition(state: MemberState): Position | null {
-  return state.stop?.position ?? ownPosition(state) ?? state.record.saved?.position ?? null;
+  if (state.stop?.position) return state.stop.position;
+  const known = ownPosition(state) ?? state.record.saved?.position ?? null;
+  const told = recordOf(state.election.view)?.position ?? null;
+  return isBehind(known, told) ? told : known;
 }
 
 export interface ReleaseWish {
@@ -130,7 +143,7 @@ function exitAtEnd(turn: Turn): void {
   const { stop, election, redis } = turn.state;
   if (stop === null || stop.terminatedAt === null) return;
   const waiting = election.tries.some((one) => one.purpose === "release" && one.open);
-  const unsaved = stop.ended && turn.state.record.saved?.clean !== true;
+  const unsaved = isClean(stop) && turn.state.record.saved?.clean !== true;
   const unsaid = redis.dead && !stop.ended && mayStillEndCleanly(turn, stop);
   const late = waiterElapsedMs(stop.terminatedAt, turn.at) > LAST_WORD_MS;
   if ((waiting || unsaved || unsaid) && !late) return;

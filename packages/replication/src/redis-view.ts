@@ -131,7 +131,7 @@ function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): Data
   const judged = record?.runId === runId && record.position !== null;
   if (known && (judged || info.linkUp)) return trust("live", null);
   // Promoted by a predecessor that died before anybody knew of it: no write was ever let in.
-  if (judged && !info.linkUp) return trust("exact", record.position);
+  if (judged && isOwnBranch(info)) return trust("exact", record.position);
   if (record === null || turn.config.mode === "none") return trust("empty", null);
   if (record.syncing) return trust("half", null);
   if (info.keys === 0 && record.keys > 0) return trust("empty", null);
@@ -146,13 +146,12 @@ function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): Data
 }
 
 function sample(turn: Turn): void {
-  const { samples } = turn.state.redis;
-  const last = samples.at(-1);
-  if (last !== undefined && waiterElapsedMs(last.at, turn.at) < SAMPLE_EVERY_MS) return;
-  const { info } = turn.state.redis;
-  const position = ownPosition(turn.state);
+  const { samples, info } = turn.state.redis;
   const isForeign = info?.linkUp === true && positionOf(info, turn.state.lineage) === null;
   if (isForeign) return setRedis(turn, { samples: [] });
+  const last = samples.at(-1);
+  if (last !== undefined && waiterElapsedMs(last.at, turn.at) < SAMPLE_EVERY_MS) return;
+  const position = ownPosition(turn.state);
   if (position === null) return;
   setRedis(turn, { samples: [...samples, { at: turn.at, position }].slice(-SAMPLES) });
 }
@@ -178,9 +177,16 @@ export function ownPosition(state: MemberState): Position | null {
   if (info.loading || info.syncing) return null;
   if (data.kind !== "live") return data.position;
   const position = positionOf(info, lineage);
-  if (position !== null || info.linkUp) return position;
-  // Its own promotion was never published, so no write was let in since it was last known.
+  if (position !== null || !isOwnBranch(info)) return position;
   return redis.samples.at(-1)?.position ?? null;
+}
+
+/**
+ * An unknown replid that continues another: promoted by this member, but never published, so no
+ * write was let in since. (A full sync from a stranger leaves no second history.)
+ */
+function isOwnBranch(info: RedisInfo): boolean {
+  return !info.linkUp && info.replid2 !== null;
 }
 
 /** What a restart after a power loss surely still has. */
