@@ -20,7 +20,7 @@ export function describe(action: Action): string {
     case "askPromises": {
       const { binding, epoch } = action.request;
       const whom = action.peers.map((peer) => peer.member).join(" ");
-      return `askPromises of ${whom} epoch ${epoch}${binding ? "" : " without binding"}`;
+      return `askPromises of ${whom} epoch ${epoch} ${binding ? "binding" : "for an opinion"}`;
     }
     case "answerPromise":
       return `promise ${action.answer.yes ? "yes" : "no"}: ${action.answer.reason}`;

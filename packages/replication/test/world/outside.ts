@@ -39,13 +39,13 @@ export interface Outside {
 /** Rules that the outside world sees broken. */
 export function dangersOf(outside: Outside, me: { identity: string; nonce: string }): string[] {
   const { redis, permit, lease, slice } = outside;
-  if (redis?.role !== "primary" || outside.nowMs < outside.pausedUntilMs) return [];
   const found: string[] = [];
-  if (permit?.kind !== "lead") found.push("writable without a deadline");
   const ownWrite = lease?.record.attempt?.startsWith(`${me.nonce}.`) ?? false;
-  if (ownWrite && lease?.record.holder !== me.identity) {
-    found.push("the Lease was given away over a writable Redis");
-  }
+  const gave = ownWrite && lease?.record.holder !== me.identity;
+  if (gave && permit?.kind === "lead") found.push("the Lease was given away beside a deadline");
+  if (redis?.role !== "primary" || outside.nowMs < outside.pausedUntilMs) return found;
+  if (permit?.kind !== "lead") found.push("writable without a deadline");
+  if (gave) found.push("the Lease was given away over a writable Redis");
   const lineage = [...(lease?.record.lineage ?? []), ...slice.lineage];
   if (!lineage.some((entry) => entry.replid === redis.replid)) {
     found.push(`writable under ${redis.replid}, which nobody knows`);

@@ -48,7 +48,9 @@ export function readScenarios(folder: string): readonly Scenario[] {
   return readdirSync(folder)
     .filter((file) => file.endsWith(".yaml"))
     .toSorted()
-    .flatMap((file) => parse(readFileSync(join(folder, file), "utf8")) as Scenario[]);
+    .flatMap((file) => {
+      return parse(readFileSync(join(folder, file), "utf8"), { merge: true }) as Scenario[];
+    });
 }
 
 /** The world at the first step; `witness` is called after every action from the boot on. */

@@ -17,7 +17,7 @@ import {
 } from "../../src/index.ts";
 import type { ApiWay } from "./outside.ts";
 import { LINEAGE, freshInfo, leaseOf, podsOf, sliceOf } from "./defaults.ts";
-import type { Held, World } from "./world.ts";
+import type { Held, RedisWay, World } from "./world.ts";
 
 export interface Step {
   /** Lines that were logged so far are not looked at any more. */
@@ -36,10 +36,10 @@ export interface Step {
   readonly api?: ApiWay;
   readonly volume?: "well" | "full";
   readonly guard?: Partial<GuardObservation>;
-  /** A change of what it answers; or it dies, or answers nothing, or obeys no role command. */
-  readonly redis?: "dies" | "silent" | "refusesRoles" | Partial<RedisInfo>;
-  /** What the next `INFO` says, without a look now. */
-  readonly redisUnseen?: Partial<RedisInfo>;
+  /** A change of what it answers, or of how it behaves. */
+  readonly redis?: "dies" | RedisWay | Partial<RedisInfo>;
+  /** The same, and the next look is yet to come. */
+  readonly redisUnseen?: Step["redis"];
   /** `switchover` to a member, or to anybody (null), or in full. */
   readonly request?: string | null | Partial<ControlRequest>;
   readonly paused?: boolean;
@@ -135,13 +135,17 @@ function playPeer(
 function playOwn(world: World, step: Step): void {
   const { redis, redisUnseen, guard } = step;
   if (step.volume !== undefined) world.volume = step.volume;
-  if (redisUnseen) world.redis = { ...(world.redis ?? freshInfo()), ...redisUnseen };
+  if (redisUnseen !== undefined) playRedis(world, redisUnseen);
   if (guard) world.guard(guard);
   if (redis === undefined) return;
-  if (redis === "dies") world.redis = null;
-  else if (redis === "silent" || redis === "refusesRoles") world.redisWay = redis;
-  else world.redis = { ...(world.redis ?? freshInfo()), ...redis };
+  playRedis(world, redis);
   world.probe();
+}
+
+function playRedis(world: World, change: NonNullable<Step["redis"]>): void {
+  if (change === "dies") world.redis = null;
+  else if (typeof change === "string") world.redisWay = change;
+  else world.redis = { ...(world.redis ?? freshInfo()), ...change };
 }
 
 function playPeople(world: World, step: Step): void {

@@ -36,6 +36,8 @@ export interface WorldOptions {
 /** What is not answered by itself: actions of these types wait for the scenario. */
 export type Held = Action["type"];
 
+export type RedisWay = "answers" | "silent" | "refusesRoles" | "refusesPromotions";
+
 const PROBE_EVERY_MS = 200;
 /** Lines that say nothing of what a member does to others. */
 const NOISE = /^(readLease|readPods|askPeers|writeRecord|say)/;
@@ -51,7 +53,7 @@ export class World implements Outside {
   slice: SliceObservation = emptySlice();
   pods: PodsObservation;
   redis: RedisInfo | null = freshInfo();
-  redisWay: "answers" | "silent" | "refusesRoles" = "answers";
+  redisWay: RedisWay = "answers";
   volume: "well" | "full" = "well";
   control: ControlObservation = { paused: false, request: null, forgotten: [] };
   peers = new Map<string, MemberReport>();
@@ -71,6 +73,8 @@ export class World implements Outside {
   /** Rules that the outside world saw broken. */
   readonly dangers: string[] = [];
   ticks = 0;
+  /** Before it a process is told nothing: what happens is how it finds the world. */
+  isBorn = false;
   isDead = false;
   /** Called after every single action: the process may die right then. */
   witness: (() => void) | null = null;
@@ -117,7 +121,7 @@ export class World implements Outside {
 
   /** Handles one event and everything that follows from it at the same instant. */
   tell(event: MemberEventBody): void {
-    if (this.isDead) return;
+    if (this.isDead || !this.isBorn) return;
     this.queue.push(event);
     for (let turns = 0; this.queue.length > 0; turns++) {
       if (turns > 500) {
@@ -192,12 +196,15 @@ export class World implements Outside {
     this.tell({ type: "guardObserved", guard });
   }
 
-  /** The usual beginning: everything is seen once. */
+  /** The usual beginning: everything is seen once, as far as it answers. */
   boot(): this {
-    this.tell({ type: "podsObserved", pods: this.pods });
-    this.tell({ type: "sliceObserved", slice: this.slice });
+    this.isBorn = true;
+    if (!this.apiDown) {
+      this.tell({ type: "podsObserved", pods: this.pods });
+      this.tell({ type: "sliceObserved", slice: this.slice });
+    }
     this.probe();
-    this.guard();
+    if (this.state.guard !== null) this.guard();
     this.run(50);
     return this;
   }
@@ -295,7 +302,8 @@ export class World implements Outside {
     if (redis === null || redis.runId !== action.process.runId) {
       return { ok: false, sent: false, error: "otherProcess", message: "another process" };
     }
-    if (this.redisWay === "refusesRoles") {
+    const promotes = action.command.kind === "promote";
+    if (this.redisWay === "refusesRoles" || (this.redisWay === "refusesPromotions" && promotes)) {
       return { ok: false, sent: true, error: "refused", message: "NOPERM" };
     }
     this.redis = afterRole(redis, action.command);
