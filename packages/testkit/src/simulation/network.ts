@@ -63,7 +63,8 @@ export class Network {
   }
 
   latencyMs(from: number, to: number): number {
-    const base = from === to ? 0.05 : this.random.between(0.15, 0.8);
+    if (from === to) return 0.05;
+    const base = this.random.between(0.15, 0.8);
     const spike = this.random.chance(0.004) ? this.random.between(5, 210) : 0;
     const extra = this.slow.size === 0 ? 0 : (this.slow.get(key(from, to)) ?? 0);
     return base + spike + extra * this.random.between(0.7, 1.3);

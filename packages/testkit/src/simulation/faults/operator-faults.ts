@@ -12,7 +12,8 @@ const CHANGE_MS = 8_000;
 function request(world: World, random: Random): Effect | null {
   const { control } = world.store;
   if (control.request !== null) return null;
-  const to = random.chance(0.5) ? random.pick(world.livePods()).name : null;
+  const pods = world.livePods();
+  const to = pods.length > 0 && random.chance(0.5) ? random.pick(pods).name : null;
   const id = `q${world.clock.nowMs.toFixed(0)}`;
   world.store.setControl({ ...control, request: { id, kind: "switchover", to, force: false } });
   return { who: [], words: `request ${id}: switchover to ${to ?? "any"}` };
@@ -126,7 +127,7 @@ const sliceEdit = instant("slice-edit", CHANGE_MS, (world, random) => {
   if (words === "edited to epoch + 900") {
     world.store.editSlice({ ...slice, epoch: slice.epoch + 900 });
   }
-  if (words === "pointed elsewhere") {
+  if (words === "pointed elsewhere" && world.livePods().length > 0) {
     const address = random.pick(world.livePods()).redisAddress;
     world.store.editSlice({ ...slice, address });
   }

@@ -14,6 +14,8 @@ export class RedisProbe {
   private readonly sidecar: Sidecar;
   private server: RedisServer | null = null;
   private connection: Connection | null = null;
+  /** Questions under way on the connection. */
+  private waiting = new Set<(observation: RedisObservation) => void>();
   private isAsking = false;
   private isNudged = false;
   private askedAtMs = 0;
@@ -88,19 +90,20 @@ export class RedisProbe {
     if (pod.refusesClients) {
       return answer({ kind: "silent", message: "ERR max number of clients reached" });
     }
-    const connection = this.connect(server, answer);
+    const connection = this.connect(server);
+    this.waiting.add(answer);
     server.submit(connection, () => {
       const observation: RedisObservation = server.isBusy()
         ? { kind: "busy" }
         : { kind: "answered", info: server.info() };
-      world.clock.after(LOCAL_MS, () => answer(observation));
+      world.clock.after(LOCAL_MS, () => {
+        this.waiting.delete(answer);
+        answer(observation);
+      });
     });
   }
 
-  private connect(
-    server: RedisServer,
-    answer: (observation: RedisObservation) => void,
-  ): Connection {
+  private connect(server: RedisServer): Connection {
     if (this.connection !== null && this.server === server) return this.connection;
     const connection: Connection = {
       address: this.sidecar.pod.machine.address,
@@ -108,7 +111,11 @@ export class RedisProbe {
       closed: () => {
         if (this.connection === connection) this.connection = null;
         if (this.sidecar.alive) this.sidecar.post(() => this.nudge());
-        answer({ kind: "silent", message: "the connection was closed" });
+        const { waiting } = this;
+        this.waiting = new Set();
+        for (const answer of waiting) {
+          answer({ kind: "silent", message: "the connection was closed" });
+        }
       },
     };
     this.server = server;
