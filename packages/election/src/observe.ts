@@ -3,7 +3,7 @@
  * request that was sent later has answered; a write counts from the send of *its own* try; 409 and
  * unknown outcomes ask for a read (docs/protocol.md, section 2; red-team U2, U17).
  */
-import type { Instant } from "./instant.ts";
+import { leaderElapsedMs, type Instant } from "./instant.ts";
 import type { LeaseReadOutcome, LeaseWriteOutcome } from "./ports.ts";
 import {
   isEarlierAttempt,
@@ -15,6 +15,7 @@ import {
   type VersionedLease,
 } from "./record.ts";
 import { rightMs } from "./right.ts";
+import { POST_TRUST_MS } from "./timing.ts";
 import { versionOf, type Basis, type ElectionState, type Term, type Try } from "./state.ts";
 
 export function observeRead(
@@ -139,7 +140,7 @@ function judge(state: ElectionState, before: string | null, at: Instant): Electi
   if (state.view.kind !== "present") return state;
   const { record } = state.view.lease;
   const own = state.tries.find((one) => one.attempt === record.attempt);
-  if (own !== undefined) return judgeOwnTry(state, own);
+  if (own !== undefined) return judgeOwnTry(state, own, at);
   if (state.term === null) return state;
   if (record.holder === state.me && isOfTerm(state.term, state.nonce, record)) {
     // Without a right somebody else may have led since, and an own old record under a new version
@@ -151,9 +152,13 @@ function judge(state: ElectionState, before: string | null, at: Instant): Electi
   return endTerm(state);
 }
 
-function judgeOwnTry(state: ElectionState, own: Try): ElectionState {
+function judgeOwnTry(state: ElectionState, own: Try, at: Instant): ElectionState {
   const rest = { ...state, tries: state.tries.filter((one) => one !== own) };
   if (own.purpose === "transfer" || own.purpose === "release") return gaveAway(rest, own);
+  // Somebody may have held the Lease, and lost it, while the creation was on its way: the record
+  // is then like a stranger's, and waited for.
+  const created = own.purpose === "acquire" && own.base === null;
+  if (created && leaderElapsedMs(own.sentAt, at) > POST_TRUST_MS) return rest;
   return confirm(rest, own);
 }
 

@@ -11,6 +11,11 @@ export const MIN_LEASE_DURATION_MS = 5000;
 /** A try without an answer for this long gets a second one beside it. */
 export const HEDGE_MS = 800;
 export const MAX_OPEN_TRIES = 3;
+/**
+ * A created Lease counts as won only if the answer came this fast. Creating is no comparison with a
+ * version: what was missing when it was sent may have existed, and been deleted, before it arrived.
+ */
+export const POST_TRUST_MS = 400;
 /** Pause between tries that failed at once. */
 export const RETRY_MS = 400;
 /** A hand-over that its new holder has not renewed may be taken by anybody. */

@@ -183,8 +183,12 @@ export function startRead(state: ElectionState, at: Instant): ElectionState {
  * A sign that the Lease may have changed. Decides nothing. An own try that is under way answers
  * the question by itself, and a version already seen is no news.
  */
-export function wantRead(state: ElectionState, resourceVersion?: string): ElectionState {
-  if (state.term !== null && openTries(state) > 0) return state;
+export function wantRead(
+  state: ElectionState,
+  at: Instant,
+  resourceVersion?: string,
+): ElectionState {
+  if (state.term !== null && awaitsAnswer(state, at)) return state;
   const view = state.view;
   if (view.kind === "present" && view.lease.resourceVersion === resourceVersion) return state;
   return state.readWanted ? state : { ...state, readWanted: true };

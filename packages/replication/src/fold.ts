@@ -23,7 +23,7 @@ export function fold(turn: Turn, event: MemberEvent): void {
     case "tick":
       return;
     case "leaseChanged":
-      return set(turn, { election: wantRead(turn.state.election, event.resourceVersion) });
+      return set(turn, { election: wantRead(turn.state.election, turn.at, event.resourceVersion) });
     case "leaseRead":
       set(turn, { election: observeRead(turn.state.election, event, turn.at) });
       return leaseSeen(turn);
@@ -92,7 +92,9 @@ function redisSeen(turn: Turn, observation: RedisObservation): void {
   if (before === null || redis.process?.runId === before.runId) return;
   if (before.runId === turn.state.offeredAfterDeath) return;
   // What was judged, was judged of the process before.
+  const { acquiring } = turn.state;
   if (lead !== null) set(turn, { lead: { ...lead, judged: false, since: turn.at } });
+  if (acquiring !== null) set(turn, { acquiring: { ...acquiring, judged: false } });
   const leads = lead !== null && lead.phase !== "won" && lead.phase !== "recording";
   const given = ["transferring", "settling", "leaving"];
   if (leads || (handoff !== null && !given.includes(handoff.phase))) leaveDead(turn);

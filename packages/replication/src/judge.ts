@@ -22,6 +22,7 @@ import {
   reports,
   rivals,
 } from "./members.ts";
+import type { MemberReport } from "./observation.ts";
 import { ownPosition } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
 import type { Turn } from "./turn.ts";
@@ -73,9 +74,7 @@ export function judgeEmpty(state: MemberState, modeNone: boolean): Verdict {
     state.lineage.length === 0 && (recordOf(state.election.view)?.lineage.length ?? 0) === 0;
   const lost = state.election.view.kind === "missing" || modeNone || virgin;
   const listed = listedMembers(state);
-  const missing = listed.find(
-    (name) => name !== state.start.member && reportFrom(state, name) === null,
-  );
+  const missing = silentMembers(state)[0];
   if (missing !== undefined) return no(`empty, and ${missing}, which may have data, is silent`);
   const full = reports(state).find((report) => !report.empty);
   if (full !== undefined) return no(`empty, and ${full.member} is not known to be empty`);
@@ -101,6 +100,8 @@ function judgeCold(turn: Turn, required: Position | null): Verdict {
     return no(`undecided: ${ahead.join(", ")} may have a better copy and nobody here has all`);
   }
   if (waited) return GO;
+  const whole = wholeElsewhere(state, required);
+  if (whole !== null) return no(`waits for ${whole}, which has all and may not lead yet`);
   const released = recordOf(state.election.view)?.released != null;
   const better = betterPresent(turn, required, released);
   return better === null ? GO : no(`${better} has the better copy`);
@@ -126,6 +127,13 @@ function betterPresent(
   const compare = byBytes ? compareByBytes : compareCopies;
   const best = (complete.length > 0 ? complete : all).toSorted(compare)[0];
   return best === undefined || best === own ? null : best.member;
+}
+
+/** Who answers and has what was released (it stops, or is not ready yet) while this copy has not. */
+function wholeElsewhere(state: MemberState, required: Position | null): MemberName | null {
+  if (required === null || !isBehind(ownPosition(state), required)) return null;
+  const holds = (one: MemberReport): boolean => !isBehind(one.position, required);
+  return reports(state).find((one) => one.ineligible !== null && holds(one))?.member ?? null;
 }
 
 function compareByBytes(a: Copy, b: Copy): number {

@@ -41,6 +41,7 @@ function newestOf(lineage: readonly LineageEntry[], replid: string): LineageEntr
   return lineage.findLast((entry) => entry.replid === replid) ?? null;
 }
 
+/** An entry counts from its first byte: a promotion that never wrote one outranks nobody. */
 function positionAt(
   newest: LineageEntry,
   offset: Offset,
@@ -48,12 +49,14 @@ function positionAt(
 ): Position {
   const { replid } = newest;
   let entry: LineageEntry = newest;
-  for (let steps = 0; steps < LINEAGE_LENGTH && entry.startOffset > offset; steps++) {
+  for (let steps = 0; steps < LINEAGE_LENGTH && entry.startOffset >= offset; steps++) {
     const older = olderOf(entry, lineage);
-    if (older === null) return { epoch: entry.epoch - 1, offset, replid };
+    if (older === null) break;
     entry = older;
   }
-  return { epoch: entry.epoch, offset, replid };
+  // Older than all that is remembered; or at the very start of a stream, which is its first epoch.
+  const epoch = entry.startOffset > offset ? entry.epoch - 1 : entry.epoch;
+  return { epoch, offset, replid };
 }
 
 /** The promotion before `entry` on the same history: same replid, or the one it continued. */

@@ -34,7 +34,7 @@ export function reportOf(state: MemberState, at: Instant, config: MemberConfig):
     replid: info?.replid ?? null,
     position: ownPosition(state),
     offset: info?.offset ?? 0,
-    empty: redis.data?.kind === "empty",
+    empty: isEmpty(state),
     inSync: isInSync(state, config),
     follows: info?.linkUp && !isGate(upstream) ? upstream : null,
     ineligible: ineligibility(state, config, at),
@@ -52,6 +52,13 @@ export function reportOf(state: MemberState, at: Instant, config: MemberConfig):
     priority: config.priority,
     revision: start.revision,
   };
+}
+
+/** As far as it was seen just now: a link that is up may have filled it since. */
+function isEmpty(state: MemberState): boolean {
+  const { data, info } = state.redis;
+  if (data?.kind !== "empty" || !redisIsUp(state)) return false;
+  return info !== null && !info.linkUp && !info.syncing;
 }
 
 function redisWord(state: MemberState): MemberReport["redis"] {
