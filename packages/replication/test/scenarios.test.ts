@@ -58,15 +58,21 @@ function heirsOf(dying: World): readonly World[] {
   return [...heirs, dying.successor(HEIR, { nowMs, redis: gated, pausedUntilMs: 0 })];
 }
 
+/** Situations that were found safe already: a core that is a function meets them alike. */
+const safe = new Set<string>();
+
 describe("after every prefix of the actions of", () => {
   it.each(SCENARIOS)("$name: the process dies, the next one is safe too", (scenario) => {
     const { heirs, dangers } = deathsOf(scenario);
     expect(dangers).toEqual([]);
-    for (const heir of heirs.values()) {
+    for (const [situation, heir] of heirs) {
+      const known = `${JSON.stringify(heir.config)} ${situation}`;
+      if (safe.has(known)) continue;
       const bornMs = heir.nowMs;
       heir.boot();
       heir.run(8000);
       expect({ bornMs, dangers: heir.dangers }).toEqual({ bornMs, dangers: [] });
+      safe.add(known);
     }
     expect(heirs.size).toBeGreaterThan(1);
   });

@@ -32,6 +32,8 @@ export interface Outside {
   redis: RedisInfo | null;
   pausedUntilMs: number;
   peers: Map<string, MemberReport>;
+  /** Histories that every listed member recorded with its promise. */
+  promised: readonly string[];
   permit: Permit | null;
   record: MemberRecord | null;
 }
@@ -47,7 +49,8 @@ export function dangersOf(outside: Outside, me: { identity: string; nonce: strin
   if (permit?.kind !== "lead") found.push("writable without a deadline");
   if (gave) found.push("the Lease was given away over a writable Redis");
   const lineage = [...(lease?.record.lineage ?? []), ...slice.lineage];
-  if (!lineage.some((entry) => entry.replid === redis.replid)) {
+  const known = [...lineage.map((entry) => entry.replid), ...outside.promised];
+  if (!known.includes(redis.replid)) {
     found.push(`writable under ${redis.replid}, which nobody knows`);
   }
   return found;
@@ -68,7 +71,7 @@ export function dangersIfLeftAlone(
  * and attempts by their kind alone.
  */
 export function situationOf(outside: Outside): string {
-  const { nowMs, api, lease, slice, pods, redis, pausedUntilMs, peers, permit, record } = outside;
+  const { nowMs, api, lease, slice, pods, redis, pausedUntilMs, permit, record } = outside;
   const left = (untilMs: number): number => Math.max(0, untilMs - nowMs);
   const deadline =
     permit?.kind === "lead" ? { ...permit, leftMs: left(permit.deadlineBootMs) } : null;
@@ -79,7 +82,8 @@ export function situationOf(outside: Outside): string {
     pods,
     redis,
     left(pausedUntilMs),
-    [...peers],
+    [...outside.peers],
+    outside.promised,
     deadline === null ? permit : { ...deadline, deadlineBootMs: null },
     record,
   ]);

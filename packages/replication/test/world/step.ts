@@ -66,6 +66,8 @@ export interface Step {
   readonly excludes?: string;
   /** How many lines may hold a text. */
   readonly atMost?: Readonly<Record<string, number>>;
+  /** How often the core wanted to be woken since the lines were looked at afresh. */
+  readonly ticksAtMost?: number;
   readonly status?: Partial<MemberStatus>;
   readonly report?: Partial<MemberReport>;
   readonly inLease?: Partial<LeaseRecord>;
@@ -82,7 +84,10 @@ interface PodsStep {
 
 /** Plays what happens in one step. */
 export function play(world: World, step: Step): void {
-  if (step.afresh) world.take();
+  if (step.afresh) {
+    world.take();
+    world.ticks = 0;
+  }
   if (step.hold !== undefined) world.held.add(step.hold);
   world.nowMs += step.stalled ?? 0;
   world.suspendedMs += step.suspended ?? 0;
@@ -192,6 +197,7 @@ export function look(world: World, step: Step): void {
     const found = world.log.filter((line) => line.includes(part));
     expect(found.length, `"${part}" in ${text}`).toBeLessThanOrEqual(most);
   }
+  if (step.ticksAtMost !== undefined) expect(world.ticks).toBeLessThanOrEqual(step.ticksAtMost);
   const { state, config } = world;
   if (step.status) expect(statusOf(state, world.at(), config)).toMatchObject(step.status);
   if (step.report) expect(reportOf(state, world.at(), config)).toMatchObject(step.report);

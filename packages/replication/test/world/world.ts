@@ -61,6 +61,7 @@ export class World implements Outside {
   readonly mute = new Set<string>();
   /** What a peer says when it is asked for a promise; would: only to what does not bind. */
   readonly promises = new Map<string, "yes" | "no" | "would">();
+  promised: readonly string[] = [];
   api: ApiWay = "up";
   readonly held = new Set<Held>();
   readonly heldActions: Action[] = [];
@@ -102,8 +103,9 @@ export class World implements Outside {
   /** What this process leaves behind. */
   outside(): Outside {
     const { nowMs, api, lease, version, slice, pods, redis, pausedUntilMs, permit, record } = this;
-    const peers = new Map(this.peers);
-    return { nowMs, api, lease, version, slice, pods, redis, pausedUntilMs, permit, record, peers };
+    const cluster = { api, lease, version, slice, pods };
+    const others = { peers: new Map(this.peers), promised: this.promised };
+    return { nowMs, ...cluster, ...others, redis, pausedUntilMs, permit, record };
   }
 
   /** The next process of the same pod, in the world that this one leaves behind. */
@@ -261,8 +263,7 @@ export class World implements Outside {
       case "askPeers":
         return this.report(action);
       case "askPromises":
-        for (const { member } of action.peers) this.promise(action, member);
-        return;
+        return this.promise(action);
       case "awaitOffset":
         return this.answer(this.offsets(action));
       case "readSlice":
@@ -335,14 +336,18 @@ export class World implements Outside {
     else this.answer(done);
   }
 
-  private promise(action: Extract<Action, { type: "askPromises" }>, member: string): void {
-    const { round, binding } = action.request;
-    const way = this.promises.get(member);
-    const silent = way === undefined || (way === "would" && binding);
-    const said = { yes: way !== "no", reason: way ?? "" };
-    const event = { type: "promiseAnswered", round, member, answer: silent ? null : said } as const;
-    if (silent) this.answerLater(action.timeoutMs, event);
-    else this.answer(event);
+  private promise(action: Extract<Action, { type: "askPromises" }>): void {
+    const { round, binding, lineage } = action.request;
+    for (const { member } of action.peers) {
+      const way = this.promises.get(member);
+      const silent = way === undefined || (way === "would" && binding);
+      const answer = silent ? null : { yes: way !== "no", reason: way };
+      const event = { type: "promiseAnswered", round, member, answer } as const;
+      if (silent) this.answerLater(action.timeoutMs, event);
+      else this.answer(event);
+    }
+    const all = action.peers.every((peer) => this.promises.get(peer.member) === "yes");
+    if (all && binding) this.promised = lineage.map((entry) => entry.replid);
   }
 
   private offsets(action: Extract<Action, { type: "awaitOffset" }>): MemberEventBody {
