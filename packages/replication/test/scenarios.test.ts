@@ -74,6 +74,6 @@ describe("after every prefix of the actions of", () => {
       expect({ bornMs, dangers: heir.dangers }).toEqual({ bornMs, dangers: [] });
       safe.add(known);
     }
-    expect(heirs.size).toBeGreaterThan(1);
+    expect(heirs.size).toBeGreaterThan(0);
   });
 });
