@@ -29,7 +29,14 @@ export function observeRead(
     const lastRead = state.lastRead === null ? null : { ...state.lastRead, failed: true };
     return { ...state, reads, lastRead, readWanted: true };
   }
-  const answered = { ...state, reads, answeredAt: at, firstReadAt: state.firstReadAt ?? at };
+  // What this answer overtook is dropped when it comes: nobody waits for it any more.
+  const younger = reads.filter((read) => read.seq > answer.seq);
+  const answered = {
+    ...state,
+    reads: younger,
+    answeredAt: at,
+    firstReadAt: state.firstReadAt ?? at,
+  };
   if (answer.seq <= viewSeq(state)) return answered;
   return sawLease({ ...answered, refusedVersion: null }, { seq: answer.seq, outcome }, at);
 }

@@ -159,9 +159,9 @@ export function tryDueInMs(state: ElectionState, intervalMs: number, at: Instant
 /** True if the Lease should be read now: a doubt, or nothing heard for 1.75 R. */
 export function readIsDue(state: ElectionState, renewIntervalMs: number, at: Instant): boolean {
   if (state.reads.length >= MAX_OPEN_READS) return false;
-  const newest = state.reads.at(-1);
-  if (newest !== undefined) return waiterElapsedMs(newest.at, at) >= READ_HEDGE_MS;
   const last = state.lastRead;
+  const isOpen = state.reads.length > 0 && last !== null;
+  if (isOpen) return waiterElapsedMs(last.at, at) >= READ_HEDGE_MS;
   if (last?.failed && waiterElapsedMs(last.at, at) < RETRY_MS) return false;
   if (state.readWanted) return true;
   if (state.answeredAt === null) return true;

@@ -231,7 +231,9 @@ function holderLooksDead(state: MemberState): boolean {
  */
 function podsAreRead(turn: Turn): boolean {
   const { podCheck, election } = turn.state;
-  const version = versionOf(election.view) ?? "missing";
+  const { view } = election;
+  const gone = view.kind === "missing" ? view.since.monotonicMs : 0;
+  const version = versionOf(view) ?? `missing since ${gone}`;
   const isAsked = podCheck?.version === version;
   const isLate = isAsked && waiterElapsedMs(podCheck.at, turn.at) > POD_READ_AGAIN_MS;
   if (isAsked && (podCheck.confirmed || !isLate)) return podCheck.confirmed;
