@@ -12,6 +12,7 @@ import type { Pod } from "../pod/pod.ts";
 import { holds, includes, type Point } from "../redis/history.ts";
 import type { RedisServer } from "../redis/server.ts";
 import { Checker } from "./checker.ts";
+import { copiesOf } from "./founder.ts";
 
 /** So long a better copy must have been untouched by any fault to count as within reach. */
 const CALM_MS = 8_000;
@@ -91,14 +92,21 @@ export class Durability extends Checker {
     this.handover = null;
     this.release = null;
     if (handover !== null && handover.to === pod.sidecar?.identity) {
-      if (!includes(server.head, handover.head)) {
+      if (!includes(server.head, handover.head) && this.isSomewhere(handover.head)) {
         this.broken(`${pod.label} was handed the lead by ${handover.from} and lacks writes of it`);
       }
     }
     const waitMs = this.world.memberConfig.coldStartWaitMs * 0.95;
-    if (release !== null && nowMs - release.atMs < waitMs && !includes(server.head, release.head)) {
+    if (release === null || nowMs - release.atMs >= waitMs) return;
+    if (!includes(server.head, release.head) && this.isSomewhere(release.head)) {
       this.broken(`${pod.label} leads after ${release.from} released, and is behind it`);
     }
+  }
+
+  /** Somebody still has it, in memory or on disk: else there is nobody to prefer. */
+  private isSomewhere(head: Point): boolean {
+    const pods = this.world.pods.filter((pod) => !pod.gone);
+    return pods.some((pod) => copiesOf(pod).some((copy) => includes(copy, head)));
   }
 
   private checkLoss(leader: Pod, write: LedgerWrite): void {
