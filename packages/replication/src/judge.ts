@@ -129,7 +129,7 @@ function betterPresent(
   return best === undefined || best === own ? null : best.member;
 }
 
-/** Who answers and has what was released (it stops, or is not ready yet) while this copy has not. */
+/** Who answers and has what was released (it stops, or is not ready) while this copy has not. */
 function wholeElsewhere(state: MemberState, required: Position | null): MemberName | null {
   if (required === null || !isBehind(ownPosition(state), required)) return null;
   const holds = (one: MemberReport): boolean => !isBehind(one.position, required);

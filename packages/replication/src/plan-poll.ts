@@ -10,7 +10,7 @@ const ROUND_MS = 600;
 /** A slow answer must not hold up an urgent question. */
 const POLL_TIMEOUT_MS = 150;
 
-/** `since`: a round that began before it is no answer, so an urgent question does not wait for it. */
+/** `since`: a round that began before it is no answer: an urgent question does not wait for it. */
 export function askPeers(
   turn: Turn,
   timeoutMs: number,

@@ -1,5 +1,6 @@
 /**
- * From a right that was won to the promotion: should this copy still lead? Positions are asked again, a restarted copy is measured again, record and permit come before the promotion
+ * From a right that was won to the promotion: should this copy still lead? Positions are asked
+ * again, a restarted copy is measured again, record and permit come before the promotion
  * (docs/protocol.md, sections 3 and 4.2). A holder that can do neither lets others try.
  */
 import {
