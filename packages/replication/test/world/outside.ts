@@ -113,8 +113,8 @@ export function afterRole(redis: RedisInfo, command: RoleCommand): RedisInfo {
 }
 
 export function pausedUntil(outside: Outside, command: RoleCommand): number {
-  if (command.kind === "promote" || command.kind === "pause")
-    return outside.nowMs + command.pauseMs;
+  const pauses = command.kind === "promote" || command.kind === "pause";
+  if (pauses) return outside.nowMs + command.pauseMs;
   const lifts = command.kind === "unpause" || (command.kind === "demote" && command.cutClients);
   return lifts ? 0 : outside.pausedUntilMs;
 }

@@ -1,6 +1,6 @@
 /**
- * The steps of a scenario: what happens to a world, and what must be seen of it. A step may hold
- * several keys; what happens comes before what is seen, in the order of the interface.
+ * The steps of a scenario: what happens to a world, in the order in which the keys of a step are
+ * written, and then what must be seen of it.
  */
 import type { LeaseRecord } from "@leasehold/election";
 import { expect } from "vitest";
@@ -19,45 +19,47 @@ import type { ApiWay } from "./outside.ts";
 import { LINEAGE, freshInfo, leaseOf, podsOf, sliceOf } from "./defaults.ts";
 import type { Held, RedisWay, World } from "./world.ts";
 
-export interface Step {
-  /** Lines that were logged so far are not looked at any more. */
-  readonly afresh?: true;
-  /** Actions of this type are not answered by themselves from now on. */
-  readonly hold?: Held;
+export type Step = Partial<Happening> & Sight;
+
+interface Happening {
+  /** Lines and ticks so far are not looked at any more. */
+  readonly afresh: true;
+  readonly run: number;
+  /** Lets time pass until a line holds this, for at most so many milliseconds. */
+  readonly until: { readonly line: string; readonly ms: number };
   /** Time in which the process was not scheduled: nothing ticks. */
-  readonly stalled?: number;
+  readonly stalled: number;
   /** Time that only the boot clock counts. */
-  readonly suspended?: number;
-  readonly lease?: (Partial<LeaseRecord> & { readonly of: string }) | null;
-  readonly slice?: { readonly of: string; readonly epoch: number };
-  readonly pods?: PodsStep;
-  readonly peer?: Readonly<Record<string, Partial<MemberReport> | "silent" | "mute">>;
-  readonly promises?: Readonly<Record<string, "yes" | "no" | "would">>;
-  readonly api?: ApiWay;
-  readonly volume?: "well" | "full";
-  readonly guard?: Partial<GuardObservation>;
+  readonly suspended: number;
+  /** Actions of this type are not answered by themselves from now on. */
+  readonly hold: Held;
+  /** Answers the oldest held action of this type, by what the world is like now. */
+  readonly release: Held;
+  /** Answers all that is held of this type, and holds none any more. */
+  readonly free: Held;
+  readonly api: ApiWay;
+  readonly lease: (Partial<LeaseRecord> & { readonly of: string }) | null;
+  readonly slice: { readonly of: string; readonly epoch: number };
+  readonly pods: PodsStep;
+  readonly peer: Readonly<Record<string, Partial<MemberReport> | "silent" | "mute">>;
+  readonly promises: Readonly<Record<string, "yes" | "no" | "would">>;
+  readonly volume: "well" | "full";
+  readonly guard: Partial<GuardObservation>;
   /** A change of what it answers, or of how it behaves. */
-  readonly redis?: "dies" | RedisWay | Partial<RedisInfo>;
+  readonly redis: RedisStep;
   /** The same, and the next look is yet to come. */
-  readonly redisUnseen?: Step["redis"];
-  /** `switchover` to a member, or to anybody (null), or in full. */
-  readonly request?: string | null | Partial<ControlRequest>;
-  readonly paused?: boolean;
-  readonly forgotten?: readonly string[];
-  readonly promise?: { readonly holder: string; readonly epoch: number } & Partial<{
+  readonly redisUnseen: RedisStep;
+  /** A switchover to a member, or to anybody (null), or a request in full. */
+  readonly request: string | null | Partial<ControlRequest>;
+  readonly paused: boolean;
+  readonly promise: { readonly holder: string; readonly epoch: number } & Partial<{
     readonly binding: boolean;
-    readonly durationMs: number;
-    readonly asked: readonly string[];
     readonly lineage: LeaseRecord["lineage"];
   }>;
-  readonly tell?: "stopRequested" | "terminate" | "leaseChanged";
-  /** Answers the oldest held action of this type, by what the world is like now. */
-  readonly release?: Held;
-  /** Answers all that is held of this type, and holds none any more. */
-  readonly free?: Held;
-  readonly run?: number;
-  /** Lets time pass until a line holds this, for at most so many milliseconds. */
-  readonly until?: { readonly line: string; readonly ms: number };
+  readonly tell: "stopRequested" | "terminate" | "leaseChanged";
+}
+
+interface Sight {
   /** All lines since the last look, without reads, polls and records. */
   readonly expect?: readonly string[];
   /** One line holds this. */
@@ -66,13 +68,15 @@ export interface Step {
   readonly excludes?: string;
   /** How many lines may hold a text. */
   readonly atMost?: Readonly<Record<string, number>>;
-  /** How often the core wanted to be woken since the lines were looked at afresh. */
+  /** How often the core may have wanted to be woken. */
   readonly ticksAtMost?: number;
   readonly status?: Partial<MemberStatus>;
   readonly report?: Partial<MemberReport>;
   readonly inLease?: Partial<LeaseRecord>;
   readonly onDisk?: Partial<MemberRecord>;
 }
+
+type RedisStep = "dies" | RedisWay | Partial<RedisInfo>;
 
 interface PodsStep {
   readonly replicas?: number;
@@ -82,40 +86,101 @@ interface PodsStep {
   readonly unseen?: true;
 }
 
-/** Plays what happens in one step. */
-export function play(world: World, step: Step): void {
-  if (step.afresh) {
+type Plays = { readonly [K in keyof Happening]: (world: World, value: Happening[K]) => void };
+
+const TICK_MS = 10;
+
+const PLAYS: Plays = {
+  afresh: (world) => {
     world.take();
     world.ticks = 0;
+  },
+  run: (world, ms) => world.run(ms),
+  until: (world, { line, ms }) => {
+    const end = world.nowMs + ms;
+    const isThere = (): boolean => world.log.some((one) => one.includes(line));
+    while (!isThere() && world.nowMs < end) world.run(TICK_MS);
+  },
+  stalled: (world, ms) => {
+    world.nowMs += ms;
+  },
+  suspended: (world, ms) => {
+    world.suspendedMs += ms;
+  },
+  hold: (world, type) => {
+    world.held.add(type);
+  },
+  release: (world, type) => world.answerHeld(type),
+  free: (world, type) => {
+    world.held.delete(type);
+    const count = world.heldActions.filter((action) => action.type === type).length;
+    for (let left = count; left > 0; left--) world.answerHeld(type);
+  },
+  api: (world, way) => {
+    world.api = way;
+  },
+  lease: playLease,
+  slice: (world, { of, epoch }) => {
+    world.slice = { ...sliceOf(of, epoch), version: `${of}-${epoch}` };
+    world.tell({ type: "sliceObserved", slice: world.slice });
+  },
+  pods: playPods,
+  peer: (world, changes) => {
+    for (const [name, change] of Object.entries(changes)) playPeer(world, name, change);
+  },
+  promises: (world, ways) => {
+    for (const [name, way] of Object.entries(ways)) world.promises.set(name, way);
+  },
+  volume: (world, way) => {
+    world.volume = way;
+  },
+  guard: (world, change) => world.hearGuard(change),
+  redis: (world, change) => {
+    changeRedis(world, change);
+    world.probe();
+  },
+  redisUnseen: changeRedis,
+  request: (world, wish) => {
+    const usual = { id: "1", kind: "switchover", to: null, force: false } as const;
+    const own = wish === null || typeof wish === "string" ? { to: wish } : wish;
+    changeControl(world, { request: { ...usual, ...own } });
+  },
+  paused: (world, paused) => changeControl(world, { paused }),
+  promise: (world, change) => {
+    const asked = ["r-0", "r-1", "r-2"];
+    const usual = { round: 1, lineage: LINEAGE, asked, durationMs: 5000, binding: true };
+    world.tell({ type: "promiseAsked", requestId: 1, request: { ...usual, ...change } });
+  },
+  tell: (world, type) => world.tell({ type }),
+};
+
+const SIGHTS: Readonly<Record<keyof Sight, true>> = {
+  expect: true,
+  includes: true,
+  excludes: true,
+  atMost: true,
+  ticksAtMost: true,
+  status: true,
+  report: true,
+  inLease: true,
+  onDisk: true,
+};
+
+/** Plays what happens in one step. */
+export function play(world: World, step: Step): void {
+  let sees = false;
+  for (const [key, value] of Object.entries(step)) {
+    if (key in SIGHTS) sees = true;
+    else if (!(key in PLAYS)) throw new Error(`no step has the key ${key}: see test/world/step.ts`);
+    else if (sees) throw new Error(`${key} must stand before what the step looks at`);
+    else (PLAYS[key as keyof Happening] as (world: World, value: unknown) => void)(world, value);
   }
-  if (step.hold !== undefined) world.held.add(step.hold);
-  world.nowMs += step.stalled ?? 0;
-  world.suspendedMs += step.suspended ?? 0;
-  playGroup(world, step);
-  playOwn(world, step);
-  playPeople(world, step);
-  if (step.tell !== undefined) world.tell({ type: step.tell });
-  if (step.release !== undefined) world.answerHeld(step.release);
-  if (step.free !== undefined) free(world, step.free);
-  if (step.run !== undefined) world.run(step.run);
-  if (step.until) runUntil(world, step.until);
 }
 
-function playGroup(world: World, step: Step): void {
-  const { lease, slice, pods } = step;
-  if (step.api !== undefined) world.api = step.api;
-  if (pods) playPods(world, pods);
-  for (const [name, change] of Object.entries(step.peer ?? {})) playPeer(world, name, change);
-  for (const [name, way] of Object.entries(step.promises ?? {})) world.promises.set(name, way);
-  if (slice) {
-    world.slice = { ...sliceOf(slice.of, slice.epoch), version: `${slice.of}-${slice.epoch}` };
-    world.tell({ type: "sliceObserved", slice: world.slice });
-  }
-  if (lease === null) world.setLease(null);
-  if (lease) {
-    const { of, ...change } = lease;
-    world.setLease(leaseOf(of, change));
-  }
+function playLease(world: World, to: Happening["lease"]): void {
+  if (to === null) return world.setLease(null);
+  const { of, ...change } = to;
+  world.setLease(leaseOf(of, change));
 }
 
 function playPods(world: World, step: PodsStep): void {
@@ -127,69 +192,27 @@ function playPods(world: World, step: PodsStep): void {
   if (!step.unseen) world.tell({ type: "podsObserved", pods: world.pods });
 }
 
-function playPeer(
-  world: World,
-  name: string,
-  change: Partial<MemberReport> | "silent" | "mute",
-): void {
+function playPeer(world: World, name: string, change: Happening["peer"][string]): void {
   if (change === "mute") world.mute.add(name);
   else if (change === "silent") world.peers.delete(name);
   else world.peer(name, change);
 }
 
-function playOwn(world: World, step: Step): void {
-  const { redis, redisUnseen, guard } = step;
-  if (step.volume !== undefined) world.volume = step.volume;
-  if (redisUnseen !== undefined) playRedis(world, redisUnseen);
-  if (guard) world.guard(guard);
-  if (redis === undefined) return;
-  playRedis(world, redis);
-  world.probe();
-}
-
-function playRedis(world: World, change: NonNullable<Step["redis"]>): void {
+function changeRedis(world: World, change: RedisStep): void {
   if (change === "dies") world.redis = null;
   else if (typeof change === "string") world.redisWay = change;
   else world.redis = { ...(world.redis ?? freshInfo()), ...change };
 }
 
-function playPeople(world: World, step: Step): void {
-  const { request, paused, forgotten, promise } = step;
-  if (request !== undefined || paused !== undefined || forgotten !== undefined) {
-    const wish =
-      request !== null && typeof request === "object" ? request : { to: request ?? null };
-    const whole = { id: "1", kind: "switchover", to: null, force: false, ...wish } as const;
-    world.control = {
-      paused: paused ?? world.control.paused,
-      request: request === undefined ? world.control.request : whole,
-      forgotten: forgotten ?? world.control.forgotten,
-    };
-    world.tell({ type: "controlObserved", control: world.control });
-  }
-  if (!promise) return;
-  const asked = ["r-0", "r-1", "r-2"];
-  const usual = { round: 1, lineage: LINEAGE, asked, durationMs: 5000, binding: true };
-  world.tell({ type: "promiseAsked", requestId: 1, request: { ...usual, ...promise } });
-}
-
-function free(world: World, type: Held): void {
-  world.held.delete(type);
-  const count = world.heldActions.filter((action) => action.type === type).length;
-  for (let left = count; left > 0; left--) world.answerHeld(type);
-}
-
-const SLICE_MS = 10;
-
-function runUntil(world: World, wanted: { readonly line: string; readonly ms: number }): void {
-  const end = world.nowMs + wanted.ms;
-  const isThere = (): boolean => world.log.some((line) => line.includes(wanted.line));
-  while (!isThere() && world.nowMs < end) world.run(SLICE_MS);
+function changeControl(world: World, change: Partial<World["control"]>): void {
+  world.control = { ...world.control, ...change };
+  world.tell({ type: "controlObserved", control: world.control });
 }
 
 /** Looks at what the step says must be seen. */
 export function look(world: World, step: Step): void {
   const text = world.log.join("\n");
-  const { includes, excludes } = step;
+  const { includes, excludes, ticksAtMost } = step;
   if (step.until) expect(text).toContain(step.until.line);
   if (includes !== undefined) expect(text).toContain(includes);
   if (excludes !== undefined) expect(text).not.toContain(excludes);
@@ -197,7 +220,7 @@ export function look(world: World, step: Step): void {
     const found = world.log.filter((line) => line.includes(part));
     expect(found.length, `"${part}" in ${text}`).toBeLessThanOrEqual(most);
   }
-  if (step.ticksAtMost !== undefined) expect(world.ticks).toBeLessThanOrEqual(step.ticksAtMost);
+  if (ticksAtMost !== undefined) expect(world.ticks).toBeLessThanOrEqual(ticksAtMost);
   const { state, config } = world;
   if (step.status) expect(statusOf(state, world.at(), config)).toMatchObject(step.status);
   if (step.report) expect(reportOf(state, world.at(), config)).toMatchObject(step.report);

@@ -54,6 +54,7 @@ export class World implements Outside {
   pods: PodsObservation;
   redis: RedisInfo | null = freshInfo();
   redisWay: RedisWay = "answers";
+  private guardSays: Partial<GuardObservation> = {};
   volume: "well" | "full" = "well";
   control: ControlObservation = { paused: false, request: null, forgotten: [] };
   peers = new Map<string, MemberReport>();
@@ -192,10 +193,11 @@ export class World implements Outside {
     return { kind: "answered", info: this.redis };
   }
 
-  guard(change: Partial<GuardObservation> = {}): void {
+  /** The guard's status file changes; without a change it says that the Redis there is runs. */
+  hearGuard(change: Partial<GuardObservation> = {}): void {
     const pid = this.redis?.pid ?? null;
-    const guard = { bootId: "g0", state: "running", pid, uptimeSkewMs: 0, ...change } as const;
-    this.tell({ type: "guardObserved", guard });
+    this.guardSays = { bootId: "g0", uptimeSkewMs: 0, ...this.guardSays, ...change };
+    this.tell({ type: "guardObserved", guard: { state: "running", pid, ...this.guardSays } });
   }
 
   /** The usual beginning: everything is seen once, as far as it answers. */
@@ -206,7 +208,7 @@ export class World implements Outside {
       this.tell({ type: "sliceObserved", slice: this.slice });
     }
     this.probe();
-    if (this.state.guard !== null) this.guard();
+    if (this.state.guard !== null) this.hearGuard();
     this.run(50);
     return this;
   }
