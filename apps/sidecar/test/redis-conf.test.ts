@@ -34,14 +34,20 @@ describe("the rendered redis.conf", () => {
     expect(await linesOf({ persistence: { mode: "none" } })).toContain("replicaof 127.0.0.1 1");
   });
 
-  it.each(["replicaof 10.0.0.1 6379", "  SlaveOf x 1", "aclfile /x", "save 60 1", "tls-port 1"])(
-    "refuses a line that could undo what Leasehold set: %s",
-    async (line) => {
-      await expect(linesOf({ redis: { configuration: [line] } })).rejects.toThrow(
-        "managed by Leasehold",
-      );
-    },
-  );
+  it.each([
+    "replicaof 10.0.0.1 6379",
+    "  SlaveOf x 1",
+    "aclfile /x",
+    "save 60 1",
+    "tls-port 1",
+    "repl-backlog-ttl 3600",
+    "repl-diskless-sync-delay 0",
+    "busy-reply-threshold 60000",
+  ])("refuses a line that could undo what Leasehold set: %s", async (line) => {
+    await expect(linesOf({ redis: { configuration: [line] } })).rejects.toThrow(
+      "managed by Leasehold",
+    );
+  });
 
   it("takes the user's other lines, and snapshots in mode rdb", async () => {
     expect(await linesOf({ redis: { configuration: ["maxmemory 1gb"] } })).toContain(

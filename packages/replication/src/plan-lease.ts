@@ -156,6 +156,9 @@ const NOT_JUDGED: Judgement = { judged: false, forced: null };
 /** People decide what is lost; never over a member that leads or is bound by a promise (4.5). */
 function takeByForce(turn: Turn, claim: Claim, request: ControlRequest): void {
   if (claim.kind !== "now" || !redisIsUp(turn.state)) return hold(turn, "forced: waits for Redis");
+  // Force overrides the judgement of copies, never the question who this pod is (4.5).
+  const pod = podOf(turn.state, turn.state.start.member);
+  if (pod?.uid !== turn.state.start.podUid) return hold(turn, "its pod is gone or another one");
   if (!isFresh(turn, REPORT_AGE_MS)) return askAgain(turn, ASK_TIMEOUT_MS);
   const leading = reports(turn.state).find((one) => one.leads || one.boundUntilMs > 0);
   if (leading === undefined) return take(turn, claim.way, { judged: true, forced: request.id });

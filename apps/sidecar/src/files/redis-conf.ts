@@ -10,8 +10,18 @@ import type { Settings } from "../settings/schema.ts";
 import { socketPath, type Secrets } from "../settings/member-config.ts";
 
 /** Directives that only Leasehold sets; a user's line with one of them is refused. */
-const RESERVED =
-  /^(replicaof|slaveof|masterauth|masteruser|requirepass|user|aclfile|port|bind|tls-.*|unixsocket.*|dir|appendonly|appendfsync|replica-read-only|slave-read-only|replica-announce-.*|slave-announce-.*|min-replicas-.*|min-slaves-.*|cluster-enabled|daemonize|include|rename-command|pidfile|supervised)$/i;
+const RESERVED = new RegExp(
+  `^(${[
+    // Roles, addresses, secrets, files: the sidecar's business.
+    "replicaof|slaveof|masterauth|masteruser|requirepass|user|aclfile|port|bind|tls-.*",
+    "unixsocket.*|dir|daemonize|include|rename-command|pidfile|supervised|cluster-enabled",
+    "replica-read-only|slave-read-only|replica-announce-.*|slave-announce-.*",
+    // What the protocol's promises rest on.
+    "appendonly|appendfsync|min-replicas-.*|min-slaves-.*|repl-backlog-ttl|repl-diskless-.*",
+    "busy-reply-threshold|lua-time-limit|shutdown-timeout",
+  ].join("|")})$`,
+  "i",
+);
 
 /** The file's text. Throws an Error that names the line if a user's line is reserved. */
 export function renderRedisConf(settings: Settings, secrets: Secrets): string {
