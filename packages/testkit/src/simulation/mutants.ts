@@ -62,18 +62,18 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: OBSERVE,
-        find: "  if (record.holder === state.me && isOfTerm(state.term, state.nonce, record)) return state;",
-        replace: `  if (record.holder === state.me && isOfTerm(state.term, state.nonce, record)) {
-    const from = state.lastTryAt ?? state.term.confirmed?.from;
-    if (from === undefined) return state;
-    const confirmed = { from, durationMs: record.durationMs };
-    return { ...state, term: { ...state.term, confirmed } };
-  }`,
+        find: "const unchanged = before === versionOf(state.view);",
+        replace: `const unchanged = before === versionOf(state.view);
+          const from = state.lastTryAt ?? at;
+          const confirmed = { from, durationMs: record.durationMs };
+          if (record.epoch > 0) return { ...state, term: { ...state.term, confirmed } };`,
       },
       {
         file: OBSERVE,
-        find: "  return confirm(rest, own);\n}",
-        replace: "  return confirm(rest, { ...own, sentAt: state.lastTryAt ?? own.sentAt });\n}",
+        find: "if (own !== undefined) return judgeOwnTry(state, own, at);",
+        replace: `if (own !== undefined) {
+          return judgeOwnTry(state, { ...own, sentAt: state.lastTryAt ?? own.sentAt }, at);
+        }`,
       },
     ],
   },
