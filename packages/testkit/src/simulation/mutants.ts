@@ -70,10 +70,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: OBSERVE,
-        find: "if (own !== undefined) return judgeOwnTry(state, own, at);",
-        replace: `if (own !== undefined) {
-          return judgeOwnTry(state, { ...own, sentAt: state.lastTryAt ?? own.sentAt }, at);
-        }`,
+        find: "return confirm(rest, own);",
+        replace: "return confirm(rest, { ...own, sentAt: state.lastTryAt ?? own.sentAt });",
       },
     ],
   },
