@@ -95,12 +95,15 @@ function replaceView(state: ElectionState, sight: Sight, at: Instant): ElectionS
 function learnRecord(state: ElectionState, record: LeaseRecord): ElectionState {
   if (isOutdatedRecord(state, record)) return state;
   const learned = learnEpoch(state, record.epoch, record.holder);
-  return { ...learned, attemptSeen: record.attempt };
+  const { epochSettled } = state;
+  const settled = record.handover === null ? Math.max(epochSettled, record.epoch) : epochSettled;
+  return { ...learned, attemptSeen: record.attempt, epochSettled: settled };
 }
 
 /** Older than what this process has read: somebody put a copy back. */
 export function isOutdatedRecord(state: ElectionState, record: LeaseRecord): boolean {
   if (record.epoch !== state.epochSeen) return record.epoch < state.epochSeen;
+  if (record.handover !== null && record.epoch <= state.epochSettled) return true;
   return isEarlierAttempt(record.attempt, state.attemptSeen);
 }
 

@@ -35,6 +35,8 @@ export interface ElectionState {
   readonly epochSeen: Epoch;
   /** Newest attempt read under `epochSeen`: an older one of the same process was put back. */
   readonly attemptSeen: string | null;
+  /** Highest epoch seen without a hand-over: its hand-over is over for good. */
+  readonly epochSettled: Epoch;
   /** Highest epoch anybody mentioned. */
   readonly epochHeard: Epoch;
   /** Who led `epochSeen`, as far as known. */
@@ -163,6 +165,7 @@ export function initialElection(start: ElectionStart): ElectionState {
     termCounter: 0,
     epochSeen: start.epoch,
     attemptSeen: null,
+    epochSettled: 0,
     epochHeard: start.epoch,
     holderSeen: start.holder,
     bound: null,

@@ -14,6 +14,8 @@ import { set, type Turn } from "./turn.ts";
 const STALE_PROBE_MS = 1500;
 /** AOF with `everysec`: what was there this long ago has surely reached the disk. */
 const FSYNC_MS = 2000;
+/** From one question to the next, and until it counts as unanswered. */
+const QUESTION_MS = 400;
 const SAMPLES = 6;
 const SAMPLE_EVERY_MS = 500;
 export const GATE = { host: "127.0.0.1", port: 1 } as const;
@@ -26,11 +28,23 @@ export function observeRedis(turn: Turn, observation: RedisObservation): void {
     case "busy":
       return setRedis(turn, { busySince: redis.busySince ?? turn.at, silentSince: null });
     case "silent":
-      return setRedis(turn, { silentSince: redis.silentSince ?? turn.at });
+      return setRedis(turn, { silentSince: redis.silentSince ?? silentFrom(turn) });
     case "refused":
       setRedis(turn, { seen: true });
       return redis.process === null ? undefined : proveDead(turn);
   }
+}
+
+/**
+ * It has said nothing since its last answer; but no longer than a question takes to be given up,
+ * since nobody may have asked before.
+ */
+function silentFrom(turn: Turn): Instant {
+  const { infoAt } = turn.state.redis;
+  const { monotonicMs, bootMs } = turn.at;
+  const sinceMs = infoAt === null ? 0 : waiterElapsedMs(infoAt, turn.at);
+  const agoMs = Math.min(QUESTION_MS, Math.max(0, sinceMs));
+  return { monotonicMs: monotonicMs - agoMs, bootMs: bootMs - agoMs };
 }
 
 export function setRedis(turn: Turn, change: Partial<RedisState>): void {
