@@ -1,18 +1,17 @@
 import { describe, expect, it } from "vitest";
 import {
   claimOf,
-  observeRead,
   rightMs,
-  startRead,
   permitDeadlineBootMs,
   gaveWithUnknownOutcome,
   expireTerm,
-  listsInForce,
   type ClaimFacts,
 } from "../src/index.ts";
 import {
   ME,
+  CONFLICT,
   OTHER,
+  UNKNOWN,
   answer,
   committed,
   draft,
@@ -31,8 +30,6 @@ const FACTS: ClaimFacts = {
   deadHolderVersion: null,
 };
 
-const UNKNOWN = { kind: "unknown", status: null, message: "no answer" } as const;
-
 describe("the right to lead", () => {
   it("counts from the send of the renewal and never from its answer (A5)", () => {
     const sent = send(holder(), draft("renew"), instant(2000));
@@ -49,7 +46,7 @@ describe("the right to lead", () => {
     const first = send(holder(), draft("renew"), instant(2000));
     const lost = answer(first, UNKNOWN, instant(2800));
     const second = send(lost, draft("renew"), instant(3000));
-    const conflict = answer(second, { kind: "conflict" }, instant(3010));
+    const conflict = answer(second, CONFLICT, instant(3010));
     const seen = see(conflict, { ...lease(3), record: first.write.record }, instant(3020));
     expect(rightMs(seen, instant(3020))).toBe(2000 + 4000 - 3020);
   });
@@ -75,7 +72,11 @@ describe("the right to lead", () => {
       instant(2000),
     );
     expect(rightMs(transfer.state, instant(2000))).toBe(0);
-    const older = answer(renewal, committed(renewal, 3), instant(2010), transfer.state);
+    const older = answer(
+      { ...renewal, state: transfer.state },
+      committed(renewal, 3),
+      instant(2010),
+    );
     expect(rightMs(older, instant(2010))).toBe(0);
     expect(gaveWithUnknownOutcome(older)).toBe(true);
     const won = send(older, draft("renew", { epoch: 3 }), instant(2100));
@@ -96,47 +97,6 @@ describe("the right to lead", () => {
     const gone = see(holder(), null, instant(2000));
     expect(expireTerm(gone, instant(2000)).term).not.toBeNull();
     expect(expireTerm(gone, instant(5100)).term).toBeNull();
-  });
-});
-
-describe("an answer of the API", () => {
-  it("does not replace the view when a request that was sent later has answered", () => {
-    const early = startRead(fresh(), instant(0));
-    const late = startRead(early, instant(10));
-    const newer = observeRead(
-      late,
-      { seq: late.seq, outcome: { kind: "present", lease: lease(7) } },
-      instant(20),
-    );
-    const older = observeRead(
-      newer,
-      { seq: early.seq, outcome: { kind: "present", lease: lease(3) } },
-      instant(30),
-    );
-    expect(older.view).toEqual(newer.view);
-  });
-
-  it("keeps every name that an unsettled try sent in the list to ask (U8)", () => {
-    const members = {
-      "r-0": { attached: true, position: null },
-      "r-9": { attached: true, position: null },
-    };
-    const sent = send(holder(), draft("renew", { members }), instant(2000));
-    const unknown = answer(sent, UNKNOWN, instant(2800));
-    expect(listsInForce(unknown)).toEqual(["r-0", "r-9"]);
-  });
-
-  it("compares uid and version in every write, and creates only where there is none (U3)", () => {
-    const sent = send(holder(), draft("renew"), instant(2000));
-    expect(sent.write.base).toEqual({ uid: "lease", resourceVersion: "2" });
-    const gone = see(holder(), null, instant(2000));
-    expect(send(gone, draft("renew"), instant(2001)).write.base).toBeNull();
-  });
-
-  it("never sends two equal bodies", () => {
-    const first = send(holder(), draft("renew"), instant(2000));
-    const second = send(first.state, draft("renew"), instant(2001));
-    expect(second.write.record.attempt).not.toBe(first.write.record.attempt);
   });
 });
 

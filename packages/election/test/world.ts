@@ -46,11 +46,10 @@ export function fresh(): ElectionState {
   return initialElection({ me: ME, podUid: "u0", nonce: "n0", epoch: 0, holder: null });
 }
 
+/** A read that is sent and answered at once. */
 export function see(state: ElectionState, seen: VersionedLease | null, at: Instant): ElectionState {
   const reading = startRead(state, at);
-  const outcome =
-    seen === null ? { kind: "missing" as const } : { kind: "present" as const, lease: seen };
-  return observeRead(reading, { seq: reading.seq, outcome }, at);
+  return readAnswer(reading, { seq: reading.seq, lease: seen }, at);
 }
 
 export function draft(purpose: Draft["purpose"], change: Partial<LeaseRecord> = {}): Draft {
@@ -62,13 +61,9 @@ export function send(state: ElectionState, wish: Draft, at: Instant): SentTry {
   return startTry(state, wish, at);
 }
 
-export function answer(
-  sent: SentTry,
-  outcome: LeaseWriteOutcome,
-  at: Instant,
-  state: ElectionState = sent.state,
-): ElectionState {
-  return observeWrite(state, { seq: sent.seq, outcome }, at);
+/** The answer to a try; `sent.state` is what the process knows when it comes. */
+export function answer(sent: SentTry, outcome: LeaseWriteOutcome, at: Instant): ElectionState {
+  return observeWrite(sent.state, { seq: sent.seq, outcome }, at);
 }
 
 /** What the API server makes of a try that committed. */
@@ -82,4 +77,19 @@ export function holder(): ElectionState {
   const seen = see(fresh(), lease(1, { holder: null }), instant(900));
   const sent = send(seen, draft("acquire"), instant(1000));
   return answer(sent, committed(sent, 2), instant(1010));
+}
+
+export const UNKNOWN: LeaseWriteOutcome = { kind: "unknown", status: null, message: "no answer" };
+export const CONFLICT: LeaseWriteOutcome = { kind: "conflict" };
+
+/** The answer to the read that was sent with `seq`. */
+export function readAnswer(
+  state: ElectionState,
+  answered: { readonly seq: number; readonly lease: VersionedLease | null },
+  at: Instant,
+): ElectionState {
+  const { seq, lease: seen } = answered;
+  const outcome =
+    seen === null ? { kind: "missing" as const } : { kind: "present" as const, lease: seen };
+  return observeRead(state, { seq, outcome }, at);
 }

@@ -89,7 +89,7 @@ export function situationOf(outside: Outside): string {
   ]);
 }
 
-/** What a role command makes of a Redis. A link that it asks for comes up when a scenario says so. */
+/** What a role command makes of a Redis. A link it asks for comes up when a scenario says so. */
 export function afterRole(redis: RedisInfo, command: RoleCommand): RedisInfo {
   switch (command.kind) {
     case "promote":
