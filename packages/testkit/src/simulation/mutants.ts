@@ -626,6 +626,18 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: "a guard whose clock is behind is trusted",
+    rule: "2, second review 12",
+    profile: "skewed-guards",
+    edits: [
+      {
+        file: "replication/src/members.ts",
+        find: "export const MAX_SKEW_MS = 500;",
+        replace: "export const MAX_SKEW_MS = 500_000;",
+      },
+    ],
+  },
+  {
     name: "positions as old as the last probe",
     rule: "6, fresh reports",
     profile: "primary-deaths",

@@ -27,8 +27,9 @@ export function drawOptions(random: Random, wish: OptionsWish): WorldOptions {
   const members =
     wish.members ??
     random.weighted([
+      [0.05, 1],
       [0.2, 2],
-      [0.6, 3],
+      [0.55, 3],
       [0.2, 5],
     ]);
   const modes = [

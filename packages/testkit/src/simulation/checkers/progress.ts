@@ -45,15 +45,21 @@ function outOfSync(pod: Pod, leader: Pod): string | null {
 }
 
 /**
- * Nobody has the group's data any more, or only half of it, or what came of a cut full sync: that
+ * Nobody on the list has the group's data any more, or only what came of a cut full sync: that
  * nobody leads then is right, an operator must decide.
  */
 export function isHopeless(world: World): boolean {
-  if (world.options.mode === "none") return false;
   const hasAcknowledged = world.ledger.writes.some((write) => write.acknowledgedMs >= 0);
   if (!hasAcknowledged) return false;
-  return world.livePods().every((pod) => {
+  const holders = world
+    .livePods()
+    .filter((pod) => copiesOf(pod).some((copy) => writesIn(copy) > 0));
+  const listed = world.store.lease?.record.members ?? null;
+  const able = holders.filter((pod) => {
     const isCut = pod.volume.record?.syncing === true && !pod.redis?.isLinkUp;
-    return isCut || copiesOf(pod).every((copy) => writesIn(copy) === 0);
+    return !isCut && (listed === null || pod.name in listed);
   });
+  if (able.length > 0) return false;
+  // Without persistence an empty group starts anew by itself.
+  return world.options.mode !== "none" || holders.length > 0;
 }

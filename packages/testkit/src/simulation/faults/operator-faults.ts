@@ -19,6 +19,19 @@ function request(world: World, random: Random): Effect | null {
   return { who: [], words: `request ${id}: switchover to ${to ?? "any"}` };
 }
 
+/** `failover --force`: an operator takes the loss. */
+function forceFailover(world: World, random: Random): Effect | null {
+  const { control } = world.store;
+  const pods = world.livePods();
+  if (control.request !== null || pods.length === 0) return null;
+  const to = random.pick(pods).name;
+  const id = `f${world.clock.nowMs.toFixed(0)}`;
+  world.store.setControl({ ...control, request: { id, kind: "failover", to, force: true } });
+  // Whoever is promoted by it may lack anything: nobody's loss is judged for a while.
+  const who = ["api", ...pods.map((pod) => pod.name)];
+  return { who, words: `request ${id}: failover to ${to}, forced` };
+}
+
 function editLease(
   name: string,
   edit: (record: LeaseRecord, world: World, random: Random) => [LeaseRecord, string] | null,
@@ -182,6 +195,16 @@ const scale = instant("scale", 15_000, (world) => {
   return { who: [world.memberName(replicas)], words: `scaled to ${replicas + 1} members` };
 });
 
+/** The highest ordinal goes; its volume stays behind. */
+const scaleDown = instant("scale-down", 20_000, (world) => {
+  const replicas = world.store.replicas - 1;
+  const pod = world.livePods().find((one) => one.spec.ordinal === replicas);
+  if (replicas < 2 || pod === undefined) return null;
+  world.store.setReplicas(replicas);
+  world.clock.after(50, () => world.kubelet.deletePod(pod, 20_000));
+  return { who: [pod.name], words: `scaled down to ${replicas} members` };
+});
+
 export const OPERATOR_FAULTS: readonly Fault[] = [
   instant("switchover", 3_000, request),
   podDelete,
@@ -196,4 +219,6 @@ export const OPERATOR_FAULTS: readonly Fault[] = [
   foreignRestore,
   reconfigure,
   scale,
+  scaleDown,
+  instant("force-failover", 12_000, forceFailover),
 ];

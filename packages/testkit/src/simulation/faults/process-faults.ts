@@ -170,6 +170,26 @@ const scriptRuns = withPod("redis-script", HANG_MS, (pod, world, random) => {
   return `a script runs on ${pod.label} for ${lengthMs.toFixed(0)} ms`;
 });
 
+/** The container comes back with an `/proc/uptime` of its own (lxcfs): its guard counts late. */
+const guardSkews = toPod(
+  { name: "guard-skews", lengthMs: [8_000, 25_000], aftermathMs: RESTART_MS },
+  (pod, _world, random) => {
+    if (!pod.guard?.alive || pod.frozen) return null;
+    const skew = (skewMs: number): void => {
+      pod.guardSkewMs = skewMs;
+      pod.guard?.end("kill");
+      pod.guardEnded();
+    };
+    const skewMs = -random.between(2_000, 120_000);
+    skew(skewMs);
+    const seconds = (skewMs / 1_000).toFixed(0);
+    return {
+      words: `the guard of ${pod.label} restarts with a clock that is off by ${seconds} s`,
+      end: () => skew(0),
+    };
+  },
+);
+
 export const PROCESS_FAULTS: readonly Fault[] = [
   sidecarCrashes,
   sidecarTerminated,
@@ -184,4 +204,5 @@ export const PROCESS_FAULTS: readonly Fault[] = [
   containerCrashes,
   containerFreezes,
   podCrashes,
+  guardSkews,
 ];

@@ -84,6 +84,7 @@ export const PROFILES: readonly Profile[] = [
       switchover: 2,
       "api-slow": 1,
       "pod-delete": 1,
+      "guard-skews": 1,
     },
   },
   {
@@ -185,6 +186,8 @@ export const PROFILES: readonly Profile[] = [
       "pod-delete": 3,
       reconfigure: 2,
       scale: 1,
+      "scale-down": 2,
+      "force-failover": 1,
       "sidecar-crashes": 1,
       "api-lossy": 1,
     },
@@ -345,6 +348,13 @@ export const PROFILES: readonly Profile[] = [
     ...CALM,
     gapMs: 3_000,
     faults: { "redis-crashes": 6, "pod-oom": 1, "container-crashes": 1 },
+  },
+  {
+    name: "skewed-guards",
+    weight: 1,
+    wish: {},
+    ...ROUGH,
+    faults: { "guard-skews": 5, "sidecar-crashes": 3, "sidecar-freezes": 3, switchover: 4 },
   },
   {
     name: "late-answers",
