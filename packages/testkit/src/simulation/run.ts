@@ -4,7 +4,8 @@
  */
 import { Random } from "../random.ts";
 import { isHopeless, PROGRESS_PROMISE, unrest } from "./checkers/progress.ts";
-import { PROFILES, type Profile, profileNamed } from "./faults/profiles.ts";
+import type { Profile } from "./faults/profile.ts";
+import { PROFILES, profileNamed } from "./faults/profiles.ts";
 import { Schedule } from "./faults/schedule.ts";
 import { drawOptions, type WorldOptions } from "./options.ts";
 import { Timeline } from "./timeline.ts";

@@ -7,14 +7,19 @@ import type { Fault } from "./fault.ts";
 import { NODE_FAULTS } from "./node-faults.ts";
 import { OPERATOR_FAULTS } from "./operator-faults.ts";
 import { PROCESS_FAULTS } from "./process-faults.ts";
-import type { Profile } from "./profiles.ts";
+import type { Profile } from "./profile.ts";
+import { SEQUENCE_FAULTS } from "./sequence-faults.ts";
 import { TRAP_FAULTS } from "./trap-faults.ts";
 
-const FAULTS: ReadonlyMap<string, Fault> = new Map(
-  [...API_FAULTS, ...PROCESS_FAULTS, ...NODE_FAULTS, ...OPERATOR_FAULTS, ...TRAP_FAULTS].map(
-    (fault) => [fault.name, fault],
-  ),
-);
+const ALL: readonly Fault[] = [
+  ...API_FAULTS,
+  ...PROCESS_FAULTS,
+  ...NODE_FAULTS,
+  ...OPERATOR_FAULTS,
+  ...SEQUENCE_FAULTS,
+  ...TRAP_FAULTS,
+];
+const FAULTS: ReadonlyMap<string, Fault> = new Map(ALL.map((fault) => [fault.name, fault]));
 
 export function faultNamed(name: string): Fault {
   const fault = FAULTS.get(name);
