@@ -15,18 +15,26 @@ import {
   leaseOf,
   sliceOf,
 } from "./world/defaults.ts";
+import { dangersIfLeftAlone, dangersOf, type ApiWay } from "./world/outside.ts";
 import { World } from "./world/world.ts";
+
+type Other = "r-1" | "r-2";
 
 type Step =
   | { readonly do: "wait"; readonly ms: number }
   | { readonly do: "answer"; readonly which: number }
-  | { readonly do: "lose"; readonly which: number }
+  /** Never performed, or performed and never answered. */
+  | { readonly do: "lose"; readonly which: number; readonly performed: boolean }
   | { readonly do: "foreign" }
   | { readonly do: "delete" }
-  | { readonly do: "api"; readonly down: boolean }
+  | { readonly do: "api"; readonly way: ApiWay }
+  | { readonly do: "volume"; readonly way: "well" | "full" }
   | { readonly do: "redis"; readonly to: "dies" | "restarts" | "silent" | "answers" }
-  | { readonly do: "guard"; readonly state: "running" | "exited" | "killed" }
-  | { readonly do: "peer"; readonly member: "r-1" | "r-2"; readonly offset: number }
+  | { readonly do: "guard"; readonly skewed: boolean }
+  | { readonly do: "promises"; readonly member: Other; readonly way: "yes" | "no" | "would" }
+  | { readonly do: "pause"; readonly paused: boolean }
+  | { readonly do: "force" }
+  | { readonly do: "peer"; readonly member: Other; readonly offset: number }
   | { readonly do: "ask"; readonly epoch: number; readonly binding: boolean }
   | { readonly do: "switchover" }
   | { readonly do: "stop" };
@@ -35,14 +43,18 @@ function often(weight: number, arbitrary: fc.Arbitrary<Step>): fc.WeightedArbitr
   return { weight, arbitrary };
 }
 
+const FAILING = ["down", "answersLost", "readOnly", "writeOnly", "conflicts"] as const;
+const OTHERS = fc.constantFrom<Other[]>("r-1", "r-2");
+
 /** Time and answers most of all, so that the member gets somewhere before the next fault. */
 const step: fc.Arbitrary<Step> = fc.oneof(
   often(40, fc.record({ do: fc.constant("wait"), ms: fc.integer({ min: 1, max: 900 }) })),
   often(90, fc.record({ do: fc.constant("answer"), which: fc.nat(3) })),
-  often(4, fc.record({ do: fc.constant("lose"), which: fc.nat(20) })),
+  often(4, fc.record({ do: fc.constant("lose"), which: fc.nat(20), performed: fc.boolean() })),
   often(2, fc.constant({ do: "foreign" })),
   often(2, fc.constant({ do: "delete" })),
-  often(4, fc.record({ do: fc.constant("api"), down: fc.boolean() })),
+  often(4, fc.record({ do: fc.constant("api"), way: fc.constantFrom("up", "up", ...FAILING) })),
+  often(2, fc.record({ do: fc.constant("volume"), way: fc.constantFrom("well", "well", "full") })),
   often(
     6,
     fc.record({
@@ -50,18 +62,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       to: fc.constantFrom("dies", "restarts", "silent", "answers", "answers", "answers"),
     }),
   ),
+  often(2, fc.record({ do: fc.constant("guard"), skewed: fc.boolean() })),
   often(
-    3,
+    4,
     fc.record({
-      do: fc.constant("guard"),
-      state: fc.constantFrom("running", "exited", "killed"),
+      do: fc.constant("promises"),
+      member: OTHERS,
+      way: fc.constantFrom("yes", "yes", "no", "would"),
     }),
   ),
   often(
     4,
     fc.record({
       do: fc.constant("peer"),
-      member: fc.constantFrom("r-1", "r-2"),
+      member: OTHERS,
       offset: fc.constantFrom(900, 1000, 1000, 1000, 2000),
     }),
   ),
@@ -74,6 +88,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   ),
   often(4, fc.constant({ do: "switchover" })),
+  often(1, fc.constant({ do: "force" })),
+  often(1, fc.record({ do: fc.constant("pause"), paused: fc.boolean() })),
   often(1, fc.constant({ do: "stop" })),
 );
 
@@ -88,30 +104,39 @@ class Adversary extends World {
   /** Everything waits for a step; the decision itself is checked before it is obeyed. */
   override tell(event: MemberEventBody): void {
     const full = { ...event, at: this.at(), jitter: 0.5 };
-    const before = structuredClone(this.state);
     const decision = decide(this.state, full, this.config);
-    checkPurity(this.state, before);
-    checkPurity(JSON.parse(JSON.stringify(decision.state)), decision.state);
+    // A decision that changes what it was given, or keeps what it gave away, fails from here on.
+    deepFreeze(decision.state);
     this.state = decision.state;
     checkActions(decision.actions, this);
-    this.heldActions.push(...decision.actions.filter((action) => isAnswered(action)));
+    for (const action of decision.actions) {
+      if (action.type === "writePermit") this.perform(action);
+      else if (isAnswered(action)) this.heldActions.push(action);
+      this.watch(action.type);
+    }
   }
 
-  take1(which: number): Action | undefined {
-    if (this.heldActions.length === 0) return undefined;
-    return this.heldActions.splice(which % this.heldActions.length, 1)[0];
+  /** What the group once knew is known, though people delete it. */
+  private watch(last: string): void {
+    const lineage = [...(this.lease?.record.lineage ?? []), ...this.slice.lineage];
+    this.promised = [...new Set([...this.promised, ...lineage.map((entry) => entry.replid)])];
+    const found = [...dangersOf(this, this.me), ...dangersIfLeftAlone(this, this.me)];
+    this.dangers.push(...found.map((danger) => `${danger}: ${last}`));
   }
 
-  obey(action: Action): void {
-    const answers: MemberEventBody[] = [];
-    this.collect(answers, () => this.perform(action));
-    for (const answer of answers) this.tell(answer);
+  /** Any of what is under way; role commands go down one connection, in order. */
+  pick(which: number): Action | undefined {
+    const chosen = this.heldActions[which % this.heldActions.length];
+    const first = this.heldActions.find((action) => action.type === chosen?.type);
+    const next = chosen?.type === "redisRole" ? first : chosen;
+    if (next === undefined) return undefined;
+    return this.heldActions.splice(this.heldActions.indexOf(next), 1)[0];
   }
 
-  private collect(into: MemberEventBody[], work: () => void): void {
-    const queue = (this as unknown as { queue: MemberEventBody[] }).queue;
-    work();
-    into.push(...queue.splice(0));
+  obey(action: Action): readonly MemberEventBody[] {
+    this.perform(action);
+    this.watch(action.type);
+    return this.queue.splice(0);
   }
 
   step(one: Step): void {
@@ -120,49 +145,55 @@ class Adversary extends World {
         this.nowMs += one.ms;
         return this.tell({ type: "tick" });
       case "answer": {
-        const action = this.take1(one.which);
-        return action === undefined ? undefined : this.obey(action);
-      }
-      case "lose":
-        this.take1(one.which);
+        const action = this.pick(one.which);
+        for (const event of action === undefined ? [] : this.obey(action)) this.tell(event);
         return;
+      }
+      case "lose": {
+        const action = this.pick(one.which);
+        if (action !== undefined && one.performed) this.obey(action);
+        return;
+      }
       case "foreign":
         return this.setLease(leaseOf("r-1", { epoch: (this.lease?.record.epoch ?? 0) + 1 }));
       case "delete":
         return this.setLease(null);
       case "api":
-        this.apiDown = one.down;
+        this.api = one.way;
+        return;
+      case "volume":
+        this.volume = one.way;
         return;
       case "redis":
         return this.redisStep(one.to);
       case "guard":
-        return this.tell({
-          type: "guardObserved",
-          guard: { bootId: "g0", state: one.state, pid: 7 + this.runs, uptimeSkewMs: 0 },
-        });
-      case "peer":
-        return this.peer(one.member, {
-          offset: one.offset,
-          position: { epoch: 1, offset: one.offset, replid: "rho-1" },
-        });
+        return this.hearGuard({ uptimeSkewMs: one.skewed ? 900 : 0 });
+      case "promises":
+        this.promises.set(one.member, one.way);
+        return;
+      case "peer": {
+        const position = { epoch: 1, offset: one.offset, replid: "rho-1" };
+        return this.peer(one.member, { offset: one.offset, position });
+      }
       case "ask":
         return this.ask(one.epoch, one.binding);
-      case "switchover": {
-        this.requests += 1;
-        const request = {
-          id: `${this.requests}`,
-          kind: "switchover",
-          to: null,
-          force: false,
-        } as const;
-        return this.tell({
-          type: "controlObserved",
-          control: { paused: false, request, forgotten: [] },
-        });
-      }
+      case "switchover":
+      case "force":
+        return this.request(one.do === "force");
+      case "pause":
+        this.control = { ...this.control, paused: one.paused };
+        return this.tell({ type: "controlObserved", control: this.control });
       case "stop":
         return this.tell({ type: "stopRequested" });
     }
+  }
+
+  private request(force: boolean): void {
+    this.requests += 1;
+    const kind = force ? ("failover" as const) : ("switchover" as const);
+    const request = { id: `${this.requests}`, kind, to: force ? "r-0" : null, force };
+    this.control = { ...this.control, request };
+    this.tell({ type: "controlObserved", control: this.control });
   }
 
   private redisStep(to: "dies" | "restarts" | "silent" | "answers"): void {
@@ -175,6 +206,7 @@ class Adversary extends World {
       return this.tell({ type: "redisObserved", observation: { kind: "silent", message: "" } });
     }
     this.probe();
+    if (to === "restarts") this.hearGuard();
   }
 
   private ask(epoch: number, binding: boolean): void {
@@ -197,8 +229,20 @@ function isAnswered(action: Action): boolean {
   );
 }
 
-function checkPurity(one: unknown, other: MemberState): void {
-  expect(one).toEqual(other);
+/** Frozen whole; states share most of their parts, and those are frozen already. */
+function deepFreeze(value: unknown): void {
+  if (typeof value !== "object" || value === null) return checkSerialisable(value);
+  if (Object.isFrozen(value)) return;
+  const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
+  if (!isPlain) throw new Error(`a state holds what JSON does not: ${String(value)}`);
+  Object.freeze(value);
+  for (const part of Object.values(value)) deepFreeze(part);
+}
+
+/** `undefined`, Infinity and functions would not survive a dump of the state. */
+function checkSerialisable(value: unknown): void {
+  const isFine = value === null || ["string", "boolean"].includes(typeof value);
+  if (!isFine && !Number.isFinite(value)) throw new Error(`a state holds ${String(value)}`);
 }
 
 /** Rules of the protocol that can be read off one decision. */
@@ -258,13 +302,14 @@ function replay(steps: readonly Step[], released: boolean): void {
   world.tell({ type: "sliceObserved", slice: world.slice });
   world.probe();
   for (const one of steps) world.step(one);
+  expect(world.dangers).toEqual([]);
 }
 
 describe("for every order of events", () => {
   it("a member never promotes without right, permit and record, nor gives away a writable Redis", () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 100, maxLength: 300 }), fc.boolean(), replay),
-      { numRuns: 120 },
+      { numRuns: 800 },
     );
 
     const wanted = [

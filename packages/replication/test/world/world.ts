@@ -38,6 +38,8 @@ export type Held = Action["type"];
 
 export type RedisWay = "answers" | "silent" | "refusesRoles" | "refusesPromotions";
 
+type GuardStatus = Pick<GuardObservation, "bootId" | "uptimeSkewMs"> & Partial<GuardObservation>;
+
 const PROBE_EVERY_MS = 200;
 /** Lines that say nothing of what a member does to others. */
 const NOISE = /^(readLease|readPods|askPeers|writeRecord|say)/;
@@ -54,7 +56,7 @@ export class World implements Outside {
   pods: PodsObservation;
   redis: RedisInfo | null = freshInfo();
   redisWay: RedisWay = "answers";
-  private guardSays: Partial<GuardObservation> = {};
+  private guardSays: GuardStatus = { bootId: "g0", uptimeSkewMs: 0 };
   volume: "well" | "full" = "well";
   control: ControlObservation = { paused: false, request: null, forgotten: [] };
   peers = new Map<string, MemberReport>();
@@ -81,7 +83,7 @@ export class World implements Outside {
   /** Called after every single action: the process may die right then. */
   witness: (() => void) | null = null;
   probeAtMs = this.nowMs + PROBE_EVERY_MS;
-  private readonly queue: MemberEventBody[] = [];
+  protected readonly queue: MemberEventBody[] = [];
   private readonly due: { readonly atMs: number; readonly event: MemberEventBody }[] = [];
 
   constructor(options: WorldOptions = {}) {
@@ -91,14 +93,6 @@ export class World implements Outside {
     this.pods = podsOf(options.replicas ?? 3);
     this.permit = start.permit;
     this.record = start.record;
-  }
-
-  get apiDown(): boolean {
-    return this.api === "down";
-  }
-
-  set apiDown(isDown: boolean) {
-    this.api = isDown ? "down" : "up";
   }
 
   /** What this process leaves behind. */
@@ -196,14 +190,14 @@ export class World implements Outside {
   /** The guard's status file changes; without a change it says that the Redis there is runs. */
   hearGuard(change: Partial<GuardObservation> = {}): void {
     const pid = this.redis?.pid ?? null;
-    this.guardSays = { bootId: "g0", uptimeSkewMs: 0, ...this.guardSays, ...change };
+    this.guardSays = { ...this.guardSays, ...change };
     this.tell({ type: "guardObserved", guard: { state: "running", pid, ...this.guardSays } });
   }
 
   /** The usual beginning: everything is seen once, as far as it answers. */
   boot(): this {
     this.isBorn = true;
-    if (!this.apiDown) {
+    if (this.api !== "down") {
       this.tell({ type: "podsObserved", pods: this.pods });
       this.tell({ type: "sliceObserved", slice: this.slice });
     }
