@@ -156,7 +156,7 @@ function isDemotion(action: Action): boolean {
   return action.type === "redisRole" && action.command.kind === "demote";
 }
 
-/** Redis stops just as it is told to become primary; then its leader loses the Lease, or crashes. */
+/** Redis stops as it is told to become primary; then its leader loses the Lease, or crashes. */
 function promotionStops(
   name: string,
   stopsMs: readonly [number, number],
