@@ -14,6 +14,8 @@ export const DEADLINES_MS = {
   sliceWrite: 2_000,
   podsRead: 2_000,
   requestResult: 3_000,
+  /** Answers to people, Events and history wait that long: a hand-over takes less. */
+  afterHandover: 150,
   recordRead: 10_000,
   recordWrite: 10_000,
   /**

@@ -6,6 +6,7 @@
  * does. Throws `FenceError` if permit or kill could not be written: what follows in the list
  * relied on it. Decides nothing.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { MemberName, PromiseAnswer } from "@leasehold/election";
 import type { Action, MemberEventBody, Peer } from "@leasehold/replication";
 import { awaitOffset } from "./await-offset.ts";
@@ -244,7 +245,12 @@ function finishRequest(action: Of<"finishRequest">, context: PerformContext): vo
   const { requestId, result } = action;
   const deadlineMs = DEADLINES_MS.requestResult;
   const run = () => context.ports.control.finish(requestId, result, deadlineMs);
-  guarded(run, deadlineMs).catch((error: unknown) => {
+  const answer = async (): Promise<void> => {
+    // The hand-over that it tells about still needs the API server.
+    await sleep(DEADLINES_MS.afterHandover);
+    await guarded(run, deadlineMs);
+  };
+  answer().catch((error: unknown) => {
     context.ports.log.warn({ requestId, error: String(error) }, "a request was not answered");
   });
 }

@@ -239,7 +239,7 @@ function createAdapters({ settings, secrets, access, start, config, key }: Wirin
     pods: createPodReader({ client, group, ports }),
     watcher: createGroupWatcher({ client, group, ports, slices }),
     control: createControlAnswers({ client, group }),
-    journal: createJournal({ client, group, pod }),
+    journal: createJournal({ client, group, pod, restMs: DEADLINES_MS.afterHandover }),
     redis: createRedisServer({
       socket: socketPath(settings),
       username: settings.redis.username,

@@ -10,6 +10,7 @@ const RECORD: MemberRecord = {
   mode: "aof",
   keys: 12,
   epoch: 7,
+  reservedEpoch: 9,
   lineage: [{ epoch: 7, replid: "r7", startOffset: 100, parent: "r6" }],
   position: { epoch: 7, offset: 140, replid: "r7" },
   durablePosition: { epoch: 7, offset: 120, replid: "r7", restored: true },

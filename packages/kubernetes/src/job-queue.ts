@@ -17,10 +17,13 @@ export interface JobQueue {
   lost(): number;
 }
 
-export function createJobQueue(
-  limit: number,
-  { retries }: { readonly retries: boolean },
-): JobQueue {
+export interface JobQueueOptions {
+  readonly retries: boolean;
+  /** A first job waits that long, so that it is not in the way of what it tells about. */
+  readonly restMs?: number;
+}
+
+export function createJobQueue(limit: number, { retries, restMs = 0 }: JobQueueOptions): JobQueue {
   const jobs: Job[] = [];
   let lost = 0;
   let failures = 0;
@@ -64,7 +67,12 @@ export function createJobQueue(
         jobs.shift();
         lost += 1;
       }
-      run();
+      if (restMs === 0) return run();
+      if (running || timer) return;
+      timer = setTimeout(() => {
+        timer = null;
+        run();
+      }, restMs);
     },
     async close(deadlineMs) {
       closed = true;

@@ -33,6 +33,8 @@ export interface JournalOptions {
   readonly group: string;
   readonly pod: PodReference;
   readonly wallClock?: () => Date;
+  /** Default 0. In a hand-over each request less counts: people read later. */
+  readonly restMs?: number;
 }
 
 const MAX_EVENTS = 64;
@@ -40,14 +42,14 @@ const MAX_HISTORY = 16;
 const DEADLINE_MS = 5000;
 
 export function createJournal(options: JournalOptions): Journal {
-  const { client, group, pod } = options;
+  const { client, group, pod, restMs = 0 } = options;
   const wallClock = options.wallClock ?? (() => new Date());
   const history = createHistory(client, group);
   const events = createEvents({ client, group, pod });
   const by: MemberName = pod.name;
 
-  const eventQueue = createJobQueue(MAX_EVENTS, { retries: false });
-  const historyQueue = createJobQueue(MAX_HISTORY, { retries: true });
+  const eventQueue = createJobQueue(MAX_EVENTS, { retries: false, restMs });
+  const historyQueue = createJobQueue(MAX_HISTORY, { retries: true, restMs });
   return {
     announce({ reason, epoch, words, change }) {
       const time = wallClock();

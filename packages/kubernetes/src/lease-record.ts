@@ -101,7 +101,10 @@ function annotationsOf(record: LeaseRecord): readonly (readonly [string, string 
 }
 
 /** A count as the API's own type has it. */
-const int32: Shape<number> = (value) => (Number(value) < 2 ** 31 ? count(value) : null);
+const int32: Shape<number> = (value) => {
+  const whole = count(value);
+  return whole !== null && whole < 2 ** 31 ? whole : null;
+};
 
 const position: Shape<Position> = (value) => {
   if (!isRecord(value)) return null;

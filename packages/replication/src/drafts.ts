@@ -21,6 +21,9 @@ import { durablePosition, ownPosition } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
 import { otherPeers, type Turn } from "./turn.ts";
 
+/** A hand-over takes one epoch; somebody may have used another one in between. */
+const RESERVED_EPOCHS = 3;
+
 type RecordDraft = Omit<LeaseRecord, "attempt">;
 
 /** Above everything that anybody knows of. */
@@ -201,6 +204,7 @@ export function recordDraft(turn: Turn): MemberRecord {
   const last = state.stop?.position ?? saved?.position ?? null;
   const position = ownPosition(state) ?? (lost ? null : last);
   const durable = durablePosition(state, at) ?? data?.position ?? saved?.durablePosition ?? null;
+  const epoch = Math.max(state.election.epochSeen, state.election.term?.epoch ?? 0);
   const inForce = listsInForce(state.election);
   const listed = isOutdatedView(state) ? [] : Object.keys(view?.members ?? {});
   return {
@@ -208,7 +212,9 @@ export function recordDraft(turn: Turn): MemberRecord {
     mode: config.mode,
     // What was lost stays on record until a sync: an empty member must not forget that it is one.
     keys: data === null || lost ? (saved?.keys ?? 0) : (info?.keys ?? 0),
-    epoch: Math.max(state.election.epochSeen, state.election.term?.epoch ?? 0),
+    epoch,
+    // Who stops promotes nothing any more, so nothing stays reserved.
+    reservedEpoch: state.stop === null ? epoch + RESERVED_EPOCHS : epoch,
     lineage: state.lineage,
     position,
     durablePosition: lost ? null : durable,

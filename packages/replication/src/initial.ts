@@ -27,7 +27,7 @@ export function initialState(start: StartFacts, _config: MemberConfig): MemberSt
     handoff: null,
     acquiring: null,
     holdBack: null,
-    promotedEpoch: epoch,
+    promotedEpoch: usedEpoch(start),
     follow: { upstream: null, at: null, bounced: false },
     stop: null,
     cutter: null,
@@ -40,6 +40,13 @@ export function initialState(start: StartFacts, _config: MemberConfig): MemberSt
     pendingPromises: [],
     broken: [],
   };
+}
+
+/** A predecessor may have promoted under any epoch that it had reserved, unless it ended tidily. */
+function usedEpoch({ record, permit }: StartFacts): number {
+  if (record === null) return 0;
+  const tidy = record.clean || permit?.kind === "follow";
+  return tidy ? record.epoch : Math.max(record.epoch, record.reservedEpoch);
 }
 
 function initialRedis(start: StartFacts): RedisState {

@@ -171,6 +171,11 @@ export interface MemberRecord {
   readonly mode: PersistenceMode;
   readonly keys: number;
   readonly epoch: Epoch;
+  /**
+   * Up to this epoch a promotion needs no further write: a process that finds it promotes under a
+   * higher one (docs/adr/0011).
+   */
+  readonly reservedEpoch: Epoch;
   readonly lineage: readonly LineageEntry[];
   readonly position: Position | null;
   /** Position of a record older than the last completed fsync. */

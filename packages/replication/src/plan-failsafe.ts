@@ -204,12 +204,22 @@ export function promiseAsked(turn: Turn, requestId: number, request: PromiseRequ
 /** Epoch and lineage are in the record before the yes leaves. */
 function answerPending(turn: Turn): void {
   for (const pending of turn.state.pendingPromises) {
+    if (!isBound(turn.state.election.bound, turn.at)) {
+      dropPending(turn, pending);
+      answer(turn, pending.requestId, { yes: false, reason: "the record took too long" });
+      continue;
+    }
     if (!ensureRecord(turn, { epoch: pending.epoch, lineage: turn.state.lineage })) return;
-    set(turn, {
-      pendingPromises: turn.state.pendingPromises.filter((one) => one !== pending),
-    });
+    dropPending(turn, pending);
     answer(turn, pending.requestId, { yes: true, reason: "bound" });
   }
+}
+
+type Pending = MemberState["pendingPromises"][number];
+
+function dropPending(turn: Turn, pending: Pending): void {
+  const pendingPromises = turn.state.pendingPromises.filter((one) => one !== pending);
+  set(turn, { pendingPromises });
 }
 
 function answer(turn: Turn, requestId: number, said: PromiseAnswer): void {

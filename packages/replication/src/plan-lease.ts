@@ -273,8 +273,8 @@ function take(turn: Turn, way: ClaimWay, judgement: Judgement): void {
   const draft = acquisition(turn, handover);
   sendDraft(turn, draft, reason);
   if (turn.state.election.tries.length === tries) return;
-  // Beside the PUT, so that the promotion need not wait for the disk.
-  ensureRecord(turn, { epoch: draft.record.epoch });
+  // Beside the PUT where nothing is reserved, so that the promotion need not wait for the disk.
+  ensureRecord(turn, { promotes: draft.record.epoch });
   const before = beforeOf(turn.state, record);
   const handledRequest = judgement.forced ?? turn.state.handledRequest;
   set(turn, { handledRequest, acquiring: { way, handover, before, ...judgement } });

@@ -12,6 +12,8 @@ const RETRY_MS = 500;
 
 export interface RecordNeed {
   readonly epoch?: number;
+  /** A promotion under this epoch: recorded, or reserved before. */
+  readonly promotes?: number;
   readonly membersSent?: readonly MemberName[];
   readonly lineage?: readonly LineageEntry[];
   readonly clean?: boolean;
@@ -33,6 +35,8 @@ export function isRecorded(turn: Turn, need: RecordNeed): boolean {
 
 function satisfies(record: MemberRecord, need: RecordNeed): boolean {
   if (need.epoch !== undefined && record.epoch < need.epoch) return false;
+  const usable = Math.max(record.epoch, record.reservedEpoch);
+  if (need.promotes !== undefined && usable < need.promotes) return false;
   if (need.clean && !record.clean) return false;
   const newest = need.lineage?.at(-1);
   if (newest && !record.lineage.some((one) => sameEntry(one, newest))) return false;
@@ -50,7 +54,7 @@ function save(turn: Turn, need: RecordNeed): void {
   if (record.failedAt !== null && waiterElapsedMs(record.failedAt, turn.at) < RETRY_MS) return;
   const draft = recordDraft(turn);
   const membersSent = [...new Set([...draft.membersSent, ...(need.membersSent ?? [])])].toSorted();
-  const epoch = Math.max(draft.epoch, need.epoch ?? 0);
+  const epoch = Math.max(draft.epoch, need.epoch ?? 0, need.promotes ?? 0);
   const next = { ...draft, membersSent, epoch };
   set(turn, {
     nextId: nextId + 1,

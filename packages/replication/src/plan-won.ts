@@ -158,7 +158,7 @@ function promote(turn: Turn, lead: Lead): void {
     return giveUpLate(turn, lead);
   }
   if (turn.state.redis.role.pending.length > 0) return giveUpLate(turn, lead);
-  if (!ensureRecord(turn, { epoch: lead.epoch })) {
+  if (!ensureRecord(turn, { promotes: lead.epoch })) {
     set(turn, { lead: { ...lead, phase: "recording" } });
     return giveUpLate(turn, lead);
   }

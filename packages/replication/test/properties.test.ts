@@ -278,7 +278,8 @@ function checkPromotion(before: readonly Action[], world: World): void {
   expect(state.permit?.kind).toBe("lead");
   const demotion = before.some((one) => one.type === "redisRole" && one.command.kind === "demote");
   expect(demotion).toBe(false);
-  expect(state.record.saved?.epoch).toBeGreaterThanOrEqual(state.promotedEpoch);
+  const { epoch = 0, reservedEpoch = 0 } = state.record.saved ?? {};
+  expect(Math.max(epoch, reservedEpoch)).toBeGreaterThanOrEqual(state.promotedEpoch);
 }
 
 function checkLeaseWrite(

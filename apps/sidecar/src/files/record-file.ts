@@ -28,6 +28,7 @@ const Record: v.GenericSchema<unknown, MemberRecord> = v.object({
   mode: v.picklist(["aof", "rdb", "none"]),
   keys: v.pipe(WholeNumber, v.minValue(0)),
   epoch: Epoch,
+  reservedEpoch: v.optional(Epoch, 0),
   lineage: LineageShape,
   position: v.nullable(PositionShape),
   durablePosition: v.nullable(PositionShape),

@@ -178,6 +178,7 @@ export function baseRecord(change: Partial<MemberRecord> = {}): MemberRecord {
     mode: "aof",
     keys: 10,
     epoch: 1,
+    reservedEpoch: 1,
     lineage: LINEAGE,
     position,
     durablePosition: { ...position, offset: 900 },
