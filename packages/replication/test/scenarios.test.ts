@@ -6,12 +6,13 @@ import { look, play } from "./world/step.ts";
 import type { World } from "./world/world.ts";
 
 const SCENARIOS = readScenarios(join(import.meta.dirname, "..", "scenarios"));
+const BY_NAME = SCENARIOS.map((scenario) => [scenario.name, scenario] as const);
 const HEIR = "n0x";
 /** From the deadline in the permit to the guard's kill. */
 const GUARD_MS = 350;
 
 describe("scenario", () => {
-  it.each(SCENARIOS)("$name", (scenario) => {
+  it.each(BY_NAME)("%s", (_, scenario) => {
     const world = worldOf(scenario);
     for (const step of scenario.steps) {
       play(world, step);
@@ -62,7 +63,7 @@ function heirsOf(dying: World): readonly World[] {
 const safe = new Set<string>();
 
 describe("after every prefix of the actions of", () => {
-  it.each(SCENARIOS)("$name: the process dies, the next one is safe too", (scenario) => {
+  it.each(BY_NAME)("%s: the process dies, the next one is safe too", (_, scenario) => {
     const { heirs, dangers } = deathsOf(scenario);
     expect(dangers).toEqual([]);
     for (const [situation, heir] of heirs) {
