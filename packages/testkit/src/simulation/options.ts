@@ -10,6 +10,8 @@ export interface WorldOptions extends RedisOptions {
   readonly restartedAofKeepsOffset: boolean;
   readonly clockErrorMax: number;
   readonly busyCluster: boolean;
+  /** Between two writes of a client, on average. */
+  readonly thinkMs: number;
   readonly config: MemberConfig;
 }
 
@@ -20,6 +22,7 @@ export interface OptionsWish {
   readonly fullSyncMs?: number;
   readonly loadMs?: number;
   readonly backlogBytes?: number;
+  readonly thinkMs?: number;
   readonly config?: Partial<MemberConfig>;
 }
 
@@ -49,6 +52,7 @@ export function drawOptions(random: Random, wish: OptionsWish): WorldOptions {
     restartedAofKeepsOffset: random.chance(0.3),
     clockErrorMax: random.pick([0, 0.005, 0.02]),
     busyCluster: random.chance(0.3),
+    thinkMs: wish.thinkMs ?? random.between(25, 70),
     config: { ...drawConfig(random), mode, ...wish.config },
   };
 }

@@ -175,9 +175,9 @@ export class World implements RedisWorld {
 
   private addWriters(): void {
     const { random } = this;
+    const { thinkMs } = this.options;
     this.proxies.forEach((proxy, i) => {
       const address = FIRST_CLIENT + i;
-      const thinkMs = random.between(25, 70);
       this.writers.push(new Writer(this, { address, proxy, thinkMs, waits: false }));
       this.writers.push(new Writer(this, { address, proxy, thinkMs, waits: true }));
     });

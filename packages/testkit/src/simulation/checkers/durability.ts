@@ -120,12 +120,11 @@ export class Durability extends Checker {
       }
     }
     const touched = this.touchedSince(write.acceptedMs);
-    if (write.copies > 0 && touched.length <= 1) {
-      this.broken(
-        `${describe(write)} was confirmed by ${write.copies} and is lost to ${leader.label}; ` +
-          `only ${touched[0] ?? "nobody"} had a fault`,
-      );
-    }
+    if (touched.length > (write.copies > 0 ? 1 : 0)) return;
+    this.broken(
+      `${describe(write)}, confirmed by ${write.copies}, is lost to ${leader.label}; ` +
+        `only ${touched[0] ?? "nobody"} had a fault`,
+    );
   }
 
   /** It holds the write, and nothing has been wrong with it, its ways or the API for a while. */

@@ -39,11 +39,11 @@ export const DIRECTED_PROFILES: readonly Profile[] = [
     name: "late-bytes",
     weight: 1,
     // Small data: a full sync is over before anybody looks.
-    wish: { fullSyncMs: 4, loadMs: 2 },
+    wish: { fullSyncMs: 4, loadMs: 2, thinkMs: 6 },
     ...ROUGH,
-    gapMs: 1_500,
+    gapMs: 1_000,
     togetherMax: 3,
-    faults: { switchover: 8, "unpausing-client": 4, "late-bytes": 5, "pod-delete": 1 },
+    faults: { switchover: 9, "unpausing-client": 6, "late-bytes": 1, "pod-delete": 1 },
   },
   {
     name: "client-kills",
