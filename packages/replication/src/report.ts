@@ -23,8 +23,7 @@ export function reportOf(state: MemberState, at: Instant, config: MemberConfig):
     identity: election.me,
     podUid: start.podUid,
     address: start.address,
-    // A transfer that was sent and not seen yet is no news for anybody.
-    epoch: election.epochSeen,
+    epoch: Math.max(election.epochSeen, election.epochHeard),
     leads: lead !== null && rightMs(election, at) > 0,
     // Not before the lineage is published: who followed earlier would carry a replid that nobody
     // knows (U14).

@@ -51,8 +51,11 @@ export class Durability extends Checker {
       const { nowMs: atMs } = this.world.clock;
       if (head !== null) this.handover = { to: handover.to, head, atMs, from: handover.from };
     }
-    // After a crash only a bound is known of what the releaser had: a planned stop knows it all.
-    const planned = released !== null && this.world.podOfIdentity(released.by)?.terminating;
+    // Of a copy that restarted (it gives back what it must not lead) only a bound is known; a primary
+    // that stops knows it all, and says so even where its record came too late to be `clean`.
+    const releaser = released === null ? null : this.world.podOfIdentity(released.by);
+    const restarted = releaser?.sidecar?.report().coldStart ?? false;
+    const planned = releaser?.terminating === true && (released?.clean === true || !restarted);
     if (record.holder === null && released !== null && planned) {
       const head = this.headOf(released.by);
       const { nowMs: atMs } = this.world.clock;
