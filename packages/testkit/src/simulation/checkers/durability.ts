@@ -101,6 +101,8 @@ export class Durability extends Checker {
     }
     const waitMs = this.world.memberConfig.coldStartWaitMs * 0.95;
     if (release === null || nowMs - release.atMs >= waitMs) return;
+    // Whoever had it all may have been lost since: then it is a failover like any other.
+    if (this.world.faults.hasBegunSince(release.atMs)) return;
     if (!includes(server.head, release.head) && this.isSomewhere(release.head)) {
       this.broken(`${pod.label} leads after ${release.from} released, and is behind it`);
     }

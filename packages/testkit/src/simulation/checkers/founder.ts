@@ -10,13 +10,16 @@ export class Founder extends Checker {
   readonly promise = "An empty member, or one of another lineage, never leads over existing data.";
 
   private isLeaseLost = false;
+  /** Who is on the list: a copy that never got there is nobody's to wait for. */
+  private listed: LeaseRecord["members"] = {};
 
   override leaseDeleted(): void {
     this.isLeaseLost = true;
   }
 
-  override leaseCommitted(_record: LeaseRecord, byHand: boolean): void {
+  override leaseCommitted(record: LeaseRecord, byHand: boolean): void {
     this.isLeaseLost = this.isLeaseLost || byHand;
+    this.listed = record.members;
   }
 
   override promoted(server: RedisServer): void {
@@ -27,6 +30,7 @@ export class Founder extends Checker {
     if (writesIn(server.head) > 0) return;
     for (const pod of this.world.pods) {
       if (pod.redis === server || pod.gone || pod.isDisowned) continue;
+      if (!(pod.name in this.listed)) continue;
       const most = Math.max(...copiesOf(pod).map((copy) => writesIn(copy)));
       if (most <= 0) continue;
       this.broken(`${server.site.label} leads empty while ${pod.label} has ${most} writes`);

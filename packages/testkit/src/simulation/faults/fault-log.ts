@@ -36,6 +36,11 @@ export class FaultLog {
     return this.named((touch) => touch.toMs >= sinceMs && !touch.isLocal);
   }
 
+  /** True if something went wrong anew after that instant. */
+  hasBegunSince(sinceMs: number): boolean {
+    return this.touches.some((touch) => touch.fromMs > sinceMs && touch.who.length > 0);
+  }
+
   private named(matches: (touch: Touch) => boolean): string[] {
     const who = new Set<string>();
     for (const touch of this.touches) {
