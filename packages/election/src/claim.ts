@@ -7,7 +7,7 @@ import { waiterElapsedMs, type Instant } from "./instant.ts";
 import { isOutdatedRecord, isOwnPredecessor } from "./observe.ts";
 import { parseIdentity, type LeaseRecord } from "./record.ts";
 import { recordOf, versionOf, type Bound, type ElectionState } from "./state.ts";
-import { JITTER_MS, STALE_HANDOVER_MS, waitMs } from "./timing.ts";
+import { JITTER_MS, MISSING_LOOK_MS, STALE_HANDOVER_MS, waitMs } from "./timing.ts";
 
 export type ClaimWay =
   | "missing"
@@ -48,6 +48,10 @@ function unboundClaim(state: ElectionState, facts: ClaimFacts, at: Instant): Cla
   const wait = expiryMs(Math.max(view.maxDurationMs, facts.durationMs), facts.jitter);
   if (view.kind === "missing") {
     if (facts.firstInstall) return { kind: "now", way: "missing", sinceMs: 0 };
+    // Not on an old look: the wait ends with one that is recent.
+    if (waiterElapsedMs(view.seenAt, at) > 2 * MISSING_LOOK_MS) {
+      return { kind: "wait", way: "missing", leftMs: MISSING_LOOK_MS };
+    }
     return after("missing", wait, waiterElapsedMs(view.since, at));
   }
   const { record } = view.lease;
@@ -63,7 +67,8 @@ function unboundClaim(state: ElectionState, facts: ClaimFacts, at: Instant): Cla
     return after("provenDead", waitMs(facts.durationMs), waiterElapsedMs(read, at));
   }
   // Other electors keep our annotations: a hand-over to somebody else is not this holder's.
-  if (record.handover?.to === record.holder) {
+  // And nobody may have led since: then whoever did may still have a right.
+  if (record.handover?.to === record.holder && record.epoch >= state.epochHeard) {
     return after("staleHandover", STALE_HANDOVER_MS, sinceMs);
   }
   return after(record.holder === state.me ? "stranger" : "expired", wait, sinceMs);

@@ -3,7 +3,7 @@
  * request that was sent later has answered; a write counts from the send of *its own* try; 409 and
  * unknown outcomes ask for a read (docs/protocol.md, section 2; red-team U2, U17).
  */
-import { leaderElapsedMs, type Instant } from "./instant.ts";
+import { leaderElapsedMs, waiterElapsedMs, type Instant } from "./instant.ts";
 import type { LeaseReadOutcome, LeaseWriteOutcome } from "./ports.ts";
 import {
   isEarlierAttempt,
@@ -15,7 +15,7 @@ import {
   type VersionedLease,
 } from "./record.ts";
 import { rightMs } from "./right.ts";
-import { POST_TRUST_MS } from "./timing.ts";
+import { MISSING_GAP_MS, POST_TRUST_MS } from "./timing.ts";
 import { versionOf, type Basis, type ElectionState, type Term, type Try } from "./state.ts";
 
 export function observeRead(
@@ -66,9 +66,12 @@ function viewSeq(state: ElectionState): number {
 
 function observeMissing(state: ElectionState, seq: number, at: Instant): ElectionState {
   const view = state.view;
-  const since = view.kind === "missing" ? view.since : at;
+  // A version proves that nothing happened between two looks; "missing" has none.
+  const seamless = view.kind === "missing" && waiterElapsedMs(view.seenAt, at) <= MISSING_GAP_MS;
+  const since = seamless ? view.since : at;
   const maxDurationMs = view.kind === "unread" ? 0 : view.maxDurationMs;
-  return { ...state, view: { kind: "missing", since, seq, maxDurationMs }, offer: null };
+  const next = { kind: "missing" as const, since, seenAt: at, seq, maxDurationMs };
+  return { ...state, view: next, offer: null };
 }
 
 interface Sight {

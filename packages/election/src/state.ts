@@ -44,6 +44,8 @@ export interface ElectionState {
   readonly bound: Bound | null;
   readonly round: PromiseRound | null;
   readonly roundCounter: number;
+  /** Highest epoch for which this process itself asked bindingly. */
+  readonly askedEpoch: Epoch;
   /** A hand-over to this process that it may accept, by version. */
   readonly offer: string | null;
 }
@@ -52,7 +54,10 @@ export type LeaseView =
   | { readonly kind: "unread" }
   | {
       readonly kind: "missing";
+      /** Missing at every look since, without a long gap between two looks. */
       readonly since: Instant;
+      /** The newest look. */
+      readonly seenAt: Instant;
       readonly seq: number;
       readonly maxDurationMs: number;
     }
@@ -171,6 +176,7 @@ export function initialElection(start: ElectionStart): ElectionState {
     bound: null,
     round: null,
     roundCounter: 0,
+    askedEpoch: 0,
     offer: null,
   };
 }

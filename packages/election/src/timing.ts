@@ -16,6 +16,10 @@ export const MAX_OPEN_TRIES = 3;
  * version: what was missing when it was sent may have existed, and been deleted, before it arrived.
  */
 export const POST_TRUST_MS = 400;
+/** A missing Lease is looked at this often: it has no version that would tell what was between. */
+export const MISSING_LOOK_MS = 500;
+/** Longest gap between two looks that still count as one wait. */
+export const MISSING_GAP_MS = 3000;
 /** Pause between tries that failed at once. */
 export const RETRY_MS = 400;
 /** A hand-over that its new holder has not renewed may be taken by anybody. */

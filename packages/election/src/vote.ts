@@ -71,7 +71,8 @@ export function startRound(
   const round = state.roundCounter + 1;
   const { epoch, durationMs, binding, asked, lineage } = draft;
   // A round that binds uses its epoch up, whoever answers.
-  const heard = binding ? hearEpoch(state, epoch) : state;
+  const askedEpoch = binding ? Math.max(state.askedEpoch, epoch) : state.askedEpoch;
+  const heard = binding ? { ...hearEpoch(state, epoch), askedEpoch } : state;
   const next: ElectionState = {
     ...heard,
     roundCounter: round,

@@ -6,7 +6,7 @@
 import { waiterElapsedMs, type Instant } from "./instant.ts";
 import type { LeaseWrite } from "./ports.ts";
 import type { LeaseRecord, MemberName } from "./record.ts";
-import { HEDGE_MS, MAX_OPEN_TRIES, RETRY_MS, quietMs, waitMs } from "./timing.ts";
+import { HEDGE_MS, MAX_OPEN_TRIES, MISSING_LOOK_MS, RETRY_MS, quietMs, waitMs } from "./timing.ts";
 import { versionOf, type ElectionState, type Term, type Try, type TryPurpose } from "./state.ts";
 
 /** Tries remembered for dating; older ones still count as ours by their counter. */
@@ -165,6 +165,9 @@ export function readIsDue(state: ElectionState, renewIntervalMs: number, at: Ins
   if (last?.failed && waiterElapsedMs(last.at, at) < RETRY_MS) return false;
   if (state.readWanted) return true;
   if (state.answeredAt === null) return true;
+  if (state.view.kind === "missing") {
+    return waiterElapsedMs(state.view.seenAt, at) >= MISSING_LOOK_MS;
+  }
   return waiterElapsedMs(state.answeredAt, at) >= quietMs(renewIntervalMs);
 }
 
@@ -188,7 +191,8 @@ export function wantRead(
   at: Instant,
   resourceVersion?: string,
 ): ElectionState {
-  if (state.term !== null && awaitsAnswer(state, at)) return state;
+  const young = state.tries.every((one) => !one.open || waiterElapsedMs(one.sentAt, at) < HEDGE_MS);
+  if (state.term !== null && young && openTries(state) > 0) return state;
   const view = state.view;
   if (view.kind === "present" && view.lease.resourceVersion === resourceVersion) return state;
   return state.readWanted ? state : { ...state, readWanted: true };

@@ -125,7 +125,7 @@ describe("a claim", () => {
     expect(claimOf(seen, FACTS, instant(10))).toMatchObject({ kind: "now", way: "handover" });
     const restored = lease(4, { holder: ME, epoch: 4, attempt: "n1.9", handover });
     const old = see(seen, restored, instant(20));
-    expect(claimOf(old, FACTS, instant(20))).toMatchObject({ kind: "wait", way: "staleHandover" });
+    expect(claimOf(old, FACTS, instant(20))).toMatchObject({ kind: "wait", way: "stranger" });
   });
 
   it("treats a record that names it but that it never wrote as a stranger's", () => {

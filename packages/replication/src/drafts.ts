@@ -15,7 +15,7 @@ import {
   type Released,
 } from "@leasehold/election";
 import type { SliceWrite } from "./action.ts";
-import { isOutdatedView, listedMembers, ordinalOf, reportFrom } from "./members.ts";
+import { isOutdatedView, listedMembers, ordinalOf, reportFrom, sameAddress } from "./members.ts";
 import type { MemberRecord } from "./observation.ts";
 import { durablePosition, ownPosition } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
@@ -174,9 +174,12 @@ function noteOf(state: MemberState, name: MemberName, before: MemberNote | undef
   if (report === null) {
     // Its sidecar is silent; its Redis may still be attached and confirm writes.
     const attached = before?.attached === true && hasSilentReplica(state);
-    return { attached, position: before?.position ?? null };
+    // It may have got all that was written until its link was seen down.
+    const reached = before?.attached ? ownPosition(state) : (before?.position ?? null);
+    return { attached, position: reached };
   }
-  return { attached: report.inSync, position: report.position ?? before?.position ?? null };
+  const attached = report.inSync || sameAddress(report.follows, state.start.address);
+  return { attached, position: report.position ?? before?.position ?? null };
 }
 
 /** The primary feeds more replicas than there are members that say they follow it. */

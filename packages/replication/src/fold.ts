@@ -97,7 +97,7 @@ function redisSeen(turn: Turn, observation: RedisObservation): void {
   if (acquiring !== null) set(turn, { acquiring: { ...acquiring, judged: false } });
   const leads = lead !== null && lead.phase !== "won" && lead.phase !== "recording";
   const given = ["transferring", "settling", "leaving"];
-  if (leads || (handoff !== null && !given.includes(handoff.phase))) leaveDead(turn);
+  if (leads || (handoff !== null && !given.includes(handoff.phase))) leaveDead(turn, before);
 }
 
 function recordWritten(

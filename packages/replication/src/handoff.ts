@@ -44,8 +44,12 @@ export function finishRequest(turn: Turn, result: RequestResult): void {
 
 /** Nothing was changed, or nothing is left to undo. */
 export function abandon(turn: Turn, why: string): void {
-  const { handoff, lead, cutter } = turn.state;
+  const { handoff, lead, cutter, deferred } = turn.state;
   if (handoff === null) return;
+  // An offer that never left was none.
+  if (handoff.cause === "betterCopy" && handoff.trySeq === null) {
+    set(turn, { deferred: deferred.filter((one) => one !== handoff.to) });
+  }
   finishRequest(turn, { done: false, words: why });
   const demoted = lead === null && handoff.offset !== null;
   const next = demoted ? { since: turn.at, unpaused: false, cuts: 0 } : cutter;

@@ -64,6 +64,7 @@ function initialRedis(start: StartFacts): RedisState {
     unsavedSync: start.record?.syncing ?? false,
     coldStart: true,
     role: { known: "unknown", pending: [], demoteAt: null, doneAt: null },
+    peak: start.record?.position ?? null,
     samples: [],
   };
 }

@@ -3,7 +3,13 @@
  * position is the epoch of a copy's *last byte* and its offset, so a replica that merely linked to
  * a newer leader gains nothing by it (docs/protocol.md, section 1; red-team U20).
  */
-import type { Epoch, LineageEntry, Offset, Position } from "@leasehold/election";
+import {
+  isBehind,
+  type Epoch,
+  type LineageEntry,
+  type Offset,
+  type Position,
+} from "@leasehold/election";
 
 /** Entries kept anywhere. */
 export const LINEAGE_LENGTH = 16;
@@ -67,4 +73,9 @@ function olderOf(entry: LineageEntry, lineage: readonly LineageEntry[]): Lineage
 
 export function currentReplid(lineage: readonly LineageEntry[], epoch: Epoch): string | null {
   return lineage.find((entry) => entry.epoch === epoch)?.replid ?? null;
+}
+
+/** The one that the other is behind. */
+export function furthest(a: Position | null, b: Position | null): Position | null {
+  return isBehind(a, b) ? b : a;
 }

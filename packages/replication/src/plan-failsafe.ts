@@ -18,12 +18,12 @@ import {
   startRound,
   waiterElapsedMs,
   waitMs,
+  type Epoch,
   type MemberName,
   type PromiseAnswer,
   type PromiseRequest,
 } from "@leasehold/election";
 import type { Peer } from "./action.ts";
-import { nextEpoch } from "./drafts.ts";
 import { uniteLineages } from "./lineage.ts";
 import { inheritedMs } from "./plan-fence.ts";
 import { recordIsStuck } from "./members.ts";
@@ -73,7 +73,7 @@ function noteChange(turn: Turn, active: boolean): void {
 function needsPromises(turn: Turn): boolean {
   const { election, stop } = turn.state;
   const { term } = election;
-  if (isBound(election.bound, turn.at)) return false;
+  if (isBound(election.bound, turn.at) || somebodyLedSince(turn.state)) return false;
   if (stop !== null || gaveWithUnknownOutcome(election) || turn.state.broken.length > 0) {
     return false;
   }
@@ -83,6 +83,21 @@ function needsPromises(turn: Turn): boolean {
   // The API must be silent: who rests from renewing on purpose asks nobody to hold still.
   if (!mayRenew(turn)) return false;
   return waiterElapsedMs(confirmed, turn.at) > failsafeAfterMs(turn.config.renewIntervalMs);
+}
+
+/** The newest epoch that is this member's own: led, or asked for. */
+function ownEpoch(state: MemberState): Epoch {
+  const led = state.election.term?.epoch ?? state.record.saved?.epoch ?? 0;
+  return Math.max(led, state.election.askedEpoch);
+}
+
+/**
+ * A higher epoch was heard of: whoever leads by it may have the API, and members that this one does
+ * not know. Promises of the own list would prove nothing about them.
+ */
+function somebodyLedSince(state: MemberState): boolean {
+  const { epochSeen, epochHeard } = state.election;
+  return Math.max(epochSeen, epochHeard) > ownEpoch(state);
 }
 
 function isRestartedLeader(turn: Turn): boolean {
@@ -108,7 +123,8 @@ function ask(turn: Turn, leads: boolean): void {
   if (asked.length === 1 && !config.failsafe.alone) return;
   const round = state.election.round;
   const wouldAll = round !== null && !round.binding && roundIsComplete(state.election);
-  const epoch = leads ? (state.election.term?.epoch ?? nextEpoch(state)) : nextEpoch(state);
+  const led = state.election.term?.epoch ?? 0;
+  const epoch = leads ? led : ownEpoch(state) + 1;
   const binding = leads || wouldAll || asked.length === 1;
   const { member } = state.start;
   const { lineage } = state;

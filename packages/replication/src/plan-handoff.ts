@@ -7,7 +7,7 @@ import { abandon, beginHandoff, finishRequest, refuse, updateHandoff } from "./h
 import { planSettling, planStep, planTransferring, sendTransfer } from "./handoff-steps.ts";
 import { waiterElapsedMs } from "@leasehold/election";
 import { bestRival, plannedSuccessors, reportFrom } from "./members.ts";
-import type { MemberReport } from "./observation.ts";
+import type { MemberReport, RedisProcess } from "./observation.ts";
 import { demoteSurely } from "./plan-fence.ts";
 import { askPeers, isFreshSince } from "./plan-poll.ts";
 import { mayBeWritable } from "./redis-view.ts";
@@ -44,7 +44,9 @@ export function planHandoff(turn: Turn): void {
 /** What makes a leader leave, most urgent first. */
 function begin(turn: Turn): void {
   const { lead, handoff, redis, stop } = turn.state;
-  if (redis.dead && diesNow(turn.state)) return leaveDead(turn);
+  if (redis.process !== null && redis.dead && diesNow(turn.state)) {
+    return leaveDead(turn, redis.process);
+  }
   if (handoff !== null) return;
   const stops = stop !== null && right(turn) > 0;
   if (stops && (lead === null || lead.phase === "open")) {
@@ -54,11 +56,11 @@ function begin(turn: Turn): void {
 }
 
 /** The Redis that led is gone: whoever has the best copy takes over at once. */
-export function leaveDead(turn: Turn): void {
-  const { redis, stop } = turn.state;
-  announce(turn, "redisDied", { words: `its Redis (pid ${redis.process?.pid ?? "?"}) is dead` });
+export function leaveDead(turn: Turn, process: RedisProcess): void {
+  const { stop } = turn.state;
+  announce(turn, "redisDied", { words: `its Redis (pid ${process.pid}) is dead` });
   finishRequest(turn, { done: false, words: "its Redis died meanwhile" });
-  set(turn, { lead: null, handoff: null, offeredAfterDeath: redis.process?.runId ?? null });
+  set(turn, { lead: null, handoff: null, offeredAfterDeath: process.runId });
   if (isPaused(turn.state) && stop === null) return;
   beginHandoff(turn, { cause: "redisDied", to: null, request: null });
 }

@@ -13,6 +13,7 @@ import {
 import { abandon } from "./handoff.ts";
 import { isDurable, joiningMember } from "./drafts.ts";
 import { uniteLineages } from "./lineage.ts";
+import { MAX_SKEW_MS, clockSkewMs } from "./members.ts";
 import { inheritedMs, planLeadPermit } from "./plan-fence.ts";
 import { ensureRecord } from "./plan-record.ts";
 import { names, planWon } from "./plan-won.ts";
@@ -192,6 +193,7 @@ function planOpen(turn: Turn): void {
   if (lead === null) return;
   if (redis.role.known === "demoted") return demotedFromOutside(turn, lead);
   if (turn.state.acquiring !== null) set(turn, { acquiring: null });
+  if (clockSkewMs(turn.state) > MAX_SKEW_MS) return stepBack(turn, lead);
   const epoch = election.term?.epoch ?? lead.epoch;
   if (epoch > lead.epoch && redis.info !== null && lead.replid !== null) {
     const entry = {
@@ -215,6 +217,14 @@ function letJoin(turn: Turn): void {
   const listed = Object.keys(recordOf(turn.state.election.view)?.members ?? {});
   const name = joiningMember(turn.state, listed);
   if (name !== null && !isDurable(turn.state, name)) ensureRecord(turn, { membersSent: [name] });
+}
+
+/** Its fence would come late: it stops, and leads no more beside this guard (section 2). */
+function stepBack(turn: Turn, lead: Lead): void {
+  announce(turn, "clockSkew", {
+    words: `stops leading epoch ${lead.epoch}: its guard's clock differs`,
+  });
+  set(turn, { lead: { ...lead, phase: "won", since: turn.at, judged: false } });
 }
 
 /** Somebody ran REPLICAOF on the primary (C22): lead again, by the whole path. */

@@ -5,13 +5,13 @@
  */
 import {
   awaitsAnswer,
-  isBehind,
   recordOf,
   waiterElapsedMs,
   type LeaderPosition,
   type Position,
 } from "@leasehold/election";
 import { release } from "./drafts.ts";
+import { furthest } from "./lineage.ts";
 import { ensureRecord } from "./plan-record.ts";
 import type { Reason } from "./reason.ts";
 import { mayBeWritable, ownPosition } from "./redis-view.ts";
@@ -79,7 +79,9 @@ function releaseAtEnd(turn: Turn): void {
   if (stop === null || election.term === null || mayBeWritable(turn.state)) return;
   const isOver = redis.dead && (stop.ended || !mayStillEndCleanly(turn, stop));
   const leaves = handoff?.phase === "leaving" && isOver;
-  const goes = stop.terminatedAt !== null && (isOver || !redis.dead);
+  // Once the hook has let Redis go its end is near: the guard's word on it is worth the wait.
+  const waits = stop.reported && mayStillEndCleanly(turn, stop);
+  const goes = stop.terminatedAt !== null && (isOver || (!redis.dead && !waits));
   if (!leaves && !goes) return;
   const clean = redis.dead && stop.ended && stop.position !== null;
   releaseLease(turn, { position: lastPosition(turn.state), clean, reason: "release" });
@@ -105,7 +107,7 @@ function lastPosition(state: MemberState): Position | null {
   if (state.stop?.position) return state.stop.position;
   const known = ownPosition(state) ?? state.record.saved?.position ?? null;
   const told = recordOf(state.election.view)?.position ?? null;
-  return isBehind(known, told) ? told : known;
+  return furthest(furthest(known, told), state.redis.peak);
 }
 
 export interface ReleaseWish {
@@ -140,11 +142,11 @@ function emptySlice(turn: Turn): void {
 }
 
 function exitAtEnd(turn: Turn): void {
-  const { stop, election, redis } = turn.state;
+  const { stop, election } = turn.state;
   if (stop === null || stop.terminatedAt === null) return;
   const waiting = election.tries.some((one) => one.purpose === "release" && one.open);
   const unsaved = isClean(stop) && turn.state.record.saved?.clean !== true;
-  const unsaid = redis.dead && !stop.ended && mayStillEndCleanly(turn, stop);
+  const unsaid = !stop.ended && election.term !== null && mayStillEndCleanly(turn, stop);
   const late = waiterElapsedMs(stop.terminatedAt, turn.at) > LAST_WORD_MS;
   if ((waiting || unsaved || unsaid) && !late) return;
   if (turn.actions.some((action) => action.type === "exit")) return;

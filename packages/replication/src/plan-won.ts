@@ -13,6 +13,7 @@ import {
 import { isPaused } from "./control.ts";
 import { beginHandoff } from "./handoff.ts";
 import { judgeEmpty, mayBeAhead, silentMembers } from "./judge.ts";
+import { furthest } from "./lineage.ts";
 import { MAX_SKEW_MS, bestRival, clockSkewMs, ineligibility } from "./members.ts";
 import type { MemberReport } from "./observation.ts";
 import { demoteSurely, killRedis, planLeadPermit } from "./plan-fence.ts";
@@ -30,12 +31,15 @@ const GIVE_UP_MS = 3000;
 export function planWon(turn: Turn): void {
   const { state } = turn;
   const { lead } = state;
-  if (lead === null) return;
+  // Nothing is decided about a lead without a right: a renewal, or the fence, does the rest.
+  if (lead === null || right(turn) <= 0) return;
   if (mayBeWritable(state)) return stopFirst(turn, lead);
   if (lead.retryAt !== null && lead.retryAt.monotonicMs > turn.at.monotonicMs) {
     return giveUpLate(turn, lead);
   }
   if (!redisIsUp(state)) return planWithoutRedis(turn, lead);
+  // The guard has not spoken of this very process yet: an older word tells nothing of its clock.
+  if (state.redis.guardBootId === null) return giveUpLate(turn, lead);
   if (clockSkewMs(state) > MAX_SKEW_MS) {
     return giveUp(turn, lead, "the guard says nothing, or its clock differs");
   }
@@ -143,8 +147,8 @@ function giveUp(turn: Turn, lead: Lead, why: string): void {
   const notWorse = best !== null && comparePositions(best.position, ownPosition(state)) >= 0;
   if (notWorse && mayDeferTo(turn, best)) return deferTo(turn, best);
   // Whoever takes it must lack nothing of what this copy has, nor of what it lacks itself.
-  const own = ownPosition(state);
-  const position = isBehind(lead.before.position, own) ? own : lead.before.position;
+  const own = furthest(ownPosition(state), state.redis.peak);
+  const position = furthest(lead.before.position, own);
   const released = releaseLease(turn, { position, clean: false, reason: "releaseMissingCopy" });
   if (released) announce(turn, "releaseMissingCopy", { words: `gives the Lease back: ${why}` });
 }

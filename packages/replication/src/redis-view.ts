@@ -4,7 +4,7 @@
  * 4.1 and 6). A closed socket proves nothing; a refused one, the guard's report of this very
  * process, a newer guard or a newer run_id do (red-team U4, second review 3).
  */
-import { waiterElapsedMs, type Instant, type Position } from "@leasehold/election";
+import { isBehind, waiterElapsedMs, type Instant, type Position } from "@leasehold/election";
 import { positionOf } from "./lineage.ts";
 import type { GuardObservation, MemberRecord, RedisInfo, RedisObservation } from "./observation.ts";
 import type { DataTrust, MemberState, RedisState, RoleState } from "./state.ts";
@@ -66,6 +66,7 @@ function observeInfo(turn: Turn, info: RedisInfo): void {
   if (info.loading) return;
   judgeData(turn, info);
   noteSync(turn, info);
+  notePeak(turn);
   sample(turn);
 }
 
@@ -119,7 +120,9 @@ function judgeData(turn: Turn, info: RedisInfo): void {
   if (data.kind === "live" || info.syncing || positionOf(info, lineage) === null) return;
   // A full sync that ended leaves its upstream's history, whether or not the link is still up.
   const synced = info.linkUp && info.upstream !== null;
-  if (!synced && info.replid === data.replid) return;
+  // Mode none loads no file: whatever is in it came by a sync.
+  const came = turn.config.mode === "none" && info.keys > 0;
+  if (!synced && !came && info.replid === data.replid) return;
   const { runId, replid } = info;
   const unsavedSync = turn.state.redis.unsavedSync || info.rewriting;
   setRedis(turn, { unsavedSync, data: { runId, replid, kind: "live", position: null } });
@@ -146,6 +149,7 @@ function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): Data
   if (known && (judged || info.linkUp)) return trust("live", null);
   // Promoted by a predecessor that died before anybody knew of it: no write was ever let in.
   if (judged && isOwnBranch(info)) return trust("exact", record.position);
+  if (turn.config.mode === "none" && info.keys > 0) return trust(known ? "live" : "half", null);
   if (record === null || turn.config.mode === "none") return trust("empty", null);
   if (record.syncing) return trust("half", null);
   if (info.keys === 0 && record.keys > 0) return trust("empty", null);
@@ -157,6 +161,14 @@ function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): Data
   if (position === null) return trust("empty", null);
   // No fsync can be proven: below every other copy of that epoch.
   return trust("restored", { ...position, offset: 0, restored: true });
+}
+
+/** What a restored copy claims is a lower bound; what others may not be behind is this one. */
+function notePeak(turn: Turn): void {
+  const { peak } = turn.state.redis;
+  const position = ownPosition(turn.state);
+  if (position === null || position.restored || !isBehind(peak, position)) return;
+  setRedis(turn, { peak: position });
 }
 
 function sample(turn: Turn): void {

@@ -96,6 +96,8 @@ export interface RedisState {
   /** Redis restarted since it last followed the holder or led. */
   readonly coldStart: boolean;
   readonly role: RoleState;
+  /** Furthest that this member's Redis was seen as primary or in sync, whichever process it was. */
+  readonly peak: Position | null;
   /** Positions of the last seconds, oldest first: what an fsync has surely reached. */
   readonly samples: readonly { readonly at: Instant; readonly position: Position }[];
 }

@@ -56,6 +56,7 @@ export class World implements Outside {
   pods: PodsObservation;
   redis: RedisInfo | null = freshInfo();
   redisWay: RedisWay = "answers";
+  private guardPid: number | null = null;
   private guardSays: GuardStatus = { bootId: "g0", uptimeSkewMs: 0 };
   volume: "well" | "full" = "well";
   control: ControlObservation = { paused: false, request: null, forgotten: [] };
@@ -179,6 +180,10 @@ export class World implements Outside {
   probe(): void {
     this.probeAtMs = this.nowMs + PROBE_EVERY_MS;
     this.tell({ type: "redisObserved", observation: this.observation() });
+    // The guard speaks of each process that it starts, unless a scenario gave it other words.
+    const isNew = this.redis !== null && this.redis.pid !== this.guardPid;
+    const speaks = this.state.guard !== null && this.guardSays.state === undefined;
+    if (isNew && speaks) this.hearGuard();
   }
 
   private observation(): Extract<MemberEventBody, { type: "redisObserved" }>["observation"] {
@@ -190,6 +195,7 @@ export class World implements Outside {
   /** The guard's status file changes; without a change it says that the Redis there is runs. */
   hearGuard(change: Partial<GuardObservation> = {}): void {
     const pid = this.redis?.pid ?? null;
+    this.guardPid = pid;
     this.guardSays = { ...this.guardSays, ...change };
     this.tell({ type: "guardObserved", guard: { state: "running", pid, ...this.guardSays } });
   }
