@@ -3,7 +3,7 @@
  * a scenario says. Answers come at once unless the scenario holds them back. Nothing here decides
  * anything; what several real members do together is the simulation's business.
  */
-import type { Instant, LeaseRecord, VersionedLease } from "@leasehold/election";
+import type { LineageEntry, Instant, LeaseRecord, VersionedLease } from "@leasehold/election";
 import {
   decide,
   initialState,
@@ -297,7 +297,14 @@ export class World implements Outside {
     this.version += 1;
     this.lease = { uid: "lease-1", resourceVersion: `${this.version}`, record: write.record };
     if (this.api === "answersLost") return { ...answer, outcome: unknown };
+    this.publish(this.lease.record.lineage);
     return { ...answer, outcome: { kind: "committed", lease: this.lease } };
+  }
+
+  /** Once told it stays known, whatever people delete afterwards. */
+  private publish(lineage: readonly LineageEntry[]): void {
+    const told = lineage.map((entry) => entry.replid);
+    this.promised = [...new Set([...this.promised, ...told])];
   }
 
   private role(action: Extract<Action, { type: "redisRole" }>): RoleOutcome {
@@ -349,7 +356,7 @@ export class World implements Outside {
       else this.answer(event);
     }
     const all = action.peers.every((peer) => this.promises.get(peer.member) === "yes");
-    if (all && binding) this.promised = lineage.map((entry) => entry.replid);
+    if (all && binding) this.publish(lineage);
   }
 
   private offsets(action: Extract<Action, { type: "awaitOffset" }>): MemberEventBody {
@@ -367,6 +374,7 @@ export class World implements Outside {
     if (version !== this.slice.version) return { ...answer, outcome: { kind: "conflict" } };
     this.version += 1;
     this.slice = { version: `${this.version}`, epoch, holder, lineage, address };
+    this.publish(lineage);
     return { ...answer, outcome: { kind: "committed", slice: this.slice } };
   }
 
