@@ -2,6 +2,7 @@
  * What must hold for every order of events, answers that come late or never, and faults: not what
  * a member does, but what it must never do.
  */
+import { inspect } from "node:util";
 import * as fc from "fast-check";
 import { rightMs } from "@leasehold/election";
 import { describe, expect, it } from "vitest";
@@ -116,10 +117,7 @@ class Adversary extends World {
     }
   }
 
-  /** What the group once knew is known, though people delete it. */
   private watch(last: string): void {
-    const lineage = [...(this.lease?.record.lineage ?? []), ...this.slice.lineage];
-    this.promised = [...new Set([...this.promised, ...lineage.map((entry) => entry.replid)])];
     const found = [...dangersOf(this, this.me), ...dangersIfLeftAlone(this, this.me)];
     this.dangers.push(...found.map((danger) => `${danger}: ${last}`));
   }
@@ -234,7 +232,7 @@ function deepFreeze(value: unknown): void {
   if (typeof value !== "object" || value === null) return checkSerialisable(value);
   if (Object.isFrozen(value)) return;
   const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
-  if (!isPlain) throw new Error(`a state holds what JSON does not: ${String(value)}`);
+  if (!isPlain) throw new Error(`a state holds what JSON does not: ${inspect(value)}`);
   Object.freeze(value);
   for (const part of Object.values(value)) deepFreeze(part);
 }
@@ -242,7 +240,7 @@ function deepFreeze(value: unknown): void {
 /** `undefined`, Infinity and functions would not survive a dump of the state. */
 function checkSerialisable(value: unknown): void {
   const isFine = value === null || ["string", "boolean"].includes(typeof value);
-  if (!isFine && !Number.isFinite(value)) throw new Error(`a state holds ${String(value)}`);
+  if (!isFine && !Number.isFinite(value)) throw new Error(`a state holds ${inspect(value)}`);
 }
 
 /** Rules of the protocol that can be read off one decision. */

@@ -32,8 +32,8 @@ export interface Outside {
   redis: RedisInfo | null;
   pausedUntilMs: number;
   peers: Map<string, MemberReport>;
-  /** Histories that every listed member recorded with its promise. */
-  promised: readonly string[];
+  /** Histories that were in the Lease or the slice, or that every listed member recorded. */
+  told: readonly string[];
   permit: Permit | null;
   record: MemberRecord | null;
 }
@@ -49,7 +49,7 @@ export function dangersOf(outside: Outside, me: { identity: string; nonce: strin
   if (permit?.kind !== "lead") found.push("writable without a deadline");
   if (gave) found.push("the Lease was given away over a writable Redis");
   const lineage = [...(lease?.record.lineage ?? []), ...slice.lineage];
-  const known = [...lineage.map((entry) => entry.replid), ...outside.promised];
+  const known = [...lineage.map((entry) => entry.replid), ...outside.told];
   if (!known.includes(redis.replid)) {
     found.push(`writable under ${redis.replid}, which nobody knows`);
   }
@@ -83,7 +83,7 @@ export function situationOf(outside: Outside): string {
     redis,
     left(pausedUntilMs),
     [...outside.peers],
-    outside.promised,
+    outside.told,
     deadline === null ? permit : { ...deadline, deadlineBootMs: null },
     record,
   ]);

@@ -3,7 +3,7 @@
  * a scenario says. Answers come at once unless the scenario holds them back. Nothing here decides
  * anything; what several real members do together is the simulation's business.
  */
-import type { LineageEntry, Instant, LeaseRecord, VersionedLease } from "@leasehold/election";
+import type { Instant, LeaseRecord, LineageEntry, VersionedLease } from "@leasehold/election";
 import {
   decide,
   initialState,
@@ -65,7 +65,7 @@ export class World implements Outside {
   readonly mute = new Set<string>();
   /** What a peer says when it is asked for a promise; would: only to what does not bind. */
   readonly promises = new Map<string, "yes" | "no" | "would">();
-  promised: readonly string[] = [];
+  told: readonly string[] = [];
   api: ApiWay = "up";
   readonly held = new Set<Held>();
   readonly heldActions: Action[] = [];
@@ -100,7 +100,7 @@ export class World implements Outside {
   outside(): Outside {
     const { nowMs, api, lease, version, slice, pods, redis, pausedUntilMs, permit, record } = this;
     const cluster = { api, lease, version, slice, pods };
-    const others = { peers: new Map(this.peers), promised: this.promised };
+    const others = { peers: new Map(this.peers), told: this.told };
     return { nowMs, ...cluster, ...others, redis, pausedUntilMs, permit, record };
   }
 
@@ -296,15 +296,14 @@ export class World implements Outside {
     if (stale || this.api === "conflicts") return { ...answer, outcome: { kind: "conflict" } };
     this.version += 1;
     this.lease = { uid: "lease-1", resourceVersion: `${this.version}`, record: write.record };
+    this.publish(write.record.lineage);
     if (this.api === "answersLost") return { ...answer, outcome: unknown };
-    this.publish(this.lease.record.lineage);
     return { ...answer, outcome: { kind: "committed", lease: this.lease } };
   }
 
   /** Once told it stays known, whatever people delete afterwards. */
   private publish(lineage: readonly LineageEntry[]): void {
-    const told = lineage.map((entry) => entry.replid);
-    this.promised = [...new Set([...this.promised, ...told])];
+    this.told = [...new Set([...this.told, ...lineage.map((entry) => entry.replid)])];
   }
 
   private role(action: Extract<Action, { type: "redisRole" }>): RoleOutcome {
