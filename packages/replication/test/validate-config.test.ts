@@ -26,4 +26,9 @@ describe("settings that contradict one another", () => {
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain(sentence);
   });
+
+  it("include more members than may ask one another", () => {
+    expect(configProblems(CONFIG, 7)).toEqual([]);
+    expect(configProblems(CONFIG, 8)[0]).toContain("replicas (8) must be at most 7");
+  });
 });

@@ -66,8 +66,9 @@ interface Sight {
   readonly includes?: string;
   /** No line holds this. */
   readonly excludes?: string;
-  /** How many lines may hold a text. */
+  /** How many lines may, or must, hold a text. */
   readonly atMost?: Readonly<Record<string, number>>;
+  readonly atLeast?: Readonly<Record<string, number>>;
   /** How often the core may have wanted to be woken. */
   readonly ticksAtMost?: number;
   readonly status?: Partial<MemberStatus>;
@@ -159,6 +160,7 @@ const SIGHTS: Readonly<Record<keyof Sight, true>> = {
   includes: true,
   excludes: true,
   atMost: true,
+  atLeast: true,
   ticksAtMost: true,
   status: true,
   report: true,
@@ -216,9 +218,12 @@ export function look(world: World, step: Step): void {
   if (step.until) expect(text).toContain(step.until.line);
   if (includes !== undefined) expect(text).toContain(includes);
   if (excludes !== undefined) expect(text).not.toContain(excludes);
+  const count = (part: string): number => world.log.filter((line) => line.includes(part)).length;
   for (const [part, most] of Object.entries(step.atMost ?? {})) {
-    const found = world.log.filter((line) => line.includes(part));
-    expect(found.length, `"${part}" in ${text}`).toBeLessThanOrEqual(most);
+    expect(count(part), `"${part}" in ${text}`).toBeLessThanOrEqual(most);
+  }
+  for (const [part, least] of Object.entries(step.atLeast ?? {})) {
+    expect(count(part), `"${part}" in ${text}`).toBeGreaterThanOrEqual(least);
   }
   if (ticksAtMost !== undefined) expect(world.ticks).toBeLessThanOrEqual(ticksAtMost);
   const { state, config } = world;
