@@ -43,7 +43,7 @@ test("every act of the demo is named by the page", () => {
 });
 
 test("every fault is one that the simulation inflicts", () => {
-  const profiles = textOf(/^packages\/testkit\/src\/simulation\/faults\/profiles\.ts$/);
+  const profiles = textOf(/^packages\/testkit\/src\/simulation\/faults\/[a-z-]+\.ts$/);
   const named = REFERENCES.flatMap((one) => one.faults);
   expect(named.length).toBeGreaterThan(0);
   expect(missing(named, profiles, (name) => [`"${name}": `, ` ${name}: `])).toEqual([]);

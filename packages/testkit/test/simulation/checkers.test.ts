@@ -248,7 +248,7 @@ describe("the checkers", () => {
     const [a, b] = [bench.pod(0), bench.pod(1)];
     a.sidecar = { ...right, pod: a, nonce: "n" } as never;
     b.sidecar = { ...right, pod: b, nonce: "n" } as never;
-    bench.world.judge.decided(b.sidecar as never, event, []);
+    bench.world.judge.decided(b.sidecar, event, []);
     expect(bench.broken).toBe("one right");
   });
 
@@ -266,7 +266,7 @@ describe("the checkers", () => {
     const pod = bench.pod(2);
     pod.sidecar = { pod, alive: false } as never;
     const tick = { type: "tick" } as never;
-    for (let i = 0; i < 4_000; i += 1) bench.world.judge.decided(pod.sidecar as never, tick, []);
+    for (let i = 0; i < 4_000; i += 1) bench.world.judge.decided(pod.sidecar, tick, []);
     expect(bench.broken).toBe("turns");
     const other = group();
     const words = { type: "announce", reason: "invariant", epoch: 1, words: "x", change: null };

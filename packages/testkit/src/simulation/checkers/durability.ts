@@ -51,8 +51,8 @@ export class Durability extends Checker {
       const { nowMs: atMs } = this.world.clock;
       if (head !== null) this.handover = { to: handover.to, head, atMs, from: handover.from };
     }
-    // Of a copy that restarted (it gives back what it must not lead) only a bound is known; a primary
-    // that stops knows it all, and says so even where its record came too late to be `clean`.
+    // Of a copy that restarted (it gives back what it must not lead) only a bound is known; a
+    // primary that stops knows it all, and says so even where its record was late for `clean`.
     const releaser = released === null ? null : this.world.podOfIdentity(released.by);
     const restarted = releaser?.sidecar?.report().coldStart ?? false;
     const planned = releaser?.terminating === true && (released?.clean === true || !restarted);

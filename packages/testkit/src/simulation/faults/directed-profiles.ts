@@ -90,7 +90,7 @@ export const DIRECTED_PROFILES: readonly Profile[] = [
     faultsMs: [50_000, 65_000],
     togetherMax: 1,
     gapMs: 6_000,
-    faults: { "clean-stop": 5, "pod-delete": 1, "node-power": 1 },
+    faults: { "clean-stop": 4, "stop-with-lag": 4, "pod-delete": 1, "node-power": 1 },
   },
   {
     name: "sigterms",

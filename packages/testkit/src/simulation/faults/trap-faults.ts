@@ -283,6 +283,45 @@ const transferOutlivesLease: Fault = {
   },
 };
 
+/** The leader's pod is deleted; nobody is near enough to take over, and its last second is cut. */
+const stopWithLag: Fault = {
+  name: "stop-with-lag",
+  lengthMs: [20_000, 30_000],
+  aftermathMs: 15_000,
+  begin: (world, random) => {
+    const leader = leaderOf(world);
+    if (leader === null || leader.terminating) return null;
+    const { address } = leader.machine;
+    const others = othersOf(world, leader.machine);
+    for (const other of others) world.network.delay(address, other, random.between(600, 1_000));
+    const ends: (() => void)[] = [];
+    const trap: Trap = {
+      decided: (sidecar, actions) => {
+        const stops = actions.some((action) => action.type === "reportStopped");
+        if (!stops || sidecar.pod !== leader || ends.length > 0) return;
+        world.log("fault", `${leader.label} is cut off from the others: it stops`);
+        ends.push(
+          cutPairs(
+            world,
+            others.flatMap((other) => bothWays(address, other)),
+          ),
+        );
+      },
+    };
+    world.clock.after(random.between(1_200, 2_500), () => world.kubelet.deletePod(leader, 30_000));
+    return trapped(world, trap, {
+      who: [leader.name],
+      words: `${leader.label} stops while the others lag a little`,
+      ends: [
+        () => {
+          for (const other of others) world.network.delay(address, other, 0);
+          for (const end of ends) end();
+        },
+      ],
+    });
+  },
+};
+
 export const TRAP_FAULTS: readonly Fault[] = [
   handoverIntoOutage,
   joinIntoCut("join-into-cut", false),
@@ -292,4 +331,5 @@ export const TRAP_FAULTS: readonly Fault[] = [
   promotionStops("promotion-stops-and-crash", [500, 2_600], crash),
   shortenIntoCut,
   transferOutlivesLease,
+  stopWithLag,
 ];
