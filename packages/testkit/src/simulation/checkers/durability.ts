@@ -108,9 +108,10 @@ export class Durability extends Checker {
     }
   }
 
-  /** Somebody still has it, in memory or on disk: else there is nobody to prefer. */
+  /** Somebody has it, or will with its next pod: else there is nobody to prefer or to wait for. */
   private isSomewhere(head: Point): boolean {
-    const pods = this.world.pods.filter((pod) => !pod.gone);
+    const { replicas } = this.world.store;
+    const pods = this.world.pods.filter((pod) => pod.spec.ordinal < replicas);
     return pods.some((pod) => copiesOf(pod).some((copy) => includes(copy, head)));
   }
 
