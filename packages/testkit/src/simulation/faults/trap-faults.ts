@@ -94,7 +94,10 @@ function joinIntoCut(name: string, crashes: boolean): Fault {
           if (!joins || ends.length > 0) return;
           const { address } = sidecar.pod.machine;
           ends.push(cutPairs(world, [[API_ADDRESS, address]]));
-          world.clock.after(5, () => ends.push(cutPairs(world, [[address, API_ADDRESS]])));
+          world.clock.after(5, () => {
+            // The fault may be over by then: what begins late would never end.
+            if (world.traps.has(trap)) ends.push(cutPairs(world, [[address, API_ADDRESS]]));
+          });
           world.log("fault", `${sidecar.pod.label} loses the API: its list grows`);
           if (!crashes) return;
           world.clock.after(random.between(50, 1_500), () => {
@@ -229,7 +232,10 @@ const shortenIntoCut: Fault = {
             others.flatMap((other) => bothWays(address, other)),
           ),
         );
-        world.clock.after(5, () => ends.push(cutPairs(world, [[address, API_ADDRESS]])));
+        world.clock.after(5, () => {
+          // The fault may be over by then: what begins late would never end.
+          if (world.traps.has(trap)) ends.push(cutPairs(world, [[address, API_ADDRESS]]));
+        });
         world.clock.after(random.between(20, 500), () =>
           restartSidecars(world, sidecar, random.chance(0.5)),
         );
