@@ -34,6 +34,7 @@ export interface StoreJudge {
   /** A PUT created it: the body had no uid. */
   leaseCreatedByPut(): void;
   sliceCommitted(slice: SliceObservation, byHand: boolean): void;
+  sliceDeleted(): void;
 }
 
 /** Body of a Lease PUT as it is on the wire. */
@@ -118,6 +119,7 @@ export class ApiStore {
       return;
     }
     this.slice = null;
+    this.judge.sliceDeleted();
     this.version += 1;
     this.changed("slice");
   }

@@ -38,6 +38,7 @@ export abstract class Checker {
   leaseSent(_sidecar: Sidecar, _write: LeaseWrite): void {}
   permitWritten(_pod: Pod): void {}
   sliceCommitted(_slice: SliceObservation, _byHand: boolean): void {}
+  sliceDeleted(): void {}
   decided(_sidecar: Sidecar, _event: MemberEvent, _actions: readonly Action[]): void {}
   /** Ten times a second. */
   sampled(): void {}

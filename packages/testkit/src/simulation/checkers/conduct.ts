@@ -39,6 +39,11 @@ export class Epochs extends Checker {
     }
     this.sliceEpoch = slice.epoch;
   }
+
+  /** As with the Lease: an epoch may go with it that nobody had seen (seed 1006813). */
+  override sliceDeleted(): void {
+    this.sliceEpoch = 0;
+  }
 }
 
 export class Addresses extends Checker {

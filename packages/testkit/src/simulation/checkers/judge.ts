@@ -102,6 +102,10 @@ export class Judge implements RedisJudge, StoreJudge {
     for (const checker of this.checkers) checker.sliceCommitted(slice, byHand);
   }
 
+  sliceDeleted(): void {
+    for (const checker of this.checkers) checker.sliceDeleted();
+  }
+
   decided(sidecar: Sidecar, event: MemberEvent, actions: readonly Action[]): void {
     for (const checker of this.checkers) checker.decided(sidecar, event, actions);
     for (const trap of this.world.traps) trap.decided?.(sidecar, actions);

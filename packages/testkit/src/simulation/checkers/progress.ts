@@ -45,8 +45,8 @@ function outOfSync(pod: Pod, leader: Pod): string | null {
 }
 
 /**
- * Nobody on the list has the group's data any more, or only what came of a cut full sync: that
- * nobody leads then is right, an operator must decide.
+ * Nobody on the list has the group's data any more, or only what came of a cut full sync, or a
+ * member was scaled away while nobody led: that nobody leads then is right, an operator must decide.
  */
 export function isHopeless(world: World): boolean {
   const hasAcknowledged = world.ledger.writes.some((write) => write.acknowledgedMs >= 0);
@@ -55,6 +55,10 @@ export function isHopeless(world: World): boolean {
     .livePods()
     .filter((pod) => copiesOf(pod).some((copy) => writesIn(copy) > 0));
   const listed = world.store.lease?.record.members ?? null;
+  const scaledAway = Object.keys(listed ?? {}).some(
+    (name) => Number(name.slice(name.lastIndexOf("-") + 1)) >= world.store.replicas,
+  );
+  if (scaledAway) return true;
   const able = holders.filter((pod) => {
     const isCut = pod.volume.record?.syncing === true && !pod.redis?.isLinkUp;
     return !isCut && (listed === null || pod.name in listed);
