@@ -32,6 +32,7 @@ function world(seed = 1) {
     leaseDeleted: () => undefined,
     leaseCreatedByPut: () => undefined,
     sliceCommitted: () => undefined,
+    sliceDeleted: () => undefined,
   };
   const store: ApiStore = new ApiStore(judge, (kind) => api.notify(kind));
   const api: ApiServer = new ApiServer({ clock, network, random: new Random(seed + 1) }, (kind) =>
