@@ -69,8 +69,8 @@ export class Durability extends Checker {
   }
 
   override promoted(server: RedisServer, epoch: number): void {
-    // A command that thawed with its Redis, long after somebody else leads: its writes are paused by
-    // the same transaction, and that they never open is what `one writer` watches (seed 1005515).
+    // A command that thawed with its Redis, long after somebody else leads: its writes are paused
+    // by the same transaction; that they never open is what `one writer` watches (seed 1005515).
     if (epoch < this.newest) return;
     this.newest = epoch;
     this.checkGiven(server);
