@@ -14,7 +14,7 @@ import { isPaused } from "./control.ts";
 import { beginHandoff } from "./handoff.ts";
 import { judgeEmpty, mayBeAhead, silentMembers } from "./judge.ts";
 import { furthest } from "./lineage.ts";
-import { MAX_SKEW_MS, bestRival, clockSkewMs, ineligibility } from "./members.ts";
+import { MAX_SKEW_MS, bestRival, clockSkewMs, ineligibility, reports } from "./members.ts";
 import type { MemberReport } from "./observation.ts";
 import { demoteSurely, killRedis, planLeadPermit } from "./plan-fence.ts";
 import { askAgain, askPeers, isFreshSince } from "./plan-poll.ts";
@@ -128,6 +128,8 @@ function emptyMayLead(turn: Turn, lead: Lead): boolean {
 /** After any restart of its Redis the holder is a candidate like every other (4.2; U5). */
 function restartedMayLead(turn: Turn, lead: Lead): boolean {
   const own = ownPosition(turn.state);
+  // A better copy whose API is away cannot take over now; it may when it is back.
+  if (reports(turn.state).some((one) => comparePositions(one.position, own) > 0)) return false;
   // The Lease's position is up to R old: a copy that lost its tail may lack what came after it.
   const complete = own !== null && !own.restored && !isBehind(own, lead.before.position);
   if (complete) return true;
