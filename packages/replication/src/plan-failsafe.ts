@@ -117,8 +117,16 @@ function askedMembers(state: MemberState): readonly MemberName[] {
   return [...new Set([...known, ...listsInForce(state.election), state.start.member])].toSorted();
 }
 
+function knowsList(state: MemberState): boolean {
+  const { saved } = state.record;
+  const recorded = [...(saved?.members ?? []), ...(saved?.membersSent ?? [])];
+  return recordOf(state.election.view) !== null || recorded.length > 0;
+}
+
 function ask(turn: Turn, leads: boolean): void {
   const { state, config } = turn;
+  // Who knows no list at all cannot tell who else might lead: its own promise proves nothing.
+  if (!knowsList(state)) return;
   const asked = askedMembers(state);
   if (asked.length === 1 && !config.failsafe.alone) return;
   const round = state.election.round;

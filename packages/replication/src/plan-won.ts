@@ -6,6 +6,7 @@
 import {
   comparePositions,
   isBehind,
+  listsInForce,
   waiterElapsedMs,
   type LineageEntry,
   type Position,
@@ -164,7 +165,9 @@ function promote(turn: Turn, lead: Lead): void {
     return giveUpLate(turn, lead);
   }
   if (turn.state.redis.role.pending.length > 0) return giveUpLate(turn, lead);
-  if (!ensureRecord(turn, { promotes: lead.epoch })) {
+  // With the list that is in force: should the Lease be deleted, it says whose promises are needed.
+  const membersSent = listsInForce(turn.state.election);
+  if (!ensureRecord(turn, { promotes: lead.epoch, membersSent })) {
     set(turn, { lead: { ...lead, phase: "recording" } });
     return giveUpLate(turn, lead);
   }
