@@ -160,13 +160,22 @@ function takeByForce(turn: Turn, claim: Claim, request: ControlRequest): void {
   const pod = podOf(turn.state, turn.state.start.member);
   if (pod?.uid !== turn.state.start.podUid) return hold(turn, "its pod is gone or another one");
   if (!isFresh(turn, REPORT_AGE_MS)) return askAgain(turn, ASK_TIMEOUT_MS);
-  const leading = reports(turn.state).find((one) => one.leads || one.boundUntilMs > 0);
-  if (leading === undefined) return take(turn, claim.way, { judged: true, forced: request.id });
-  const words = `${leading.member} leads, or is bound by a promise`;
+  const words = whyNotByForce(turn.state);
+  if (words === null) return take(turn, claim.way, { judged: true, forced: request.id });
   set(turn, { handledRequest: request.id });
   announce(turn, "switchoverRefused", { words: `forced failover refused: ${words}` });
   const result = { done: false, words };
   act(turn, { type: "finishRequest", reason: "switchoverRefused", requestId: request.id, result });
+}
+
+function whyNotByForce(state: MemberState): string | null {
+  const others = reports(state);
+  const leading = others.find((one) => one.leads || one.boundUntilMs > 0);
+  if (leading !== undefined) return `${leading.member} leads, or is bound by a promise`;
+  // Some loss is what force accepts; the wiping of every copy is a mistake in the name.
+  const full = others.find((one) => !one.empty);
+  if (state.redis.data?.kind !== "empty" || full === undefined) return null;
+  return `${state.start.member} is empty; name ${full.member}, which has data`;
 }
 
 /** A try is under way: its answer, or a read, comes first; then a hedge. */
