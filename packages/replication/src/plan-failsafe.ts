@@ -111,16 +111,19 @@ function isRestartedLeader(turn: Turn): boolean {
 /** Every list that may be in force; where the Lease shows none, that of the record (U8). */
 function askedMembers(state: MemberState): readonly MemberName[] {
   const { saved } = state.record;
-  const recorded = [...(saved?.members ?? []), ...(saved?.membersSent ?? [])];
+  const recorded = recordedMembers(state);
   const listed = Object.keys(recordOf(state.election.view)?.members ?? {});
   const known = listed.length > 0 ? (saved?.membersSent ?? []) : recorded;
   return [...new Set([...known, ...listsInForce(state.election), state.start.member])].toSorted();
 }
 
 function knowsList(state: MemberState): boolean {
+  return recordOf(state.election.view) !== null || recordedMembers(state).length > 0;
+}
+
+function recordedMembers(state: MemberState): readonly MemberName[] {
   const { saved } = state.record;
-  const recorded = [...(saved?.members ?? []), ...(saved?.membersSent ?? [])];
-  return recordOf(state.election.view) !== null || recorded.length > 0;
+  return [...(saved?.members ?? []), ...(saved?.membersSent ?? [])];
 }
 
 function ask(turn: Turn, leads: boolean): void {

@@ -456,8 +456,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: FAILSAFE,
-        find: "  const recorded = [...(saved?.members ?? []), ...(saved?.membersSent ?? [])];",
-        replace: "  const recorded = (saved?.members ?? []).slice(0, 0);",
+        find: "  const recorded = recordedMembers(state);",
+        replace: "  const recorded = recordedMembers(state).slice(0, 0);",
       },
     ],
   },
