@@ -91,7 +91,9 @@ export class Kubelet {
     for (const pod of this.world.podsOn(machine)) {
       if (pod.gone) continue;
       pod.rebooted();
-      this.startContainers(pod);
+      // A kubelet that comes back to a pod under deletion starts none of its containers.
+      if (pod.terminating) this.whenReachable(pod, () => this.finishStop(pod));
+      else this.startContainers(pod);
     }
   }
 
@@ -134,6 +136,7 @@ export class Kubelet {
     clock.after(random.between(5, 40), () => pod.sidecar?.dispatch({ type: "terminate" }));
   }
 
+  /** A node without power finishes nothing: `powerOn` does. */
   private finishStop(pod: Pod): void {
     if (pod.gone || !pod.machine.powered) return;
     const { clock, random, store } = this.world;
