@@ -90,7 +90,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   peerServer.answer({
     report: () => wired.freshReport(),
     offset: () => wired.redis.offset(DEADLINES_MS.ownOffset),
-    hint: () => wired.runtime.dispatch({ type: "leaseChanged" }),
+    hint: () => wired.runtime.dispatch({ type: "leaseChanged", lease: null }),
     promise: (request) => wired.runtime.promise(request),
   });
   const publicServer = createPublicServer(wired.view);
@@ -272,11 +272,8 @@ function watchEverything(
     observe: (observation) => runtime.dispatch({ type: "redisObserved", observation }),
     intervalMs: () => probeIntervalMs(runtime.status()),
   });
-  const stopLeases = sources.leases.watch((resourceVersion) =>
-    runtime.dispatch({
-      type: "leaseChanged",
-      ...(resourceVersion === undefined ? {} : { resourceVersion }),
-    }),
+  const stopLeases = sources.leases.watch((lease) =>
+    runtime.dispatch({ type: "leaseChanged", lease }),
   );
   const stopRun = sources.run.watch({
     guard: (guard) => runtime.dispatch({ type: "guardObserved", guard }),

@@ -15,6 +15,7 @@ import {
   type VersionedLease,
 } from "./record.ts";
 import { rightMs } from "./right.ts";
+import { wantRead } from "./write.ts";
 import { MISSING_GAP_MS, POST_TRUST_MS } from "./timing.ts";
 import { versionOf, type Basis, type ElectionState, type Term, type Try } from "./state.ts";
 
@@ -39,6 +40,25 @@ export function observeRead(
   };
   if (answer.seq <= viewSeq(state)) return answered;
   return sawLease({ ...answered, refusedVersion: null }, { seq: answer.seq, outcome }, at);
+}
+
+/**
+ * What a watch brings may be old: it causes a read, and proves nothing. The one exception saves a
+ * hand-over that read: an offer to this process, of an epoch above all that it knows, is no older
+ * than its view, and accepting it is a compare-and-swap on exactly that version, which fails if
+ * anything came after.
+ */
+export function observeChange(
+  state: ElectionState,
+  lease: VersionedLease | null,
+  at: Instant,
+): ElectionState {
+  const isIdle = state.term === null && state.tries.length === 0 && state.view.kind === "present";
+  if (lease === null || !isIdle || offerIn(state, lease) === null) {
+    return wantRead(state, lease?.resourceVersion ?? null, at);
+  }
+  const seq = state.seq + 1;
+  return replaceView({ ...state, seq, refusedVersion: null }, { lease, seq }, at);
 }
 
 /** An answer that is newer than the view; it settles what a refusal had put in doubt. */

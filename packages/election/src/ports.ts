@@ -31,8 +31,9 @@ export interface LeaseStore {
   /** `connection` picks one of the hedging connections, so that a retry is on another one. */
   write(write: LeaseWrite, deadlineMs: number, connection: number): Promise<LeaseWriteOutcome>;
   /**
-   * Calls `changed` at every sign of a change; a trigger only. Reopens by itself and calls
-   * `changed` once (without a version) after each reopening. Returns the function that ends it.
+   * Calls `changed` at every sign of a change, with what was delivered: it may be old. Reopens by
+   * itself and calls `changed` with null after each reopening and for a deletion. Returns the
+   * function that ends it.
    */
-  watch(changed: (resourceVersion?: string) => void): () => void;
+  watch(changed: (lease: VersionedLease | null) => void): () => void;
 }

@@ -188,11 +188,11 @@ export function startRead(state: ElectionState, at: Instant): ElectionState {
  */
 export function wantRead(
   state: ElectionState,
+  resourceVersion: string | null,
   at: Instant,
-  resourceVersion?: string,
 ): ElectionState {
   const young = state.tries.every((one) => !one.open || waiterElapsedMs(one.sentAt, at) < HEDGE_MS);
-  if (state.term !== null && young && openTries(state) > 0) return state;
+  if (young && openTries(state) > 0) return state;
   const view = state.view;
   if (view.kind === "present" && view.lease.resourceVersion === resourceVersion) return state;
   return state.readWanted ? state : { ...state, readWanted: true };

@@ -1,11 +1,13 @@
 import { describe, expect, it } from "vitest";
 import {
   listsInForce,
+  observeChange,
   recordOf,
   rightMs,
   startRead,
   versionOf,
   type ElectionState,
+  type LeaseRecord,
 } from "../src/index.ts";
 import {
   ME,
@@ -23,6 +25,14 @@ import {
   send,
 } from "./world.ts";
 
+const HANDOVER = {
+  from: OTHER,
+  to: ME,
+  offset: 0,
+  replid: "rho-1",
+  equal: true,
+  request: null,
+};
 const NOTE = { attached: true, position: null };
 
 /** A version of this process' own record, by the counter of its attempt. */
@@ -47,6 +57,34 @@ describe("the view of the Lease", () => {
     const newer = readAnswer(late, { seq: late.seq, lease: lease(7) }, instant(20));
     const older = readAnswer(newer, { seq: early.seq, lease: lease(3) }, instant(30));
     expect(older.view).toEqual(newer.view);
+  });
+
+  it("takes an offer to this process as the watch brings it, and nothing else (2.9)", () => {
+    const seen = lease(1, { holder: OTHER, epoch: 1, attempt: "n1.1" });
+    const before = see(fresh(), seen, instant(0));
+    const handover = { ...HANDOVER, from: OTHER, to: ME };
+    const offer = { holder: ME, epoch: 2, attempt: "n1.2", handover };
+    const watched = (change: Partial<LeaseRecord>) =>
+      observeChange(before, lease(2, { ...offer, ...change }), instant(100));
+    expect(watched({})).toMatchObject({ offer: "lease/2", readWanted: false });
+    const others: Partial<LeaseRecord>[] = [
+      { epoch: 1 },
+      { holder: OTHER, handover: null },
+      { handover: { ...handover, to: OTHER } },
+    ];
+    for (const change of others) {
+      const after = watched(change);
+      expect(after.view).toEqual(before.view);
+      expect(after.readWanted).toBe(true);
+    }
+  });
+
+  it("takes no offer of the watch while a try is under way, or before a first read (2.9)", () => {
+    const offer = lease(9, { holder: ME, epoch: 9, handover: { ...HANDOVER, to: ME } });
+    const sent = send(holder(), draft("renew"), instant(2000));
+    for (const state of [sent.state, holder(), fresh()]) {
+      expect(observeChange(state, offer, instant(2010)).view).toEqual(state.view);
+    }
   });
 
   it("follows an own commit on the version it shows, whatever was asked in between (U2, U8)", () => {

@@ -106,7 +106,7 @@ describe("a try", () => {
 
 describe("a read", () => {
   it("that failed is still wanted, after a pause", () => {
-    const failed = failedRead(wantRead(holder(), instant(2000)), 2000);
+    const failed = failedRead(wantRead(holder(), null, instant(2000)), 2000);
     expect(failed.readWanted).toBe(true);
     expect(readIsDue(failed, R, instant(2300))).toBe(false);
     expect(readIsDue(failed, R, instant(2400))).toBe(true);
@@ -127,13 +127,13 @@ describe("a read", () => {
 
   it("is not wanted for an own renewal that is under way, but for one that hangs", () => {
     const sent = send(holder(), draft("renew"), instant(2000));
-    expect(wantRead(sent.state, instant(2010)).readWanted).toBe(false);
-    expect(wantRead(sent.state, instant(2900)).readWanted).toBe(true);
+    expect(wantRead(sent.state, null, instant(2010)).readWanted).toBe(false);
+    expect(wantRead(sent.state, null, instant(2900)).readWanted).toBe(true);
   });
 
   it("is not wanted for a version that was seen already", () => {
-    expect(wantRead(holder(), instant(2000), "2").readWanted).toBe(false);
-    expect(wantRead(holder(), instant(2000), "3").readWanted).toBe(true);
+    expect(wantRead(holder(), "2", instant(2000)).readWanted).toBe(false);
+    expect(wantRead(holder(), "3", instant(2000)).readWanted).toBe(true);
   });
 
   it("is due when nothing was heard of the Lease for too long", () => {

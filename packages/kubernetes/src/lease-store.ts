@@ -88,7 +88,9 @@ export function createLeaseStore(options: LeaseStoreOptions): LeaseStore {
     return refusalOf(answer);
   }
 
-  return { read, write, watch: (changed) => watchLease(options, changed) };
+  const watch: LeaseStore["watch"] = (changed) =>
+    watchLease(options, (object) => changed(object && remember(object)));
+  return { read, write, watch };
 }
 
 /** The first try goes over a warm connection, hedges over lanes of their own. */
@@ -105,7 +107,7 @@ function refusalOf(answer: ApiAnswer): LeaseWriteOutcome {
 
 function watchLease(
   options: LeaseStoreOptions,
-  changed: (resourceVersion?: string) => void,
+  changed: (object: ApiObject | null) => void,
 ): () => void {
   const { client, group, watchSilenceMs: silenceMs } = options;
   // Without a version the watch begins at the newest one: a trigger needs no more.
@@ -119,12 +121,10 @@ function watchLease(
     client,
     {
       call: () => Promise.resolve(call),
-      opened: () => changed(),
+      opened: () => changed(null),
       event({ type, object }) {
         if (type === "ERROR") return false;
-        const version = asApiObject(object)?.metadata.resourceVersion;
-        if (version === undefined || type === "DELETED") changed();
-        else changed(version);
+        changed(type === "DELETED" ? null : asApiObject(object));
         return true;
       },
       ended: () => {},

@@ -19,9 +19,9 @@ afterEach(async () => {
 
 function watch(watchSilenceMs = 10_000): void {
   const store = createLeaseStore({ client: bench.client, group: GROUP, watchSilenceMs });
-  stop = store.watch((version) => {
+  stop = store.watch((lease) => {
     calls += 1;
-    versions.push(version);
+    versions.push(lease?.resourceVersion);
   });
 }
 

@@ -76,7 +76,7 @@ async function writeLease(client: ApiClient): Promise<void> {
   expect((await leases.write(renewal, DEADLINE_MS, 1)).kind).toBe("committed");
   expect((await leases.read(DEADLINE_MS)).kind).toBe("present");
   const stop = await new Promise<() => void>((resolve) => {
-    const ending = leases.watch((version) => version !== undefined && resolve(ending));
+    const ending = leases.watch((lease) => lease !== null && resolve(ending));
   });
   stop();
 }

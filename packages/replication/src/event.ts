@@ -10,6 +10,7 @@ import type {
   Offset,
   PromiseAnswer,
   PromiseRequest,
+  VersionedLease,
 } from "@leasehold/election";
 import type {
   ControlObservation,
@@ -23,8 +24,8 @@ import type {
 
 export type MemberEvent = { readonly at: Instant; readonly jitter: number } & (
   | { readonly type: "tick" }
-  /** `resourceVersion` where the watch said it: a version already seen is no news. */
-  | { readonly type: "leaseChanged"; readonly resourceVersion?: string }
+  /** With what the watch delivered, if it did: a version already seen is no news. */
+  | { readonly type: "leaseChanged"; readonly lease: VersionedLease | null }
   | { readonly type: "leaseRead"; readonly seq: number; readonly outcome: LeaseReadOutcome }
   | {
       readonly type: "leaseWritten";

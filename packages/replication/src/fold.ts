@@ -1,5 +1,5 @@
 /** What an event changes in the state before anything is planned. */
-import { hearEpoch, observeRead, observeWrite, recordOf, wantRead } from "@leasehold/election";
+import { hearEpoch, observeChange, observeRead, observeWrite, recordOf } from "@leasehold/election";
 import type { MemberEvent, RoleOutcome } from "./event.ts";
 import { uniteLineages } from "./lineage.ts";
 import type { MemberReport, RedisObservation } from "./observation.ts";
@@ -23,7 +23,8 @@ export function fold(turn: Turn, event: MemberEvent): void {
     case "tick":
       return;
     case "leaseChanged":
-      return set(turn, { election: wantRead(turn.state.election, turn.at, event.resourceVersion) });
+      set(turn, { election: observeChange(turn.state.election, event.lease, turn.at) });
+      return leaseSeen(turn);
     case "leaseRead":
       set(turn, { election: observeRead(turn.state.election, event, turn.at) });
       return leaseSeen(turn);

@@ -15,6 +15,8 @@ import { right, role, set, type Turn } from "./turn.ts";
  */
 const BOUNCE_AFTER_MS = 300;
 const BOUNCE_AGAIN_MS = 15_000;
+/** From the end of a hand-over until held writes are answered, if the successor never shows. */
+const LONGEST_HOLD_MS = 250;
 const UNPAUSE_TO_CUT_MS = 50;
 const CUTS_AT_MS = [50, 150, 350, 750, 1500];
 
@@ -52,16 +54,22 @@ function arrive(turn: Turn): void {
   if (redis.coldStart) setRedis(turn, { coldStart: false });
 }
 
-/** Lifts the pause, and 50 ms later cuts; late ones again until the settle time is over. */
+/**
+ * Lifts the pause, and 50 ms later cuts; late ones again until the settle time is over. Held
+ * writes are let go when there is somewhere to go: before that their clients would come back here
+ * again and again, in the way of the hand-over that they wait for. A replica must not be paused
+ * (S9), so that it is lifted before this one follows.
+ */
 function planCutter(turn: Turn): void {
   const { cutter } = turn.state;
   if (cutter === null) return;
   const sinceMs = waiterElapsedMs(cutter.since, turn.at);
-  if (sinceMs > turn.config.settleMs) return set(turn, { cutter: null });
   if (!cutter.unpaused) {
+    if (promotedHolder(turn.state) === null && sinceMs < LONGEST_HOLD_MS) return;
     role(turn, { kind: "unpause" }, "transferSwitchover");
-    return set(turn, { cutter: { ...cutter, unpaused: true } });
+    return set(turn, { cutter: { ...cutter, since: turn.at, unpaused: true } });
   }
+  if (sinceMs > turn.config.settleMs) return set(turn, { cutter: null });
   const next = CUTS_AT_MS[cutter.cuts];
   if (next === undefined || sinceMs < next || sinceMs < UNPAUSE_TO_CUT_MS) return;
   role(turn, { kind: "cutClients" }, "transferSwitchover");
@@ -72,7 +80,9 @@ function planCutter(turn: Turn): void {
 export function cutterDueMs(turn: Turn): number {
   const { cutter } = turn.state;
   if (cutter === null) return Infinity;
-  if (!cutter.unpaused) return 0;
+  if (!cutter.unpaused) {
+    return Math.max(0, LONGEST_HOLD_MS - waiterElapsedMs(cutter.since, turn.at));
+  }
   const next = CUTS_AT_MS[cutter.cuts] ?? turn.config.settleMs;
   return Math.max(1, next - waiterElapsedMs(cutter.since, turn.at));
 }

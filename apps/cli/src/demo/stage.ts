@@ -2,7 +2,7 @@
  * Where the acts play: a group of real processes, a balancer that follows its slice as kube-proxy
  * would, and one ledger over all acts, so that an act also answers for the writes of earlier ones.
  */
-import { startBalancer } from "@leasehold/testkit/balancer";
+import { startBalancerThread } from "@leasehold/testkit/balancer";
 import { startGroup, type Group } from "@leasehold/testkit/group";
 import {
   startLoadThread,
@@ -39,7 +39,7 @@ export interface Stage {
 
 export async function openStage(options: StageOptions): Promise<Stage> {
   const group = await startGroup(options);
-  const balancer = await startBalancer({ host: "127.0.0.1", port: 0 });
+  const balancer = await startBalancerThread({ host: "127.0.0.1", port: 0 });
   const unfollow = group.api.objects.listen(() => balancer.setTarget(targetOf(group)));
   const { load, close: endLoad } = startLoadThread("leasehold:ledger");
   const views = () =>

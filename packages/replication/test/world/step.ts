@@ -152,7 +152,7 @@ const PLAYS: Plays = {
     const usual = { round: 1, lineage: LINEAGE, asked, durationMs: 5000, binding: true };
     world.tell({ type: "promiseAsked", requestId: 1, request: { ...usual, ...change } });
   },
-  tell: (world, type) => world.tell({ type }),
+  tell: (world, type) => world.tell(type === "leaseChanged" ? { type, lease: null } : { type }),
 };
 
 const SIGHTS: Readonly<Record<keyof Sight, true>> = {

@@ -217,7 +217,7 @@ export class World implements Outside {
     this.version += 1;
     this.lease =
       record === null ? null : { uid: "lease-1", resourceVersion: `${this.version}`, record };
-    this.tell({ type: "leaseChanged" });
+    this.tell({ type: "leaseChanged", lease: this.lease });
   }
 
   peer(member: string, change: Partial<MemberReport> = {}): void {

@@ -638,6 +638,18 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: "takes whatever the watch brings for the Lease",
+    rule: "2.9, ADR 0013",
+    profile: "handover-outages",
+    edits: [
+      {
+        file: OBSERVE,
+        find: "  if (lease === null || !isIdle || offerIn(state, lease) === null) {",
+        replace: "  if (lease === null) {",
+      },
+    ],
+  },
+  {
     name: "positions as old as the last probe",
     rule: "6, fresh reports",
     profile: "primary-deaths",

@@ -23,7 +23,7 @@ export type ObjectKind = "lease" | "slice" | "pods" | "control";
 
 /** What a watch delivers: the object as it was when the change happened. */
 export type WatchEvent =
-  | { readonly kind: "lease" }
+  | { readonly kind: "lease"; readonly lease: VersionedLease | null }
   | { readonly kind: "slice"; readonly slice: SliceObservation }
   | { readonly kind: "pods"; readonly pods: PodsObservation }
   | { readonly kind: "control"; readonly control: ControlObservation };
@@ -149,7 +149,7 @@ export class ApiStore {
   observe(kind: ObjectKind): WatchEvent {
     switch (kind) {
       case "lease":
-        return { kind };
+        return { kind, lease: this.lease };
       case "slice":
         return { kind, slice: this.getSlice() };
       case "pods":

@@ -118,7 +118,7 @@ export function hint(sidecar: Sidecar, { peers, timeoutMs }: Of<"hint">): void {
       peer,
       timeoutMs,
       put: (target, reply) => {
-        target.dispatch({ type: "leaseChanged" });
+        target.dispatch({ type: "leaseChanged", lease: null });
         reply(null);
       },
       answered: () => undefined,

@@ -163,7 +163,7 @@ export class Sidecar implements WatchListener {
   changed(event: WatchEvent): void {
     switch (event.kind) {
       case "lease":
-        return this.dispatch({ type: "leaseChanged" });
+        return this.dispatch({ type: "leaseChanged", lease: event.lease });
       case "pods":
         return this.dispatch({ type: "podsObserved", pods: event.pods });
       case "slice":
