@@ -18,6 +18,7 @@ interface Bench {
   wakeMs: number;
 }
 
+const LEASE_CHANGED = { type: "leaseChanged", lease: null } as const;
 const NEVER = new Promise<never>(() => undefined);
 const logged = () => vi.fn<(fields: unknown, words?: string) => void>();
 const silentLog = {
@@ -162,7 +163,7 @@ describe("the order of things", () => {
     const b: Bench = bench((event) => {
       depth += 1;
       deepest = Math.max(deepest, depth);
-      if (event.type === "tick") b.runtime.dispatch({ type: "leaseChanged", lease: null });
+      if (event.type === "tick") b.runtime.dispatch(LEASE_CHANGED);
       depth -= 1;
       if (event.type === "tick") return [PERMIT];
       return event.type === "leaseChanged" ? [PROMOTE] : [];
@@ -210,7 +211,7 @@ describe("time", () => {
     const b = bench(once());
     b.wakeMs = 300;
     b.runtime.dispatch({ type: "tick" });
-    b.runtime.dispatch({ type: "leaseChanged", lease: null });
+    b.runtime.dispatch(LEASE_CHANGED);
     b.now = { monotonicMs: 1_300, bootMs: 9_300 };
     b.wakeMs = 10_000;
     await vi.advanceTimersByTimeAsync(300);
@@ -221,7 +222,7 @@ describe("time", () => {
     const b = bench(once());
     b.runtime.dispatch({ type: "tick" });
     b.now = { monotonicMs: 1_000 + 500 + 251, bootMs: 9_751 };
-    b.runtime.dispatch({ type: "leaseChanged", lease: null });
+    b.runtime.dispatch(LEASE_CHANGED);
     expect(typesOf(b)).toEqual(["tick", "tick", "leaseChanged"]);
     expect(b.lags).toEqual([251]);
   });
@@ -230,7 +231,7 @@ describe("time", () => {
     const b = bench(once());
     b.runtime.dispatch({ type: "tick" });
     b.now = { monotonicMs: 1_000 + 500 + 249, bootMs: 9_749 };
-    b.runtime.dispatch({ type: "leaseChanged", lease: null });
+    b.runtime.dispatch(LEASE_CHANGED);
     expect(typesOf(b)).toEqual(["tick", "leaseChanged"]);
   });
 
@@ -322,12 +323,10 @@ describe("faults that end the process", () => {
     const b = bench(() => {
       throw new Error("impossible");
     });
-    b.runtime.dispatch({ type: "leaseChanged", lease: null });
+    b.runtime.dispatch(LEASE_CHANGED);
     expect(b.ends).toMatchObject([{ kind: "coreFailed" }]);
     expect(silentLog.fatal).toHaveBeenCalledWith(
-      expect.objectContaining({
-        event: expect.objectContaining({ type: "leaseChanged", lease: null }),
-      }),
+      expect.objectContaining({ event: expect.objectContaining(LEASE_CHANGED) }),
       expect.any(String),
     );
   });
@@ -335,7 +334,7 @@ describe("faults that end the process", () => {
   it("looks at nothing more once it has ended", async () => {
     const b = bench(once({ type: "exit", reason: "terminate" }, PROMOTE));
     b.runtime.dispatch({ type: "tick" });
-    b.runtime.dispatch({ type: "leaseChanged", lease: null });
+    b.runtime.dispatch(LEASE_CHANGED);
     await vi.advanceTimersByTimeAsync(10_000);
     expect(b.ends).toEqual([{ kind: "decided" }]);
     expect(b.calls).toEqual([]);
@@ -345,8 +344,7 @@ describe("faults that end the process", () => {
   it("ends when events pile up beyond the bound instead of growing", () => {
     const b: Bench = bench((event) => {
       if (event.type !== "tick") return [];
-      for (let count = 0; count <= 10_000; count += 1)
-        b.runtime.dispatch({ type: "leaseChanged", lease: null });
+      for (let count = 0; count <= 10_000; count += 1) b.runtime.dispatch(LEASE_CHANGED);
       return [];
     });
     b.runtime.dispatch({ type: "tick" });

@@ -35,6 +35,9 @@ export function planWon(turn: Turn): void {
   // Nothing is decided about a lead without a right: a renewal, or the fence, does the rest.
   if (lead === null || right(turn) <= 0) return;
   if (mayBeWritable(state)) return stopFirst(turn, lead);
+  // Won and deleted since: its list is in no Lease and, older, in the record. The renewal that
+  // creates it anew comes first, so that promises are asked of the list in force (4.5).
+  if (state.election.view.kind === "missing") return giveUpLate(turn, lead);
   if (lead.retryAt !== null && lead.retryAt.monotonicMs > turn.at.monotonicMs) {
     return giveUpLate(turn, lead);
   }
