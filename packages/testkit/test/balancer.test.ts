@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { startBalancer, type Balancer } from "../src/balancer/index.ts";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { startBalancer, startBalancerThread, type Balancer } from "../src/balancer/index.ts";
 
 /** Greets with its name, then echoes. */
 async function startServer(name: string) {
@@ -24,7 +24,7 @@ async function startServer(name: string) {
   };
 }
 
-async function open(balancer: Balancer): Promise<Socket> {
+async function open(balancer: Pick<Balancer, "address">): Promise<Socket> {
   const socket = createConnection(balancer.address);
   socket.on("error", () => {});
   await once(socket, "connect");
@@ -90,5 +90,21 @@ describe("the balancer", () => {
     await Promise.all([once(socket, "close"), balancer.close()]);
     balancer = await startBalancer({ host: "127.0.0.1", port: 0 });
     expect(socket.destroyed).toBe(true);
+  });
+
+  test("does the same in a thread of its own, and cuts what is open when that ends", async () => {
+    const thread = await startBalancerThread({ host: "127.0.0.1", port: 0 });
+    try {
+      thread.setTarget(b.target);
+      const socket = await vi.waitFor(async () => {
+        const tried = await open(thread);
+        const [greeting] = await once(tried, "data", { signal: AbortSignal.timeout(200) });
+        expect(String(greeting)).toBe("b");
+        return tried;
+      });
+      await Promise.all([once(socket, "close"), thread.close()]);
+    } finally {
+      await thread.close();
+    }
   });
 });
