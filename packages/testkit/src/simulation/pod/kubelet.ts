@@ -41,8 +41,15 @@ export class Kubelet {
   /** A further ordinal with an empty volume. */
   addMember(ordinal: number, machine: Machine): void {
     const { clock, random, options } = this.world;
-    clock.after(random.between(200, 1_500), () =>
-      this.createPod(ordinal, machine, new Volume(options.mode)),
+    clock.after(random.between(200, 1_500), () => {
+      if (!this.isThere(ordinal)) this.createPod(ordinal, machine, new Volume(options.mode));
+    });
+  }
+
+  /** A StatefulSet waits for the end of an ordinal's pod, and creates one in its place. */
+  private isThere(ordinal: number): boolean {
+    return this.world.pods.some(
+      (pod) => pod.spec.ordinal === ordinal && !pod.gone && !pod.isDisowned,
     );
   }
 
@@ -151,7 +158,8 @@ export class Kubelet {
   /** The StatefulSet's controller: one pod for each ordinal below `replicas`. */
   private fill(pod: Pod): void {
     const { ordinal, machine, volume } = pod.spec;
-    if (ordinal < this.world.store.replicas) this.createPod(ordinal, machine, volume);
+    if (ordinal >= this.world.store.replicas || this.isThere(ordinal)) return;
+    this.createPod(ordinal, machine, volume);
   }
 
   private whenReachable(pod: Pod, run: () => void): void {
