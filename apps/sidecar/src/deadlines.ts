@@ -13,6 +13,8 @@ export const DEADLINES_MS = {
   sliceRead: 2_000,
   sliceWrite: 2_000,
   podsRead: 2_000,
+  /** One question to another member about its passwords. */
+  credentials: 1_000,
   requestResult: 3_000,
   /** Answers to people, Events and history wait that long: a hand-over takes less. */
   afterHandover: 150,

@@ -14,7 +14,9 @@ import { withDeadline } from "./bounded.ts";
 import { DEADLINES_MS } from "./deadlines.ts";
 import { openLog, type OpenLog } from "./log.ts";
 import type { RuntimeEnd } from "./runtime-ports.ts";
-import { memberConfig, readSecrets } from "./settings/member-config.ts";
+import { readSecrets } from "./auth/secrets.ts";
+import { contradictions } from "./settings/contradictions.ts";
+import { memberConfig } from "./settings/member-config.ts";
 import type { Settings } from "./settings/schema.ts";
 import { readSettings, redact, type SettingsOutcome } from "./settings/settings.ts";
 import { startSidecar, type Sidecar } from "./sidecar.ts";
@@ -36,16 +38,17 @@ await main(process.argv.slice(2));
 async function main(args: readonly string[]): Promise<void> {
   const outcome = await loadSettings();
   if (!outcome.ok) return refuse(outcome.errors);
-  const problems = configProblems(memberConfig(outcome.settings), null);
+  const { settings } = outcome;
+  const problems = [...configProblems(memberConfig(settings), null), ...contradictions(settings)];
   if (problems.length > 0) return refuse(problems);
   if (args.includes("--print-config")) {
-    process.stdout.write(`${JSON.stringify(redact(outcome.settings), null, 2)}\n`);
+    process.stdout.write(`${JSON.stringify(redact(settings), null, 2)}\n`);
     return;
   }
   if (args.length > 0) {
     return refuse([`${args.join(" ")}: the only argument is --print-config.`]);
   }
-  await run(outcome.settings, outcome.unknownVariables);
+  await run(settings, outcome.unknownVariables);
 }
 
 async function loadSettings(): Promise<SettingsOutcome> {
@@ -74,7 +77,7 @@ async function run(settings: Settings, unknownVariables: readonly string[]): Pro
     log.warn({ unknownVariables }, "environment variables that Leasehold does not know");
   }
   try {
-    const secrets = readSecrets(settings);
+    const secrets = await readSecrets(settings);
     const access = await clusterAccess(settings);
     let sidecar: Sidecar | null = null;
     const end = (how: RuntimeEnd): void => void finish(open, sidecar, how);

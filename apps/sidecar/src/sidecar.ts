@@ -19,7 +19,7 @@ import {
   type ClusterAccess,
   type Journal,
 } from "@leasehold/kubernetes";
-import { createRedisServer } from "@leasehold/redis";
+import { createRedisAdmin, createRedisServer } from "@leasehold/redis";
 import type { MemberName } from "@leasehold/election";
 import type {
   GroupWatcher,
@@ -28,9 +28,14 @@ import type {
   MemberStatus,
   Peer,
   PodsObservation,
+  Reason,
   RedisServer,
   StartFacts,
 } from "@leasehold/replication";
+import { fixedKeyring, type Keyring } from "./auth/keyring.ts";
+import { startRotation, type Others, type Rotation } from "./auth/rotation.ts";
+import type { Secrets } from "./auth/secrets.ts";
+import { openVault, type Vault } from "./auth/vault.ts";
 import { withDeadline } from "./bounded.ts";
 import { openClock, type Clock } from "./clock.ts";
 import { DEADLINES_MS, PROBE_INTERVAL_MS } from "./deadlines.ts";
@@ -46,11 +51,10 @@ import type { Log } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { createPeerClient } from "./peers/peer-client.ts";
 import { createPeerServer } from "./peers/peer-server.ts";
-import { derivePeerKey } from "./peers/signature.ts";
 import { watchRedis, type RedisWatch } from "./redis-watch.ts";
 import { createRuntime, type Runtime } from "./runtime.ts";
 import type { RuntimeEnd, RuntimeObserver, RuntimePorts } from "./runtime-ports.ts";
-import { memberConfig, ordinalOf, socketPath, type Secrets } from "./settings/member-config.ts";
+import { memberConfig, ordinalOf, socketPath } from "./settings/member-config.ts";
 import type { Settings } from "./settings/schema.ts";
 
 export interface SidecarParts {
@@ -73,25 +77,29 @@ const DRAWS = 2 ** 32;
 const ANY_ADDRESS = new Set(["::", "0.0.0.0"]);
 
 export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
-  const { settings, secrets, log } = parts;
+  const { settings, log } = parts;
   const clock = openClock();
-  const key = derivePeerKey(secrets.peerKey, settings.group);
-  const peerServer = createPeerServer({ key, member: settings.member.name });
+  let keyring = fixedKeyring(settings, parts.secrets);
+  const keys = (): readonly Buffer[] => keyring.peerKeys();
+  const peerServer = createPeerServer({ keys, member: settings.member.name });
   await listenPatiently(peerServer.server, settings.peers, DEADLINES_MS.predecessor);
 
   const run = openRunDirectory(settings.directories.run, clock);
-  replaceFileSync(redisConfPath(settings), renderRedisConf(settings, secrets));
+  const vault = await openVaultIfNeeded(parts);
+  keyring = vault?.keyring ?? keyring;
+  await (vault ? vault.write() : writeRedisConf(settings, keyring));
   const recordPath = join(settings.directories.data, "leasehold", "member.json");
   const record = openRecordFile(recordPath, (words) => log.error(words));
   const start = await findStart({ settings, clock, run, record });
 
   const config = memberConfig(settings);
-  const wired = wire({ ...parts, clock, key, run, record, start, config });
+  const wired = wire({ ...parts, clock, keyring, vault, run, record, start, config });
   peerServer.answer({
     report: () => wired.freshReport(),
     offset: () => wired.redis.offset(DEADLINES_MS.ownOffset),
     hint: () => wired.runtime.dispatch({ type: "leaseChanged", lease: null }),
     promise: (request) => wired.runtime.promise(request),
+    credentials: () => wired.rotation?.answer() ?? { accepts: null, uses: null },
   });
   const publicServer = createPublicServer(wired.view);
   await listenPatiently(publicServer, settings.http, DEADLINES_MS.predecessor);
@@ -105,6 +113,18 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
       publicServer.closeAllConnections();
     },
   };
+}
+
+/** Null: without auth.enabled no secret changes while the sidecar runs. */
+async function openVaultIfNeeded({ settings, secrets, log }: SidecarParts): Promise<Vault | null> {
+  const { credentials } = secrets;
+  if (!credentials) return null;
+  const renderRedisConf = (keyring: Keyring): void => writeRedisConf(settings, keyring);
+  return openVault({ settings, credentials, log, renderRedisConf });
+}
+
+function writeRedisConf(settings: Settings, keyring: Keyring): void {
+  replaceFileSync(redisConfPath(settings), renderRedisConf(settings, keyring.redisAccess()));
 }
 
 interface Found {
@@ -134,7 +154,8 @@ async function findStart({ settings, clock, run, record }: Found): Promise<Start
 
 interface Wiring extends SidecarParts {
   readonly clock: Clock;
-  readonly key: Buffer;
+  readonly keyring: Keyring;
+  readonly vault: Vault | null;
   readonly run: RunDirectory;
   readonly record: RecordFile;
   readonly start: StartFacts;
@@ -143,6 +164,7 @@ interface Wiring extends SidecarParts {
 
 interface Wired {
   readonly runtime: Runtime;
+  readonly rotation: Rotation | null;
   freshReport(): Promise<MemberReport>;
   readonly redis: RedisServer;
   readonly view: PublicView;
@@ -155,7 +177,7 @@ function wire(wiring: Wiring): Wired {
   const adapters = createAdapters(wiring);
   const { client, redis, peers, journal } = adapters;
   const metrics = createMetrics();
-  const reports = createGroupReports(peers, () => watches.others());
+  const reports = createGroupReports(peers, () => watches.others() ?? []);
   const stream = createTopologyStream(start.nonce, {
     current: () => currentTopology(view),
     refresh: () => reports.refresh(),
@@ -192,9 +214,16 @@ function wire(wiring: Wiring): Wired {
     stream,
   };
   const watches = watchEverything(runtime, { ...adapters, run, self: start.member });
+  const announce: Announce = (reason, words) => {
+    const announcement = { reason, epoch: runtime.status().epoch, words, change: null };
+    log.info({ reason, epoch: announcement.epoch }, words);
+    journal.announce(announcement);
+  };
+  const rotation = rotateIfNeeded(wiring, { peers, announce, others: () => watches.others() });
   runtime.dispatch({ type: "tick" });
   return {
     runtime,
+    rotation,
     async freshReport() {
       await watches.redis.refresh(DEADLINES_MS.freshProbe);
       return runtime.report();
@@ -203,6 +232,7 @@ function wire(wiring: Wiring): Wired {
     view,
     async close() {
       runtime.stop();
+      rotation?.stop();
       watches.stop();
       stream.close();
       peers.close();
@@ -211,6 +241,34 @@ function wire(wiring: Wiring): Wired {
     },
   };
 }
+
+type Announce = (reason: Reason, words: string) => void;
+
+interface RotationWorld extends Pick<Adapters, "peers"> {
+  readonly announce: Announce;
+  readonly others: () => readonly Peer[] | null;
+}
+
+function rotateIfNeeded(
+  { settings, vault, keyring, log }: Wiring,
+  { peers, announce, others }: RotationWorld,
+): Rotation | null {
+  if (!vault) return null;
+  if (vault.state().credentials.keyIsDerived) announce("internalKeyDerived", KEY_IS_DERIVED);
+  const admin = createRedisAdmin({ socket: socketPath(settings), ...keyring.login });
+  const askOthers = async (): Promise<Others | null> => {
+    const known = others();
+    if (!known) return null;
+    const ask = async (peer: Peer) =>
+      [peer.member, await peers.credentials(peer, DEADLINES_MS.credentials)] as const;
+    return new Map(await Promise.all(known.map(ask)));
+  };
+  return startRotation({ settings, vault, admin, askOthers, announce, log });
+}
+
+const KEY_IS_DERIVED =
+  "there is no file auth.internalKeyFile: what members prove to one another is derived from the " +
+  "applications' password, and whoever knows that can pose as a member; add the key to the Secret";
 
 /** A number in [0, 1) for the core's jitter. */
 function draw(): number {
@@ -226,7 +284,7 @@ interface Adapters extends Pick<
   readonly watcher: GroupWatcher;
 }
 
-function createAdapters({ settings, secrets, access, start, config, key }: Wiring): Adapters {
+function createAdapters({ settings, access, start, config, keyring }: Wiring): Adapters {
   const { group, namespace, member, peers } = settings;
   const client = createApiClient({ ...access, namespace });
   const pod = { name: member.name, uid: member.podUid, nodeName: member.nodeName || null };
@@ -240,13 +298,9 @@ function createAdapters({ settings, secrets, access, start, config, key }: Wirin
     watcher: createGroupWatcher({ client, group, ports, slices }),
     control: createControlAnswers({ client, group }),
     journal: createJournal({ client, group, pod, restMs: DEADLINES_MS.afterHandover }),
-    redis: createRedisServer({
-      socket: socketPath(settings),
-      username: settings.redis.username,
-      password: secrets.redisPassword,
-    }),
+    redis: createRedisServer({ socket: socketPath(settings), ...keyring.login }),
     peers: createPeerClient({
-      key,
+      keys: () => keyring.peerKeys(),
       localAddress: ANY_ADDRESS.has(peers.host) ? undefined : peers.host,
     }),
   };
@@ -254,8 +308,8 @@ function createAdapters({ settings, secrets, access, start, config, key }: Wirin
 
 interface Watches {
   readonly redis: RedisWatch;
-  /** The other members that have an address. */
-  others(): readonly Peer[];
+  /** The other members that have an address; null: not known yet. */
+  others(): readonly Peer[] | null;
   stop(): void;
 }
 
@@ -267,7 +321,7 @@ function watchEverything(
     readonly self: MemberName;
   },
 ): Watches {
-  let others: readonly Peer[] = [];
+  let others: readonly Peer[] | null = null;
   const redis = watchRedis(sources.redis, {
     observe: (observation) => runtime.dispatch({ type: "redisObserved", observation }),
     intervalMs: () => probeIntervalMs(runtime.status()),

@@ -31,16 +31,18 @@ let server: PeerServer;
 let client: PeerClient;
 let asked: PromiseRequest[] = [];
 let hints = 0;
+let known: readonly Buffer[] = [KEY];
 
 beforeEach(async () => {
   asked = [];
   hints = 0;
-  server = createPeerServer({ key: KEY, member: "orders-0" });
+  known = [KEY];
+  server = createPeerServer({ keys: () => known, member: "orders-0" });
   await new Promise<void>((resolve) => {
     server.server.listen(0, "127.0.0.1", resolve);
   });
   peer = { ...peer, peerPort: (server.server.address() as AddressInfo).port };
-  client = createPeerClient({ key: KEY, localAddress: undefined });
+  client = createPeerClient({ keys: () => [KEY], localAddress: undefined });
 });
 afterEach(async () => {
   vi.useRealTimers();
@@ -62,6 +64,7 @@ function answerEverything(): void {
       asked.push(given);
       return Promise.resolve({ yes: true, reason: "bound" });
     },
+    credentials: () => ({ accepts: "f", uses: null }),
   });
 }
 
@@ -90,12 +93,45 @@ function signedFor(to: string, path: string, body: string): Record<string, strin
   return { [NONCE_HEADER]: nonce, [SIGNATURE_HEADER]: signature };
 }
 
+describe("members in the middle of a change of the secret", () => {
+  const NEWER = derivePeerKey("changed", "orders");
+  beforeEach(answerEverything);
+
+  async function reportFrom(keys: readonly Buffer[]): Promise<unknown> {
+    const other = createPeerClient({ keys: () => keys, localAddress: undefined });
+    const report = await other.report(peer, 1_000);
+    other.close();
+    return report;
+  }
+
+  it("understand one another while either knows the other's secret", async () => {
+    expect(await reportFrom([NEWER, KEY])).toEqual(REPORT);
+    known = [NEWER, KEY];
+    expect(await reportFrom([KEY])).toEqual(REPORT);
+    known = [NEWER];
+    expect(await reportFrom([NEWER, KEY])).toEqual(REPORT);
+  });
+
+  it("refuse the old secret once they have forgotten it", async () => {
+    known = [NEWER];
+    expect(await reportFrom([KEY])).toBeNull();
+  });
+
+  it("act on a request once, whichever secret it took", async () => {
+    const other = createPeerClient({ keys: () => [NEWER, KEY], localAddress: undefined });
+    expect(await other.promise(peer, PROMISE, 1_000)).toEqual({ yes: true, reason: "bound" });
+    other.close();
+    expect(asked).toEqual([PROMISE]);
+  });
+});
+
 describe("members that share the secret", () => {
   beforeEach(answerEverything);
 
   it("ask for reports, offsets and promises and believe the answers", async () => {
     expect(await client.report(peer, 1_000)).toEqual(REPORT);
     expect(await client.offset(peer, 1_000)).toBe(1_234);
+    expect(await client.credentials(peer, 1_000)).toEqual({ accepts: "f", uses: null });
     expect(await client.promise(peer, PROMISE, 1_000)).toEqual({ yes: true, reason: "bound" });
     expect(asked).toEqual([PROMISE]);
   });
@@ -106,6 +142,7 @@ describe("members that share the secret", () => {
       offset: () => Promise.resolve(null),
       hint: () => undefined,
       promise: () => Promise.resolve(null),
+      credentials: () => ({ accepts: null, uses: null }),
     });
     expect(await client.report(peer, 1_000)).toBeNull();
   });
@@ -116,6 +153,7 @@ describe("members that share the secret", () => {
       offset: () => Promise.resolve(null),
       hint: () => undefined,
       promise: () => Promise.resolve(null),
+      credentials: () => ({ accepts: null, uses: null }),
     });
     expect(await client.promise(peer, PROMISE, 1_000)).toBeNull();
     expect(await client.offset(peer, 1_000)).toBeNull();
@@ -168,7 +206,7 @@ describe("whoever does not", () => {
 
   it("cannot answer for a member: its answer is none", async () => {
     const stranger = createPeerClient({
-      key: derivePeerKey("x", "orders"),
+      keys: () => [derivePeerKey("x", "orders")],
       localAddress: undefined,
     });
     expect(await stranger.report(peer, 1_000)).toBeNull();

@@ -3,8 +3,6 @@ import { renderRedisConf } from "../src/files/redis-conf.ts";
 import type { Settings } from "../src/settings/schema.ts";
 import { readSettings } from "../src/settings/settings.ts";
 
-const SECRETS = { redisPassword: "", peerKey: "k" };
-
 async function settings(sections: Record<string, unknown> = {}): Promise<Settings> {
   const outcome = await readSettings({
     fileText: JSON.stringify({
@@ -23,9 +21,7 @@ async function linesOf(
   sections: Record<string, unknown> = {},
   password = "",
 ): Promise<readonly string[]> {
-  return renderRedisConf(await settings(sections), { ...SECRETS, redisPassword: password }).split(
-    "\n",
-  );
+  return renderRedisConf(await settings(sections), { password }).split("\n");
 }
 
 describe("the rendered redis.conf", () => {
@@ -88,5 +84,18 @@ describe("the rendered redis.conf", () => {
     expect(lines).toEqual(
       expect.arrayContaining(["port 0", "tls-port 6379", "tls-replication yes"]),
     );
+    expect(await linesOf({ redis: { tls, plaintextPort: 6380 } })).toContain("port 6380");
+  });
+
+  it("names the file of users and the user of replicas, and no password of anybody else", async () => {
+    const text = renderRedisConf(await settings(), { replicationPassword: "copy" });
+    expect(text.split("\n")).toEqual(
+      expect.arrayContaining([
+        'aclfile "/run/leasehold/users.acl"',
+        "masteruser leasehold-replication",
+        'masterauth "copy"',
+      ]),
+    );
+    expect(text).not.toContain("requirepass");
   });
 });

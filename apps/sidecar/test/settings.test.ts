@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { SETTINGS_KEYS } from "../src/settings/keys.ts";
-import { memberConfig, ordinalOf, readSecrets } from "../src/settings/member-config.ts";
+import { readSecrets } from "../src/auth/secrets.ts";
+import { contradictions } from "../src/settings/contradictions.ts";
+import { memberConfig, ordinalOf } from "../src/settings/member-config.ts";
 import { readSettings, redact, type SettingsOutcome } from "../src/settings/settings.ts";
 
 const MINIMAL = `
@@ -128,8 +130,48 @@ describe("the core's configuration", () => {
 
   it("insists on the members' key and names the key of a file that it cannot read", async () => {
     const settings = settingsOf(await read(MINIMAL));
-    expect(() => readSecrets(settings)).toThrow("peers.keyFile is missing");
+    await expect(readSecrets(settings)).rejects.toThrow("peers.keyFile is missing");
     const withFile = settingsOf(await read(`${MINIMAL}\npeers: { keyFile: /nowhere/key }`));
-    expect(() => readSecrets(withFile)).toThrow("peers.keyFile (/nowhere/key) cannot be read");
+    await expect(readSecrets(withFile)).rejects.toThrow(
+      "peers.keyFile (/nowhere/key) is not there",
+    );
+  });
+});
+
+describe("contradictions", () => {
+  const TLS = "tls: { certFile: c, keyFile: k, caFile: a }";
+  const AUTH = "enabled: true, passwordFile: /p";
+
+  it.each([
+    ["redis: { plaintextPort: 6380 }", "redis.plaintextPort needs redis.tls"],
+    [`redis: { plaintextPort: 6379, ${TLS} }`, "redis.plaintextPort (6379) must differ"],
+    ["auth: { passwordFile: /p }", "auth.passwordFile is set, but auth.enabled is not"],
+    ["auth: { internalKeyFile: /k }", "auth.internalKeyFile is set, but auth.enabled is not"],
+    ['auth: { users: ["a /a +@all"] }', "auth.users is set, but auth.enabled is not"],
+    ["auth: { enabled: true }", "auth.enabled needs auth.passwordFile"],
+    [`auth: { ${AUTH} }\nredis: { passwordFile: /q }`, "redis.passwordFile has no meaning"],
+    [`auth: { ${AUTH} }\npeers: { keyFile: /q }`, "peers.keyFile has no meaning"],
+    [`auth: { ${AUTH}, users: ["leasehold /a +@all"] }`, "a user of Leasehold itself"],
+    [`auth: { ${AUTH}, users: ["leasehold-replication /a +@all"] }`, "a user of Leasehold itself"],
+    [`auth: { ${AUTH}, users: ["default /a +@all"] }`, "a user of Leasehold itself"],
+    [`auth: { ${AUTH}, users: ["a /a"] }`, "`a` must be followed by a file"],
+    [`auth: { ${AUTH}, users: ["a(b /a +@all"] }`, "is no name"],
+    [`auth: { ${AUTH}, users: ["a /a +get", "a /b +set"] }`, "`a` is there twice"],
+    [`auth: { ${AUTH}, users: ["a /a +get nopass"] }`, "the rule `nopass` is Leasehold's"],
+    [`auth: { ${AUTH}, defaultUserRules: "~* >hush" }`, "the rule `>…` is Leasehold's"],
+  ])("refuses %s", async (text, sentence) => {
+    const found = contradictions(settingsOf(await read(`${MINIMAL}\n${text}`)));
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(sentence);
+    expect(found[0]).not.toContain("hush");
+  });
+
+  it.each([
+    "group: orders",
+    `redis: { plaintextPort: 6380, ${TLS} }`,
+    `auth: { ${AUTH}, users: ["metrics /m -@all +info +ping", "web.1 /w ~app:* +@read"] }`,
+  ])("takes %s", async (text) => {
+    const file = text.startsWith("group") ? MINIMAL : `${MINIMAL}\n${text}`;
+    expect(contradictions(settingsOf(await read(file)))).toEqual([]);
   });
 });

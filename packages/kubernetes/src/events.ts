@@ -55,6 +55,10 @@ const WARNINGS: ReadonlySet<Reason> = new Set<Reason>([
   "noCandidate",
   "failsafe",
   "clockSkew",
+  "internalKeyDerived",
+  "credentialsOutOfSync",
+  "certificateRejected",
+  "restartRequired",
   "invariant",
 ]);
 

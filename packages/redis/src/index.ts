@@ -1,2 +1,3 @@
 export type { RedisEndpoint, RedisServerOptions } from "./options.ts";
+export { createRedisAdmin, type AdminOutcome, type RedisAdmin } from "./redis-admin.ts";
 export { createRedisServer } from "./redis-server.ts";

@@ -9,6 +9,8 @@ export type RedisServerOptions = RedisEndpoint & {
    * rotated password is used without a restart.
    */
   readonly password?: string | (() => string);
+  /** Who asks for the stream, which our user may not read; absent: our user. */
+  readonly streamAs?: { readonly username: string; readonly password: () => string };
 };
 
 export type RedisEndpoint =

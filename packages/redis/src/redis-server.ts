@@ -28,7 +28,7 @@ export function createRedisServer(options: RedisServerOptions): RedisServer {
     onClosed,
   });
   const role = createRoleConnection({
-    requestStream: () => requestStream(options),
+    requestStream: () => requestStream({ ...options, ...options.streamAs }),
     open: (closed, deadlineMs) => open(ROLE_NAME, deadlineMs, closed),
     onClosed,
   });

@@ -1,4 +1,7 @@
-/** Every decision's reason: one closed list for logs, Events, metric labels and history. */
+/**
+ * Every decision's reason: one closed list for logs, Events, metric labels and history. What the
+ * sidecar does beside its decisions (passwords, certificates, live configuration) is in it, too.
+ */
 export const REASONS = [
   "observe",
   "renew",
@@ -50,6 +53,13 @@ export const REASONS = [
   "record",
   "poll",
   "terminate",
+  "internalKeyDerived",
+  "credentialsRotated",
+  "credentialsOutOfSync",
+  "certificateReloaded",
+  "certificateRejected",
+  "configApplied",
+  "restartRequired",
   "clockSkew",
   "invariant",
 ] as const;

@@ -5,13 +5,13 @@ import { closeSync, openSync, renameSync, writeSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/**
- * For a tmpfs: synchronous, without fsync. The group may read it: Redis' container may run as
- * another user of the same one. Throws what the file system throws.
- */
-export function replaceFileSync(path: string, text: string): void {
+/** Redis' container may run as another user of the same group. */
+const GROUP_READS = 0o640;
+
+/** For a tmpfs: synchronous, without fsync. Throws what the file system throws. */
+export function replaceFileSync(path: string, text: string, mode = GROUP_READS): void {
   const temporary = `${path}.tmp`;
-  const file = openSync(temporary, "w", 0o640);
+  const file = openSync(temporary, "w", mode);
   try {
     writeSync(file, text);
   } finally {

@@ -6,8 +6,17 @@
  * replace one of Leasehold's. Does not check whether the engine understands the user's lines.
  */
 import { join } from "node:path";
+import { aclFilePath } from "../auth/acl.ts";
+import { REPLICATION_USER } from "../auth/users.ts";
 import type { Settings } from "../settings/schema.ts";
-import { socketPath, type Secrets } from "../settings/member-config.ts";
+import { socketPath } from "../settings/member-config.ts";
+
+/** How people and replicas get in. */
+export type RedisAccess =
+  /** One password for all; empty: none. */
+  | { readonly password: string }
+  /** Users of users.acl; replicas prove themselves as one of them. */
+  | { readonly replicationPassword: string };
 
 /** Directives that only Leasehold sets; a user's line with one of them is refused. */
 const RESERVED = new RegExp(
@@ -24,13 +33,13 @@ const RESERVED = new RegExp(
 );
 
 /** The file's text. Throws an Error that names the line if a user's line is reserved. */
-export function renderRedisConf(settings: Settings, secrets: Secrets): string {
+export function renderRedisConf(settings: Settings, access: RedisAccess): string {
   const { redis, persistence, directories, announce, member } = settings;
   const lines = [
     "# Written by Leasehold at each start of its sidecar; changes are overwritten.",
     "daemonize no",
     `bind ${redis.bind.join(" ")}`,
-    ...(redis.tls ? tlsLines(redis.tls, redis.port) : [`port ${redis.port}`]),
+    ...(redis.tls ? tlsLines(redis, redis.tls) : [`port ${redis.port}`]),
     `unixsocket ${quote(socketPath(settings))}`,
     "unixsocketperm 770",
     "protected-mode no",
@@ -53,7 +62,7 @@ export function renderRedisConf(settings: Settings, secrets: Secrets): string {
     ...(atLeast(redis.engineVersion, 7)
       ? ["busy-reply-threshold 1000", "shutdown-timeout 10"]
       : ["lua-time-limit 1000"]),
-    ...passwordLines(secrets.redisPassword),
+    ...accessLines(settings, access),
     "",
     ...userLines(redis.configuration, persistence.mode),
   ];
@@ -70,14 +79,24 @@ function persistenceLines(persistence: Settings["persistence"]): readonly string
   return ["appendonly yes", `appendfsync ${persistence.fsync}`, 'save ""'];
 }
 
-function passwordLines(password: string): readonly string[] {
+function accessLines(settings: Settings, access: RedisAccess): readonly string[] {
+  if ("replicationPassword" in access) {
+    return [
+      `aclfile ${quote(aclFilePath(settings))}`,
+      `masteruser ${REPLICATION_USER}`,
+      `masterauth ${quote(access.replicationPassword)}`,
+    ];
+  }
+  const { password } = access;
   return password === "" ? [] : [`requirepass ${quote(password)}`, `masterauth ${quote(password)}`];
 }
 
-function tlsLines(tls: NonNullable<Settings["redis"]["tls"]>, port: number): readonly string[] {
+type Redis = Settings["redis"];
+
+function tlsLines(redis: Redis, tls: NonNullable<Redis["tls"]>): readonly string[] {
   return [
-    "port 0",
-    `tls-port ${port}`,
+    `port ${redis.plaintextPort}`,
+    `tls-port ${redis.port}`,
     "tls-replication yes",
     `tls-cert-file ${quote(tls.certFile)}`,
     `tls-key-file ${quote(tls.keyFile)}`,

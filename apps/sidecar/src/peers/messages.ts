@@ -12,6 +12,7 @@ export const PATHS = {
   promise: "/v1/promise",
   hint: "/v1/hint",
   offset: "/v1/offset",
+  credentials: "/v1/credentials",
 } as const;
 
 /** Longest body that is read, of a request or an answer. */
@@ -61,6 +62,17 @@ const Request: v.GenericSchema<unknown, PromiseRequest> = v.object({
 const Answer = v.object({ yes: v.boolean(), reason: v.string() });
 const Offset = v.object({ offset: v.nullable(WholeNumber) });
 
+/** Fingerprints of the passwords that a member's Redis accepts, and of those that it uses. */
+export interface CredentialsAnswer {
+  readonly accepts: string | null;
+  readonly uses: string | null;
+}
+
+const CredentialsAnswerShape: v.GenericSchema<unknown, CredentialsAnswer> = v.object({
+  accepts: v.nullable(v.string()),
+  uses: v.nullable(v.string()),
+});
+
 /** Each returns null for what has another shape. */
 export function readReport(body: string): MemberReport | null {
   return read(Report, body);
@@ -76,6 +88,10 @@ export function readPromiseAnswer(body: string): PromiseAnswer | null {
 
 export function readOffset(body: string): number | null {
   return read(Offset, body)?.offset ?? null;
+}
+
+export function readCredentialsAnswer(body: string): CredentialsAnswer | null {
+  return read(CredentialsAnswerShape, body);
 }
 
 function read<T>(shape: v.GenericSchema<unknown, T>, body: string): T | null {

@@ -7,7 +7,15 @@
 import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import type { PromiseAnswer, PromiseRequest } from "@leasehold/election";
 import type { MemberReport, Peer } from "@leasehold/replication";
-import { BODY_LIMIT_BYTES, PATHS, readOffset, readPromiseAnswer, readReport } from "./messages.ts";
+import {
+  BODY_LIMIT_BYTES,
+  PATHS,
+  readCredentialsAnswer,
+  readOffset,
+  readPromiseAnswer,
+  readReport,
+  type CredentialsAnswer,
+} from "./messages.ts";
 import {
   drawNonce,
   isSignature,
@@ -23,19 +31,35 @@ export interface PeerClient {
   hint(peer: Peer, timeoutMs: number): Promise<void>;
   /** Null: no answer in time, or its Redis does not answer. */
   offset(peer: Peer, timeoutMs: number): Promise<number | null>;
+  credentials(peer: Peer, timeoutMs: number): Promise<CredentialsAnswer | null>;
   close(): void;
 }
 
 export interface PeerClientOptions {
-  readonly key: Buffer;
+  /** Newest first; an older one is tried where the newest is not known yet. */
+  readonly keys: () => readonly Buffer[];
   /** Address to call from; undefined: the system chooses. */
   readonly localAddress: string | undefined;
 }
 
 export function createPeerClient(options: PeerClientOptions): PeerClient {
   const agent = new Agent({ keepAlive: true, keepAliveMsecs: 1_000, maxSockets: 4 });
-  const ask = (peer: Peer, call: Call): Promise<string | null> =>
-    askPeer({ peer, call, agent, options });
+  const { keys, localAddress } = options;
+  const ask = async (peer: Peer, call: Call): Promise<string | null> => {
+    const endAtMs = performance.now() + call.timeoutMs;
+    for (const key of keys()) {
+      const timeoutMs = endAtMs - performance.now();
+      const answer = await askPeer({
+        peer,
+        call: { ...call, timeoutMs },
+        agent,
+        key,
+        localAddress,
+      });
+      if (answer !== REFUSED) return answer;
+    }
+    return null;
+  };
   return {
     async report(peer, timeoutMs) {
       const answer = await ask(peer, { path: PATHS.report, body: "{}", timeoutMs });
@@ -55,6 +79,10 @@ export function createPeerClient(options: PeerClientOptions): PeerClient {
       const answer = await ask(peer, { path: PATHS.offset, body: "{}", timeoutMs });
       return answer === null ? null : readOffset(answer);
     },
+    async credentials(peer, timeoutMs) {
+      const answer = await ask(peer, { path: PATHS.credentials, body: "{}", timeoutMs });
+      return answer === null ? null : readCredentialsAnswer(answer);
+    },
     close: () => agent.destroy(),
   };
 }
@@ -69,14 +97,19 @@ interface Question {
   readonly peer: Peer;
   readonly call: Call;
   readonly agent: Agent;
-  readonly options: PeerClientOptions;
+  readonly key: Buffer;
+  readonly localAddress: string | undefined;
 }
 
+/** Not acted on by the member: it does not know the key. Whoever forges this gains nothing. */
+const REFUSED = Symbol("refused");
+
 /** The body of a signed 200, else null. */
-function askPeer({ peer, call, agent, options }: Question): Promise<string | null> {
+function askPeer(question: Question): Promise<string | typeof REFUSED | null> {
+  const { peer, call, agent, key, localAddress } = question;
   const { path, body, timeoutMs } = call;
   const nonce = drawNonce();
-  const signature = signRequest(options.key, { path, to: peer.member, nonce, body });
+  const signature = signRequest(key, { path, to: peer.member, nonce, body });
   return new Promise((resolve) => {
     const request = httpRequest({
       agent,
@@ -84,7 +117,7 @@ function askPeer({ peer, call, agent, options }: Question): Promise<string | nul
       port: peer.peerPort,
       path,
       method: "POST",
-      ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
+      ...(localAddress === undefined ? {} : { localAddress }),
       headers: {
         "content-type": "application/json",
         "content-length": Buffer.byteLength(body),
@@ -93,7 +126,7 @@ function askPeer({ peer, call, agent, options }: Question): Promise<string | nul
       },
     });
     const timer = setTimeout(() => request.destroy(), timeoutMs);
-    const settle = (answer: string | null): void => {
+    const settle = (answer: string | typeof REFUSED | null): void => {
       clearTimeout(timer);
       resolve(answer);
     };
@@ -103,7 +136,7 @@ function askPeer({ peer, call, agent, options }: Question): Promise<string | nul
     request.once("close", closed);
     request.once("response", (response) => {
       request.removeListener("close", closed);
-      void readGenuine(response, { key: options.key, nonce }).then(settle, () => settle(null));
+      void readGenuine(response, { key, nonce }).then(settle, () => settle(null));
     });
     request.end(body);
   });
@@ -116,8 +149,12 @@ interface Proof {
 }
 
 /** The body, if it is signed for this request and says 200. */
-async function readGenuine(response: IncomingMessage, proof: Proof): Promise<string | null> {
+async function readGenuine(
+  response: IncomingMessage,
+  proof: Proof,
+): Promise<string | typeof REFUSED | null> {
   const body = await readAnswer(response);
+  if (response.statusCode === 401) return REFUSED;
   if (body === null) return null;
   const expected = signAnswer(proof.key, { nonce: proof.nonce, status: 200, body });
   const given = response.headers[SIGNATURE_HEADER];

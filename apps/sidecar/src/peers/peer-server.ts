@@ -8,7 +8,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { PromiseAnswer, PromiseRequest } from "@leasehold/election";
 import type { MemberReport } from "@leasehold/replication";
-import { BODY_LIMIT_BYTES, PATHS, readPromiseRequest } from "./messages.ts";
+import { BODY_LIMIT_BYTES, PATHS, readPromiseRequest, type CredentialsAnswer } from "./messages.ts";
 import { createRoundGate } from "./round-gate.ts";
 import {
   isSignature,
@@ -26,10 +26,12 @@ export interface PeerRequests {
   hint(): void;
   /** Null: the core did not answer in time. */
   promise(request: PromiseRequest): Promise<PromiseAnswer | null>;
+  credentials(): CredentialsAnswer;
 }
 
 export interface PeerServerOptions {
-  readonly key: Buffer;
+  /** Each of them proves a member. */
+  readonly keys: () => readonly Buffer[];
   /** The own name: a request for another member is refused. */
   readonly member: string;
 }
@@ -39,8 +41,18 @@ interface Reply {
   readonly body: unknown;
 }
 
+interface SignedReply extends Reply {
+  /** The one that the request was signed with. Null: with none of ours. */
+  readonly key: Buffer | null;
+}
+
 const HINT_INTERVAL_MS = 50;
-const REFUSED: Reply = { status: 401, body: { error: "a valid signature is needed" } };
+/** Whoever is refused learns nothing that only a member could have signed. */
+const REFUSED: SignedReply = {
+  status: 401,
+  body: { error: "a valid signature is needed" },
+  key: null,
+};
 
 /**
  * A server that is not listening yet. Until `answer` is called it holds the port, as protocol.md
@@ -83,28 +95,28 @@ async function serve({ request, response, options, handle }: Exchange): Promise<
   const body = JSON.stringify(reply.body);
   response.writeHead(reply.status, {
     "content-type": "application/json",
-    // Whoever is refused learns nothing that only a member could have signed.
-    ...(reply === REFUSED
+    ...(reply.key === null
       ? { connection: "close" }
-      : { [SIGNATURE_HEADER]: signAnswer(options.key, { nonce, status: reply.status, body }) }),
+      : { [SIGNATURE_HEADER]: signAnswer(reply.key, { nonce, status: reply.status, body }) }),
   });
   response.end(body);
 }
 
-async function replyTo(exchange: Exchange, nonce: string): Promise<Reply> {
+async function replyTo(exchange: Exchange, nonce: string): Promise<SignedReply> {
   const { request, options, handle } = exchange;
   const signature = header(request, SIGNATURE_HEADER);
   if (request.method !== "POST" || nonce === "" || signature === undefined) return REFUSED;
   const body = await readBody(request);
   if (body === null) return REFUSED;
   const path = request.url ?? "";
-  const expected = signRequest(options.key, { path, to: options.member, nonce, body });
-  if (!isSignature(expected, signature)) return REFUSED;
-  if (!handle) return { status: 503, body: { error: "this member is starting" } };
+  const signed = { path, to: options.member, nonce, body };
+  const key = options.keys().find((one) => isSignature(signRequest(one, signed), signature));
+  if (!key) return REFUSED;
+  if (!handle) return { status: 503, body: { error: "this member is starting" }, key };
   try {
-    return await handle(path, body);
+    return { ...(await handle(path, body)), key };
   } catch (error) {
-    return { status: 500, body: { error: String(error) } };
+    return { status: 500, body: { error: String(error) }, key };
   }
 }
 
@@ -135,6 +147,7 @@ function createHandler(requests: PeerRequests): Handler {
   return async (path, body) => {
     if (path === PATHS.report) return { status: 200, body: await requests.report() };
     if (path === PATHS.offset) return { status: 200, body: { offset: await requests.offset() } };
+    if (path === PATHS.credentials) return { status: 200, body: requests.credentials() };
     if (path === PATHS.hint) return hint();
     if (path === PATHS.promise) return promise(body);
     return { status: 404, body: { error: `no such path: ${path}` } };

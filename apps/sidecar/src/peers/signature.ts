@@ -8,7 +8,7 @@
  * clock decides nothing.
  *
  * Replay of a recorded *request*, and why no nonces are remembered for it:
- * - `report` and `offset` read only; the answer goes to whoever asks, as on the public port.
+ * - `report`, `offset` and `credentials` read only; the answer goes to whoever sends the request.
  * - `hint` says "look at the Lease"; it is limited in rate and nothing is decided by it.
  * - `promise` binds its receiver for 1.02 D: replayed, it could keep a group without a leader.
  *   Rounds of one asking process only grow, so a round that is not newer is refused

@@ -1,8 +1,6 @@
 /**
- * What the decision core is told, derived from the settings: profiles become durations, and
- * files with secrets are read.
+ * What the decision core is told, derived from the settings: profiles become durations.
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MemberConfig } from "@leasehold/replication";
 import type { Settings } from "./schema.ts";
@@ -42,32 +40,4 @@ export function ordinalOf(member: string): number {
 
 export function socketPath(settings: Settings): string {
   return settings.redis.socket || join(settings.directories.run, "redis.sock");
-}
-
-export interface Secrets {
-  /** Empty: Redis asks for none. */
-  readonly redisPassword: string;
-  readonly peerKey: string;
-}
-
-/** Throws an Error that names the key if a file cannot be read or the members' key is missing. */
-export function readSecrets(settings: Settings): Secrets {
-  const { redis, peers } = settings;
-  const peerKey = secret(peers.key, peers.keyFile, "peers.keyFile");
-  if (peerKey === "") {
-    throw new Error("peers.keyFile is missing: the members of a group prove themselves with it.");
-  }
-  return {
-    redisPassword: secret(redis.password, redis.passwordFile, "redis.passwordFile"),
-    peerKey,
-  };
-}
-
-function secret(value: string, file: string, key: string): string {
-  if (file === "") return value;
-  try {
-    return readFileSync(file, "utf8").trimEnd();
-  } catch (error) {
-    throw new Error(`${key} (${file}) cannot be read: ${String(error)}`, { cause: error });
-  }
 }

@@ -2,7 +2,7 @@
  * Every key that a sidecar can be told, once: type, bounds, default, and what it is for.
  *
  * The descriptions feed `docs/configuration.md`. What contradicts itself between keys is the
- * matter of `validateConfig` in @leasehold/replication; paths and addresses are checked here.
+ * matter of `contradictions.ts` here and of `configProblems` in @leasehold/replication.
  */
 import * as v from "valibot";
 
@@ -11,6 +11,11 @@ const host = text;
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 const milliseconds = v.pipe(v.number(), v.integer(), v.minValue(1));
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+/** What applications, their queues and exporters ask for, and nothing that changes a role. */
+const DEFAULT_USER_RULES =
+  "~* &* +@all -@admin +role +client|list +config|get +slowlog|get +slowlog|len " +
+  "+latency|latest +latency|history";
 
 const PORTS = { redis: 6379, http: 8008, peers: 8009 } as const;
 
@@ -43,6 +48,10 @@ const Redis = v.strictObject({
   ),
   bind: described(v.optional(v.array(host), ["*", "-::*"]), "Addresses that Redis listens on"),
   port: described(v.optional(port, PORTS.redis), "Port that Redis listens on"),
+  plaintextPort: described(
+    v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535)), 0),
+    "With TLS: one more port without it, while clients move; 0: none",
+  ),
   username: described(v.optional(v.string(), ""), "ACL user of the sidecar; empty: default"),
   password: described(v.optional(v.string(), ""), "Its password; better by passwordFile"),
   passwordFile: described(v.optional(v.string(), ""), "File that holds the password"),
@@ -54,6 +63,33 @@ const Redis = v.strictObject({
   configuration: described(
     v.optional(v.array(v.string()), []),
     "Further lines of redis.conf; the ones that Leasehold owns are refused",
+  ),
+});
+
+const Auth = v.strictObject({
+  enabled: described(
+    v.optional(v.boolean(), false),
+    "ACL users, with a password for each; false: all are who redis.password lets in",
+  ),
+  passwordFile: described(
+    v.optional(v.string(), ""),
+    "File with the password of the applications, Redis' user default",
+  ),
+  internalKeyFile: described(
+    v.optional(v.string(), ""),
+    "File with the secret that only members know; missing: derived from the password",
+  ),
+  defaultUserRules: described(
+    v.optional(text, DEFAULT_USER_RULES),
+    "ACL rules of the applications, without passwords",
+  ),
+  users: described(
+    v.optional(v.array(text), []),
+    "Further users, one a line: <name> <passwordFile> <rules>",
+  ),
+  rotationOverlapMs: described(
+    v.optional(milliseconds, 3_600_000),
+    "An old password is accepted that long after all members know the new one",
   ),
 });
 
@@ -105,6 +141,7 @@ export const SettingsSchema = v.strictObject({
   namespace: described(text, "Namespace of all its objects"),
   member: Member,
   redis: v.optional(Redis, {}),
+  auth: v.optional(Auth, {}),
   announce: v.optional(
     v.strictObject({
       host: described(v.optional(v.string(), ""), "Where clients reach Redis; empty: member.host"),

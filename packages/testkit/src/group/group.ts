@@ -26,8 +26,15 @@ export interface GroupOptions {
   readonly persistence?: "aof" | "rdb" | "none";
   /** Path or name of the server's binary. Default `redis-server`. */
   readonly engine?: string;
-  /** Redis asks for it. Default: none. */
+  /** Redis asks for it, or with `auth` its user default does. Default: none. */
   readonly password?: string;
+  /**
+   * Section `auth` of every sidecar. Default: none, and `password` is Redis' own. With it the
+   * members' key comes from its files, too.
+   */
+  readonly auth?: Readonly<Record<string, unknown>>;
+  /** Section `redis.tls` of every sidecar; clients of the harness must then speak TLS. */
+  readonly tls?: Readonly<Record<string, unknown>>;
   /** Further lines of redis.conf. */
   readonly redisConfiguration?: readonly string[];
   /** Sections of the sidecar's configuration that replace the harness' own. */
@@ -160,6 +167,8 @@ function makeMember(options: GroupOptions, shared: Shared, place: Place): GroupM
       settings: settingsOf(options),
       redisConfiguration: options.redisConfiguration ?? [],
       password: options.password ?? "",
+      auth: options.auth ?? null,
+      tls: options.tls ?? null,
       sidecarCommand: shared.sidecarCommand,
       guardScript: join(REPOSITORY, "packages/guard/src/redis.sh"),
       engine: options.engine ?? "redis-server",

@@ -24,6 +24,9 @@ export interface MemberPlan {
   /** Sections of the sidecar's configuration beside those that the harness sets. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly password: string;
+  /** Null: `password` is Redis' own, and `peerKeyFile` holds the members' key. */
+  readonly auth: Readonly<Record<string, unknown>> | null;
+  readonly tls: Readonly<Record<string, unknown>> | null;
   /** Further lines of redis.conf. */
   readonly redisConfiguration: readonly string[];
   readonly sidecarCommand: readonly string[];
@@ -138,12 +141,18 @@ function sidecarSettings(plan: MemberPlan, facts: SettingsFacts): Record<string,
     redis: {
       bind: [realHost],
       port: PORTS.redis,
-      password: plan.password,
+      ...(plan.auth ? {} : { password: plan.password }),
+      tls: plan.tls,
       // Replicas call from their own address, so that a cut knows whose flow it is.
       configuration: [`bind-source-addr ${realHost}`, ...plan.redisConfiguration],
     },
     http: { host: realHost, port: PORTS.http },
-    peers: { host: realHost, port: PORTS.peers, keyFile: plan.peerKeyFile },
+    ...(plan.auth ? { auth: plan.auth } : {}),
+    peers: {
+      host: realHost,
+      port: PORTS.peers,
+      ...(plan.auth ? {} : { keyFile: plan.peerKeyFile }),
+    },
     kubernetes: { kubeconfig: plan.kubeconfigFile },
     log: { level: "info", format: "json" },
     ...plan.settings,

@@ -8,10 +8,15 @@
  */
 import { Redis } from "ioredis";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ConnectionOptions } from "node:tls";
 
 export interface Address {
   readonly host: string;
   readonly port: number;
+  /** ACL user. Default: the default one. */
+  readonly username?: string;
+  /** Default: without TLS. */
+  readonly tls?: ConnectionOptions;
 }
 
 export interface SessionOptions {

@@ -1,0 +1,250 @@
+/**
+ * A group with auth.enabled, of real Redis servers: who may do what, and passwords that change
+ * under writers. The tests share one group and run in their order.
+ */
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { startGroup, type Group, type GroupMember } from "@leasehold/testkit/group";
+import { connect, createLoad } from "@leasehold/testkit/workload";
+import { lastWords, logOf, viewOf, whole } from "./bench.ts";
+
+const OVERLAP_MS = 6_000;
+const WHOLE_MS = 15_000;
+const SECRETS = { first: "app-first-secret", second: "app-second-secret", metrics: "m-secret" };
+const KEYS = { first: "key-first-secret", second: "key-second-secret" };
+
+let folder = "";
+let group: Group;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "leasehold-auth-"));
+  writeSecret("password", SECRETS.first);
+  writeSecret("key", KEYS.first);
+  writeSecret("metrics", SECRETS.metrics);
+  group = await startGroup({
+    members: 3,
+    auth: {
+      enabled: true,
+      passwordFile: join(folder, "password"),
+      internalKeyFile: join(folder, "key"),
+      users: [`metrics ${join(folder, "metrics")} -@all +info +ping +config|get`],
+      rotationOverlapMs: OVERLAP_MS,
+    },
+  });
+});
+afterEach(({ task }) => {
+  if (task.result?.state === "fail") process.stderr.write(`${lastWords(group)}\n`);
+});
+afterAll(async () => {
+  await group?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function writeSecret(name: string, value: string): void {
+  writeFileSync(join(folder, name), `${value}\n`, { mode: 0o600 });
+}
+
+/** Redis' answer, or the first word of its refusal. */
+async function ask(
+  member: GroupMember,
+  as: { readonly username?: string; readonly password: string },
+  ...words: readonly [string, ...string[]]
+): Promise<unknown> {
+  const { password, ...user } = as;
+  const address = { host: member.realHost, port: member.redisPort, ...user };
+  const redis = await connect({ address, password, deadlineMs: 1_000 });
+  if (!redis) return "shut out";
+  try {
+    return await redis.call(...words);
+  } catch (error) {
+    return String(error).replace(/^ReplyError: (\S+).*/s, "$1");
+  } finally {
+    redis.disconnect();
+  }
+}
+
+const application = { password: SECRETS.first };
+
+function requestSwitchover(to: GroupMember): void {
+  const request = { id: randomUUID(), kind: "switchover", to: to.name, force: false };
+  group.api.objects.put({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: `${group.name}-control`, namespace: group.namespace },
+    data: { request: JSON.stringify(request) },
+  });
+}
+
+describe("a group with users", () => {
+  it("elects, replicates and switches over", async () => {
+    const old = await whole(group, WHOLE_MS);
+    expect(await ask(old, application, "SET", "kept", "yes")).toBe("OK");
+    expect(await ask(old, application, "WAIT", "2", "1000")).toBe(2);
+    const to = group.members.find((member) => member !== old)!;
+    requestSwitchover(to);
+    expect(await group.leader(5_000, old)).toBe(to);
+    expect(await whole(group, WHOLE_MS)).toBe(to);
+    expect(await ask(to, application, "GET", "kept")).toBe("yes");
+  });
+
+  it.each([
+    [["SET", "k", "v"], "OK"],
+    [["ROLE"], "answer"],
+    [["INFO"], "answer"],
+    [["CLIENT", "LIST"], "answer"],
+    [["CLIENT", "SETNAME", "app"], "OK"],
+    [["CONFIG", "GET", "maxmemory"], "answer"],
+    [["EVAL", "return 1", "0"], "answer"],
+    [["PUBLISH", "channel", "words"], "answer"],
+    [["FLUSHALL"], "OK"],
+    [["SLOWLOG", "GET"], "answer"],
+    [["REPLICAOF", "NO", "ONE"], "NOPERM"],
+    [["SHUTDOWN", "NOSAVE"], "NOPERM"],
+    [["CLIENT", "PAUSE", "1"], "NOPERM"],
+    [["CLIENT", "KILL", "TYPE", "normal"], "NOPERM"],
+    [["CONFIG", "SET", "maxmemory", "1"], "NOPERM"],
+    [["CONFIG", "REWRITE"], "NOPERM"],
+    [["MODULE", "LIST"], "NOPERM"],
+    [["MONITOR"], "NOPERM"],
+    [["ACL", "LIST"], "NOPERM"],
+    [["PSYNC", "?", "-1"], "NOPERM"],
+    [["FAILOVER"], "NOPERM"],
+  ] as const)("lets an application do %s: %s", async (words, expected) => {
+    const leader = await group.leader(WHOLE_MS);
+    const [first, ...rest]: readonly string[] = words;
+    const answer = await ask(leader, application, first ?? "", ...rest);
+    if (expected === "answer") expect(["NOPERM", "shut out"]).not.toContain(answer);
+    else expect(answer).toBe(expected);
+  });
+
+  it("lets further users do what their line says, and nobody in without a password", async () => {
+    const leader = await group.leader(WHOLE_MS);
+    const metrics = { username: "metrics", password: SECRETS.metrics };
+    expect(await ask(leader, metrics, "PING")).toBe("PONG");
+    expect(await ask(leader, metrics, "GET", "kept")).toBe("NOPERM");
+    expect(await ask(leader, { ...metrics, password: SECRETS.first }, "PING")).toBe("shut out");
+    expect(await ask(leader, { password: "" }, "PING")).toBe("NOAUTH");
+    for (const username of ["leasehold", "leasehold-replication"]) {
+      expect(await ask(leader, { username, password: KEYS.first }, "PING")).toBe("shut out");
+    }
+  });
+
+  it.each([
+    ["leasehold", "GET k"],
+    ["leasehold", "SET k v"],
+    ["leasehold", "KEYS *"],
+    ["leasehold", "FLUSHALL"],
+    ["leasehold", "EVAL return_1 0"],
+    ["leasehold", "SHUTDOWN"],
+    ["leasehold", "PUBLISH c words"],
+    ["leasehold", "CONFIG REWRITE"],
+    ["leasehold", "MODULE LIST"],
+    ["leasehold", "PSYNC ? -1"],
+    ["leasehold", "ACL LIST"],
+    ["leasehold-replication", "GET k"],
+    ["leasehold-replication", "INFO"],
+    ["leasehold-replication", "REPLICAOF NO ONE"],
+    ["leasehold-replication", "CONFIG GET masterauth"],
+    ["leasehold-replication", "FLUSHALL"],
+  ])("refuses %s: %s", async (username, line) => {
+    const leader = await group.leader(WHOLE_MS);
+    const passwords = JSON.parse(
+      readFileSync(join(leader.runDirectory, "credentials.json"), "utf8"),
+    ) as { secrets: { agentPassword: string; replicationPassword: string } };
+    const { agentPassword, replicationPassword } = passwords.secrets;
+    const password = username === "leasehold" ? agentPassword : replicationPassword;
+    const [first = "", ...rest] = line.split(" ");
+    expect(await ask(leader, { username, password }, first, ...rest)).toBe("NOPERM");
+  });
+
+  it("keeps every secret out of logs, arguments, environments and the configuration", async () => {
+    const leader = await group.leader(WHOLE_MS);
+    const conf = readFileSync(join(leader.runDirectory, "redis.conf"), "utf8");
+    const masterauth = /^masterauth "(.+)"$/m.exec(conf)?.[1] ?? "";
+    expect(masterauth).not.toBe("");
+    const places = group.members.flatMap((member) => [
+      readFileSync(member.logFiles.sidecar, "utf8"),
+      readFileSync(member.logFiles.guard, "utf8"),
+      readFileSync(join(member.runDirectory, "users.acl"), "utf8"),
+      ...[member.sidecar.pid(), member.guard.pid(), member.redis.pid()].flatMap((pid) => [
+        readFileSync(`/proc/${pid}/cmdline`, "utf8"),
+        readFileSync(`/proc/${pid}/environ`, "utf8"),
+      ]),
+    ]);
+    const member = await fetch(`${leader.httpUrl}/v1/member`);
+    places.push(await member.text());
+    const secrets = [...Object.values(SECRETS), ...Object.values(KEYS), masterauth];
+    for (const secret of secrets) {
+      expect(places.filter((text) => text.includes(secret))).toEqual([]);
+    }
+    expect(statSync(join(leader.runDirectory, "credentials.json")).mode & 0o777).toBe(0o600);
+    expect(readdirSync(leader.runDirectory).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+  });
+});
+
+describe("a changed Secret", () => {
+  async function accepted(password: string): Promise<readonly unknown[]> {
+    return Promise.all(group.members.map((member) => ask(member, { password }, "PING")));
+  }
+
+  it("reaches every member without an error, a lost connection or another leader", async () => {
+    const leader = await whole(group, WHOLE_MS);
+    const epoch = (await viewOf(leader))?.status.epoch;
+    const address = { host: leader.realHost, port: leader.redisPort };
+    const members = new Map([[leader.name, address]]);
+    const load = createLoad("rotation");
+    load.start({ name: "old", address, members, password: SECRETS.first });
+    expect(await load.flowing(3_000)).toBe(true);
+
+    writeSecret("password", SECRETS.second);
+    writeSecret("key", KEYS.second);
+    await group.until("all members to accept both passwords", 10_000, async () =>
+      (await accepted(SECRETS.second)).every((answer) => answer === "PONG"),
+    );
+    expect(await accepted(SECRETS.first)).toEqual(["PONG", "PONG", "PONG"]);
+    await group.until("the old password to end", OVERLAP_MS + 15_000, async () =>
+      (await accepted(SECRETS.first)).every((answer) => answer === "shut out"),
+    );
+    expect(await accepted(SECRETS.second)).toEqual(["PONG", "PONG", "PONG"]);
+    const { acknowledged, failed } = load.state();
+    await load.stop();
+    process.stdout.write(`rotation: ${acknowledged} writes acknowledged, ${failed} failed\n`);
+    expect(failed).toBe(0);
+    expect(group.currentLeader()).toBe(leader);
+    expect((await viewOf(leader))?.status.epoch).toBe(epoch);
+    for (const member of group.members) {
+      expect(logOf(member).filter((line) => line.reason === "credentialsRotated")).toHaveLength(1);
+    }
+  });
+
+  it("leaves a group whose replicas attach anew and whose leader can change", async () => {
+    const old = await whole(group, WHOLE_MS);
+    const to = group.members.find((member) => member !== old)!;
+    requestSwitchover(to);
+    expect(await group.leader(5_000, old)).toBe(to);
+    await whole(group, WHOLE_MS);
+    await old.restartPod(30_000);
+    expect(await whole(group, WHOLE_MS)).toBe(to);
+    expect(await ask(to, { password: SECRETS.second }, "SET", "after", "rotation")).toBe("OK");
+    expect(await ask(to, { password: SECRETS.second }, "WAIT", "2", "2000")).toBe(2);
+  });
+
+  it("that came while everything was down keeps the old password for its time", async () => {
+    await whole(group, WHOLE_MS);
+    await Promise.all(group.members.map((member) => member.cutPower()));
+    writeSecret("password", SECRETS.first);
+    for (const member of group.members) member.powerOn({ samePod: true });
+    await group.until("both passwords at every member", WHOLE_MS, async () => {
+      const both = await Promise.all([SECRETS.first, SECRETS.second].map(accepted));
+      return both.flat().every((answer) => answer === "PONG");
+    });
+    await whole(group, 2 * WHOLE_MS);
+    await group.until("the old password to end", OVERLAP_MS + 15_000, async () =>
+      (await accepted(SECRETS.second)).every((answer) => answer === "shut out"),
+    );
+    expect(await accepted(SECRETS.first)).toEqual(["PONG", "PONG", "PONG"]);
+  });
+});
