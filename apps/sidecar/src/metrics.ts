@@ -8,6 +8,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Action, MemberEventBody, MemberStatus } from "@leasehold/replication";
 import { currentTopology, type TopologySource } from "./http/public-server.ts";
 import type { RuntimeObserver } from "./runtime-ports.ts";
+import type { UpkeepView } from "./upkeep.ts";
 
 export interface MetricDescription {
   readonly name: string;
@@ -70,6 +71,15 @@ const LABELLED = {
   repairs: describe("endpointslice_repairs_total", "counter", [], "Slices put right."),
   renewErrors: describe("lease_renew_errors_total", "counter", ["reason"], "Refused or unknown."),
   lostBytes: describe("failover_lost_bytes_max", "gauge", [], "Upper bound at the last failover."),
+  generation: describe(
+    ...(["credentials_generation", "gauge"] as const),
+    ...([["user"], "Counts the changes of a user's password that this member has taken."] as const),
+  ),
+  inSync: describe("credentials_in_sync", "gauge", [], "1: all members use the same passwords."),
+  expiry: describe(
+    ...(["certificate_expiry_timestamp_seconds", "gauge"] as const),
+    ...([[], "When the certificate in use, or one that it rests on, expires."] as const),
+  ),
   renew: describe("lease_renew_duration_seconds", "histogram", [], "From send to answer."),
 } as const;
 
@@ -77,7 +87,10 @@ export const METRICS: readonly MetricDescription[] = [...GAUGES, ...Object.value
 
 export interface Metrics {
   readonly observer: Pick<RuntimeObserver, "acted" | "handled" | "lagged">;
-  render(source: TopologySource): Promise<{ readonly contentType: string; readonly text: string }>;
+  render(
+    source: TopologySource,
+    upkeep: UpkeepView,
+  ): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
 export function createMetrics(): Metrics {
@@ -90,10 +103,11 @@ export function createMetrics(): Metrics {
   const observer = createObserver(labelled);
   return {
     observer,
-    async render(source) {
+    async render(source, upkeep) {
       const status = source.status();
       for (const { description, metric } of gauges) metric.set(description.read(status));
       setLabelled(labelled, source);
+      setUpkeep(labelled, upkeep);
       const text = await registry.metrics();
       observer.scraped();
       return { contentType: registry.contentType, text };
@@ -117,6 +131,9 @@ function makeLabelled(registry: Registry) {
     lag: makeGauge(registry, LABELLED.lag),
     loopLag: makeGauge(registry, LABELLED.loopLag),
     lostBytes: makeGauge(registry, LABELLED.lostBytes),
+    generation: makeGauge(registry, LABELLED.generation),
+    inSync: makeGauge(registry, LABELLED.inSync),
+    expiry: makeGauge(registry, LABELLED.expiry),
     changes: counter(LABELLED.changes),
     refused: counter(LABELLED.refused),
     fences: counter(LABELLED.fences),
@@ -168,6 +185,18 @@ function setLabelled(metrics: Labelled, source: TopologySource): void {
   for (const node of nodes) {
     if (node.lagBytes !== null) metrics.lag.set({ replica: node.id }, node.lagBytes);
   }
+}
+
+/** What is not in use has no value: no alert may come of it. */
+function setUpkeep(metrics: Labelled, { rotation, certificateExpiresAtMs }: UpkeepView): void {
+  metrics.generation.reset();
+  metrics.inSync.remove();
+  metrics.expiry.remove();
+  for (const [user, generation] of rotation?.generations ?? []) {
+    metrics.generation.set({ user }, generation);
+  }
+  if (rotation) metrics.inSync.set(flag(rotation.inSync));
+  if (certificateExpiresAtMs !== null) metrics.expiry.set(certificateExpiresAtMs / 1_000);
 }
 
 /** Renewals of unknown outcome are forgotten after this many: their answers never come. */

@@ -19,7 +19,7 @@ import {
   type ClusterAccess,
   type Journal,
 } from "@leasehold/kubernetes";
-import { createRedisAdmin, createRedisServer } from "@leasehold/redis";
+import { createRedisServer } from "@leasehold/redis";
 import type { MemberName } from "@leasehold/election";
 import type {
   GroupWatcher,
@@ -28,20 +28,14 @@ import type {
   MemberStatus,
   Peer,
   PodsObservation,
-  Reason,
   RedisServer,
   StartFacts,
 } from "@leasehold/replication";
-import { fixedKeyring, type Keyring } from "./auth/keyring.ts";
-import { startRotation, type Others, type Rotation } from "./auth/rotation.ts";
 import type { Secrets } from "./auth/secrets.ts";
-import { openVault, type Vault } from "./auth/vault.ts";
 import { withDeadline } from "./bounded.ts";
 import { openClock, type Clock } from "./clock.ts";
 import { DEADLINES_MS, PROBE_INTERVAL_MS } from "./deadlines.ts";
-import { replaceFileSync } from "./files/atomic.ts";
 import { openRecordFile, type RecordFile } from "./files/record-file.ts";
-import { redisConfPath, renderRedisConf } from "./files/redis-conf.ts";
 import { openRunDirectory, type RunDirectory } from "./files/run-directory.ts";
 import { createGroupReports } from "./http/group-reports.ts";
 import { createPublicServer, currentTopology, type PublicView } from "./http/public-server.ts";
@@ -56,6 +50,7 @@ import { createRuntime, type Runtime } from "./runtime.ts";
 import type { RuntimeEnd, RuntimeObserver, RuntimePorts } from "./runtime-ports.ts";
 import { memberConfig, ordinalOf, socketPath } from "./settings/member-config.ts";
 import type { Settings } from "./settings/schema.ts";
+import { openUpkeep, type Upkeep } from "./upkeep.ts";
 
 export interface SidecarParts {
   readonly settings: Settings;
@@ -79,27 +74,25 @@ const ANY_ADDRESS = new Set(["::", "0.0.0.0"]);
 export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   const { settings, log } = parts;
   const clock = openClock();
-  let keyring = fixedKeyring(settings, parts.secrets);
-  const keys = (): readonly Buffer[] => keyring.peerKeys();
+  let upkeep: Upkeep | null = null;
+  const keys = (): readonly Buffer[] => upkeep?.keyring.peerKeys() ?? [parts.secrets.peerKey];
   const peerServer = createPeerServer({ keys, member: settings.member.name });
   await listenPatiently(peerServer.server, settings.peers, DEADLINES_MS.predecessor);
 
   const run = openRunDirectory(settings.directories.run, clock);
-  const vault = await openVaultIfNeeded(parts);
-  keyring = vault?.keyring ?? keyring;
-  await (vault ? vault.write() : writeRedisConf(settings, keyring));
+  upkeep = await openUpkeep(parts);
   const recordPath = join(settings.directories.data, "leasehold", "member.json");
   const record = openRecordFile(recordPath, (words) => log.error(words));
   const start = await findStart({ settings, clock, run, record });
 
   const config = memberConfig(settings);
-  const wired = wire({ ...parts, clock, keyring, vault, run, record, start, config });
+  const wired = wire({ ...parts, clock, upkeep, run, record, start, config });
   peerServer.answer({
     report: () => wired.freshReport(),
     offset: () => wired.redis.offset(DEADLINES_MS.ownOffset),
     hint: () => wired.runtime.dispatch({ type: "leaseChanged", lease: null }),
     promise: (request) => wired.runtime.promise(request),
-    credentials: () => wired.rotation?.answer() ?? { accepts: null, uses: null },
+    credentials: () => wired.upkeep.credentials(),
   });
   const publicServer = createPublicServer(wired.view);
   await listenPatiently(publicServer, settings.http, DEADLINES_MS.predecessor);
@@ -113,18 +106,6 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
       publicServer.closeAllConnections();
     },
   };
-}
-
-/** Null: without auth.enabled no secret changes while the sidecar runs. */
-async function openVaultIfNeeded({ settings, secrets, log }: SidecarParts): Promise<Vault | null> {
-  const { credentials } = secrets;
-  if (!credentials) return null;
-  const renderRedisConf = (keyring: Keyring): void => writeRedisConf(settings, keyring);
-  return openVault({ settings, credentials, log, renderRedisConf });
-}
-
-function writeRedisConf(settings: Settings, keyring: Keyring): void {
-  replaceFileSync(redisConfPath(settings), renderRedisConf(settings, keyring.redisAccess()));
 }
 
 interface Found {
@@ -154,8 +135,7 @@ async function findStart({ settings, clock, run, record }: Found): Promise<Start
 
 interface Wiring extends SidecarParts {
   readonly clock: Clock;
-  readonly keyring: Keyring;
-  readonly vault: Vault | null;
+  readonly upkeep: Upkeep;
   readonly run: RunDirectory;
   readonly record: RecordFile;
   readonly start: StartFacts;
@@ -164,7 +144,7 @@ interface Wiring extends SidecarParts {
 
 interface Wired {
   readonly runtime: Runtime;
-  readonly rotation: Rotation | null;
+  readonly upkeep: Upkeep;
   freshReport(): Promise<MemberReport>;
   readonly redis: RedisServer;
   readonly view: PublicView;
@@ -172,7 +152,7 @@ interface Wired {
 }
 
 function wire(wiring: Wiring): Wired {
-  const { settings, start, config, clock, log, run, record } = wiring;
+  const { settings, start, config, clock, log, run, record, upkeep } = wiring;
   const { group, namespace } = settings;
   const adapters = createAdapters(wiring);
   const { client, redis, peers, journal } = adapters;
@@ -210,20 +190,23 @@ function wire(wiring: Wiring): Wired {
     report: () => runtime.report(),
     reports,
     isLive: () => runtime.idleMs() < 2 * config.leaseDurationMs,
-    metrics: () => metrics.render(view),
+    metrics: () => metrics.render(view, upkeep.view()),
     stream,
   };
   const watches = watchEverything(runtime, { ...adapters, run, self: start.member });
-  const announce: Announce = (reason, words) => {
-    const announcement = { reason, epoch: runtime.status().epoch, words, change: null };
-    log.info({ reason, epoch: announcement.epoch }, words);
-    journal.announce(announcement);
-  };
-  const rotation = rotateIfNeeded(wiring, { peers, announce, others: () => watches.others() });
+  upkeep.start({
+    peers,
+    others: () => watches.others(),
+    announce(reason, words) {
+      const { epoch } = runtime.status();
+      log.info({ reason, epoch }, words);
+      journal.announce({ reason, epoch, words, change: null });
+    },
+  });
   runtime.dispatch({ type: "tick" });
   return {
     runtime,
-    rotation,
+    upkeep,
     async freshReport() {
       await watches.redis.refresh(DEADLINES_MS.freshProbe);
       return runtime.report();
@@ -232,7 +215,7 @@ function wire(wiring: Wiring): Wired {
     view,
     async close() {
       runtime.stop();
-      rotation?.stop();
+      upkeep.stop();
       watches.stop();
       stream.close();
       peers.close();
@@ -241,34 +224,6 @@ function wire(wiring: Wiring): Wired {
     },
   };
 }
-
-type Announce = (reason: Reason, words: string) => void;
-
-interface RotationWorld extends Pick<Adapters, "peers"> {
-  readonly announce: Announce;
-  readonly others: () => readonly Peer[] | null;
-}
-
-function rotateIfNeeded(
-  { settings, vault, keyring, log }: Wiring,
-  { peers, announce, others }: RotationWorld,
-): Rotation | null {
-  if (!vault) return null;
-  if (vault.state().credentials.keyIsDerived) announce("internalKeyDerived", KEY_IS_DERIVED);
-  const admin = createRedisAdmin({ socket: socketPath(settings), ...keyring.login });
-  const askOthers = async (): Promise<Others | null> => {
-    const known = others();
-    if (!known) return null;
-    const ask = async (peer: Peer) =>
-      [peer.member, await peers.credentials(peer, DEADLINES_MS.credentials)] as const;
-    return new Map(await Promise.all(known.map(ask)));
-  };
-  return startRotation({ settings, vault, admin, askOthers, announce, log });
-}
-
-const KEY_IS_DERIVED =
-  "there is no file auth.internalKeyFile: what members prove to one another is derived from the " +
-  "applications' password, and whoever knows that can pose as a member; add the key to the Secret";
 
 /** A number in [0, 1) for the core's jitter. */
 function draw(): number {
@@ -284,7 +239,7 @@ interface Adapters extends Pick<
   readonly watcher: GroupWatcher;
 }
 
-function createAdapters({ settings, access, start, config, keyring }: Wiring): Adapters {
+function createAdapters({ settings, access, start, config, upkeep }: Wiring): Adapters {
   const { group, namespace, member, peers } = settings;
   const client = createApiClient({ ...access, namespace });
   const pod = { name: member.name, uid: member.podUid, nodeName: member.nodeName || null };
@@ -298,9 +253,9 @@ function createAdapters({ settings, access, start, config, keyring }: Wiring): A
     watcher: createGroupWatcher({ client, group, ports, slices }),
     control: createControlAnswers({ client, group }),
     journal: createJournal({ client, group, pod, restMs: DEADLINES_MS.afterHandover }),
-    redis: createRedisServer({ socket: socketPath(settings), ...keyring.login }),
+    redis: createRedisServer({ socket: socketPath(settings), ...upkeep.keyring.login }),
     peers: createPeerClient({
-      keys: () => keyring.peerKeys(),
+      keys: () => upkeep.keyring.peerKeys(),
       localAddress: ANY_ADDRESS.has(peers.host) ? undefined : peers.host,
     }),
   };

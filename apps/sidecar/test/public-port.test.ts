@@ -6,11 +6,13 @@ import { createPublicServer, currentTopology, type PublicView } from "../src/htt
 import { createTopologyStream, type TopologyStream } from "../src/http/topology-stream.ts";
 import { topologyOf, type Topology } from "../src/http/topology.ts";
 import { createMetrics, METRICS } from "../src/metrics.ts";
+import type { UpkeepView } from "../src/upkeep.ts";
 import { INFO, REPLICA, REPORT, STATUS } from "./fixtures.ts";
 
 let status: MemberStatus = STATUS;
 let others: readonly MemberReport[] = [REPLICA];
 let live = true;
+let upkeep: UpkeepView;
 let server: Server;
 let stream: TopologyStream;
 let view: PublicView;
@@ -21,6 +23,7 @@ beforeEach(async () => {
   others = [REPLICA];
   live = true;
   const metrics = createMetrics();
+  upkeep = { rotation: null, certificateExpiresAtMs: null };
   const reports = { current: () => others, refresh: () => Promise.resolve() };
   const base = {
     group: "orders",
@@ -30,7 +33,7 @@ beforeEach(async () => {
     reports,
   };
   stream = createTopologyStream("p1", { ...reports, current: () => currentTopology(base) });
-  view = { ...base, isLive: () => live, metrics: () => metrics.render(base), stream };
+  view = { ...base, isLive: () => live, metrics: () => metrics.render(base, upkeep), stream };
   server = createPublicServer(view);
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
@@ -105,6 +108,16 @@ describe("the public port", () => {
     expect(METRICS.filter(({ name }) => !text.includes(`# HELP ${name} `))).toEqual([]);
     expect(text).toContain("leasehold_member_writable 1");
     expect(text).toContain('leasehold_replication_lag_bytes{replica="orders-1"} 100');
+    expect(text).not.toMatch(/^leasehold_(credentials|certificate)/m);
+  });
+
+  it("shows passwords and certificate once they are in use", async () => {
+    const generations = new Map([["default", 3]]);
+    upkeep = { rotation: { generations, inSync: true }, certificateExpiresAtMs: 1_500 };
+    const text = await (await fetch(url("/metrics"))).text();
+    expect(text).toContain('leasehold_credentials_generation{user="default"} 3');
+    expect(text).toContain("leasehold_credentials_in_sync 1");
+    expect(text).toContain("leasehold_certificate_expiry_timestamp_seconds 1.5");
   });
 
   it("answers with a sentence when a view throws", async () => {

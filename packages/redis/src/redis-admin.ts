@@ -14,7 +14,10 @@ export interface RedisAdmin {
   run(commands: readonly Command[], deadlineMs: number): Promise<AdminOutcome>;
 }
 
-export type AdminOutcome = { readonly ok: true } | { readonly ok: false; readonly message: string };
+export type AdminOutcome =
+  | { readonly ok: true }
+  /** `refused`: Redis has understood it and said no; otherwise it may take it later. */
+  | { readonly ok: false; readonly refused: boolean; readonly message: string };
 
 export const ADMIN_NAME = "leasehold-admin";
 
@@ -27,14 +30,19 @@ export function createRedisAdmin(options: RedisServerOptions): RedisAdmin {
         deadlineMs,
         onClosed: () => {},
       });
-      if (opened.kind !== "open") return { ok: false, message: opened.message };
+      if (opened.kind !== "open") return notNow(opened.message);
       const { connection } = opened;
       const answer = await within(endAtMs - performance.now(), connection.ask(commands));
       connection.close();
-      if (answer === LATE) return { ok: false, message: `no answer within ${deadlineMs} ms` };
-      if (answer.closed) return { ok: false, message: answer.message };
-      const refused = answer.replies.find((reply) => !reply.ok);
-      return refused ? { ok: false, message: refused.message } : { ok: true };
+      if (answer === LATE) return notNow(`no answer within ${deadlineMs} ms`);
+      if (answer.closed) return notNow(answer.message);
+      const bad = answer.replies.find((reply) => !reply.ok);
+      if (!bad) return { ok: true };
+      return { ok: false, refused: bad.refusal === "refused", message: bad.message };
     },
   };
+}
+
+function notNow(message: string): AdminOutcome {
+  return { ok: false, refused: false, message };
 }

@@ -25,6 +25,13 @@ export async function readSecretFile(path: string, key: string): Promise<string 
   return secret;
 }
 
+/** Rejects also if there is no such file. */
+export async function readNeeded(path: string, key: string): Promise<string> {
+  const secret = await readSecretFile(path, key);
+  if (secret === null) throw new Error(`${key} (${path}) is not there: mount the Secret with it.`);
+  return secret;
+}
+
 /** One byte more than `limit` says that there is more. Null: there is no such file. */
 export async function readAtMost(path: string, limit: number): Promise<Buffer | null> {
   const chunks: Buffer[] = [];

@@ -5,7 +5,7 @@
 import { derivePeerKey } from "../peers/signature.ts";
 import type { Settings } from "../settings/schema.ts";
 import { deriveCredentials, type Credentials } from "./credentials.ts";
-import { readSecretFile } from "./secret-file.ts";
+import { readNeeded, readSecretFile } from "./secret-file.ts";
 import { parseUserLine } from "./users.ts";
 
 export interface Secrets {
@@ -50,10 +50,4 @@ export async function readCredentials({ auth, group }: Settings): Promise<Creden
   );
   const { defaultUserRules } = auth;
   return deriveCredentials({ group, password, internalKey, defaultUserRules, others });
-}
-
-async function readNeeded(path: string, key: string): Promise<string> {
-  const secret = await readSecretFile(path, key);
-  if (secret === null) throw new Error(`${key} (${path}) is not there: mount the Secret with it.`);
-  return secret;
 }

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { aclFilePath } from "../auth/acl.ts";
 import { REPLICATION_USER } from "../auth/users.ts";
 import type { Settings } from "../settings/schema.ts";
+import { certificatePaths } from "../tls/certificates.ts";
 import { socketPath } from "../settings/member-config.ts";
 
 /** How people and replicas get in. */
@@ -39,7 +40,7 @@ export function renderRedisConf(settings: Settings, access: RedisAccess): string
     "# Written by Leasehold at each start of its sidecar; changes are overwritten.",
     "daemonize no",
     `bind ${redis.bind.join(" ")}`,
-    ...(redis.tls ? tlsLines(redis, redis.tls) : [`port ${redis.port}`]),
+    ...(redis.tls ? tlsLines(settings, redis.tls) : [`port ${redis.port}`]),
     `unixsocket ${quote(socketPath(settings))}`,
     "unixsocketperm 770",
     "protected-mode no",
@@ -91,17 +92,20 @@ function accessLines(settings: Settings, access: RedisAccess): readonly string[]
   return password === "" ? [] : [`requirepass ${quote(password)}`, `masterauth ${quote(password)}`];
 }
 
-type Redis = Settings["redis"];
+type Tls = NonNullable<Settings["redis"]["tls"]>;
 
-function tlsLines(redis: Redis, tls: NonNullable<Redis["tls"]>): readonly string[] {
+/** The files are copies in the run directory (../tls/certificates.ts). */
+function tlsLines(settings: Settings, { authClients }: Tls): readonly string[] {
+  const { redis } = settings;
+  const { pair, ca } = certificatePaths(settings);
   return [
     `port ${redis.plaintextPort}`,
     `tls-port ${redis.port}`,
     "tls-replication yes",
-    `tls-cert-file ${quote(tls.certFile)}`,
-    `tls-key-file ${quote(tls.keyFile)}`,
-    `tls-ca-cert-file ${quote(tls.caFile)}`,
-    `tls-auth-clients ${tls.authClients}`,
+    `tls-cert-file ${quote(pair)}`,
+    `tls-key-file ${quote(pair)}`,
+    `tls-ca-cert-file ${quote(ca)}`,
+    `tls-auth-clients ${authClients}`,
   ];
 }
 

@@ -1,18 +1,30 @@
 /**
- * A self-signed TLS certificate for loopback, made at start and never written to disk.
+ * TLS certificates for loopback, self-signed or of an authority, made anew each time.
  *
  * Written by hand (one ECDSA key, seven fields of DER) because the small libraries for it bring
  * 1.4 MiB and more, and `openssl` is not on every machine. Guarantees: names `localhost`,
- * `127.0.0.1` and `::1`; a fresh key each time; accepted by Node and OpenSSL as its own authority.
+ * `127.0.0.1` and `::1`; a fresh key each time; a self-signed one is accepted by Node and OpenSSL
+ * as its own authority.
  * Not for anything but tests and the demo. Form: RFC 5280, sections 4.1 and 4.2.1.
  */
-import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { isIP } from "node:net";
 
 export interface Certificate {
-  /** PEM. It is its own authority: hand it to clients as their CA. */
+  /** Its common name: two that are trusted at a time must differ in it. */
+  readonly name: string;
+  /** PEM. Without an issuer it is its own authority: hand it to clients as their CA. */
   readonly certPem: string;
   readonly keyPem: string;
+}
+
+export interface CertificateOptions {
+  readonly now?: Date;
+  readonly name?: string;
+  /** Default: it signs itself, and may sign others. */
+  readonly issuer?: Certificate;
+  /** With an issuer: may it sign others, too? Default: no. */
+  readonly isAuthority?: boolean;
 }
 
 const TAG = {
@@ -39,18 +51,10 @@ const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "::1"];
 const YEAR_MS = 365 * 24 * 3_600_000;
 
 /** `notBefore` lies a day before `now`, `notAfter` a year behind it. */
-export function createLoopbackCertificate(now: Date = new Date()): Certificate {
+export function createLoopbackCertificate(options: CertificateOptions = {}): Certificate {
+  const { now = new Date(), name = "leasehold loopback", issuer, isAuthority = !issuer } = options;
   const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const algorithm = sequence(tlv(TAG.objectId, OID.ecdsaWithSha256));
-  const name = sequence(
-    tlv(
-      TAG.set,
-      sequence(
-        tlv(TAG.objectId, OID.commonName),
-        tlv(TAG.utf8String, Buffer.from("leasehold fake kubernetes api")),
-      ),
-    ),
-  );
   const validity = sequence(
     utcTime(new Date(now.getTime() - YEAR_MS / 365)),
     utcTime(new Date(now.getTime() + YEAR_MS)),
@@ -61,18 +65,25 @@ export function createLoopbackCertificate(now: Date = new Date()): Certificate {
     tlv(0xa0, tlv(TAG.integer, Buffer.from([2]))), // version 3
     serial,
     algorithm,
-    name,
+    distinguishedName(issuer?.name ?? name),
     validity,
-    name,
+    distinguishedName(name),
     keys.publicKey.export({ type: "spki", format: "der" }),
-    tlv(0xa3, sequence(authorityExtension(), namesExtension())),
+    tlv(0xa3, sequence(...(isAuthority ? [authorityExtension()] : []), namesExtension())),
   );
-  const signature = sign("sha256", toBeSigned, keys.privateKey);
+  const signer = issuer ? createPrivateKey(issuer.keyPem) : keys.privateKey;
+  const signature = sign("sha256", toBeSigned, signer);
   const certificate = sequence(toBeSigned, algorithm, bitString(signature));
   return {
+    name,
     certPem: pem("CERTIFICATE", certificate),
     keyPem: keys.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
   };
+}
+
+function distinguishedName(commonName: string): Buffer {
+  const value = tlv(TAG.utf8String, Buffer.from(commonName));
+  return sequence(tlv(TAG.set, sequence(tlv(TAG.objectId, OID.commonName), value)));
 }
 
 function authorityExtension(): Buffer {

@@ -35,6 +35,8 @@ export interface GroupOptions {
   readonly auth?: Readonly<Record<string, unknown>>;
   /** Section `redis.tls` of every sidecar; clients of the harness must then speak TLS. */
   readonly tls?: Readonly<Record<string, unknown>>;
+  /** With `tls`: a port without it, at every member's `realHost`. Default: none. */
+  readonly plaintextPort?: number;
   /** Further lines of redis.conf. */
   readonly redisConfiguration?: readonly string[];
   /** Sections of the sidecar's configuration that replace the harness' own. */
@@ -169,6 +171,7 @@ function makeMember(options: GroupOptions, shared: Shared, place: Place): GroupM
       password: options.password ?? "",
       auth: options.auth ?? null,
       tls: options.tls ?? null,
+      plaintextPort: options.plaintextPort ?? 0,
       sidecarCommand: shared.sidecarCommand,
       guardScript: join(REPOSITORY, "packages/guard/src/redis.sh"),
       engine: options.engine ?? "redis-server",

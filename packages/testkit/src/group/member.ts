@@ -27,6 +27,7 @@ export interface MemberPlan {
   /** Null: `password` is Redis' own, and `peerKeyFile` holds the members' key. */
   readonly auth: Readonly<Record<string, unknown>> | null;
   readonly tls: Readonly<Record<string, unknown>> | null;
+  readonly plaintextPort: number;
   /** Further lines of redis.conf. */
   readonly redisConfiguration: readonly string[];
   readonly sidecarCommand: readonly string[];
@@ -143,6 +144,7 @@ function sidecarSettings(plan: MemberPlan, facts: SettingsFacts): Record<string,
       port: PORTS.redis,
       ...(plan.auth ? {} : { password: plan.password }),
       tls: plan.tls,
+      plaintextPort: plan.plaintextPort,
       // Replicas call from their own address, so that a cut knows whose flow it is.
       configuration: [`bind-source-addr ${realHost}`, ...plan.redisConfiguration],
     },
