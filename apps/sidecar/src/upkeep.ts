@@ -48,10 +48,6 @@ export interface UpkeepParts {
   readonly log: Log;
 }
 
-const KEY_IS_DERIVED =
-  "there is no file auth.internalKeyFile: what members prove to one another is derived from the " +
-  "applications' password, and whoever knows that can pose as a member; add the key to the Secret";
-
 /** Resolves when everything is there that Redis needs to start. */
 export async function openUpkeep(parts: UpkeepParts): Promise<Upkeep> {
   const { settings, log } = parts;
@@ -72,7 +68,6 @@ export async function openUpkeep(parts: UpkeepParts): Promise<Upkeep> {
       const admin = createRedisAdmin({ socket: socketPath(settings), ...keyring.login });
       stopCertificates = certificates?.follow({ admin, announce });
       if (!vault) return;
-      if (vault.state().credentials.keyIsDerived) announce("internalKeyDerived", KEY_IS_DERIVED);
       const askOthers = (): Promise<Others | null> => askAll(world);
       rotation = startRotation({ settings, vault, admin, askOthers, announce, log });
     },

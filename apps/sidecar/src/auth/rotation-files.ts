@@ -57,6 +57,7 @@ export function openRotationFiles(
 ): RotationFiles {
   const usersPath = join(directories.data, "leasehold", "credentials.json");
   const secretsPath = join(directories.run, "credentials.json");
+  let isOpen = false;
   const understand = <T>(path: string, text: string, shape: v.GenericSchema<unknown, T>) => {
     const parsed = parseShape(shape, text);
     // What is wrong is not repeated: it may be a secret.
@@ -72,11 +73,16 @@ export function openRotationFiles(
       return { users: users?.users ?? [], secrets: secrets?.secrets ?? null };
     },
     async writeUsers(users) {
+      if (isOpen) throw new Error(`the previous write of ${usersPath} has not returned`);
+      isOpen = true;
       const write = async (): Promise<void> => {
         await mkdir(dirname(usersPath), { recursive: true });
         await replaceFileDurably(usersPath, `${JSON.stringify({ version: 1, users })}\n`);
       };
-      await withDeadline(write(), DEADLINE_MS);
+      await withDeadline(
+        write().finally(() => (isOpen = false)),
+        DEADLINE_MS,
+      );
     },
     writeSecrets(secrets) {
       replaceFileSync(secretsPath, `${JSON.stringify({ version: 1, secrets })}\n`, OWNER_ONLY);

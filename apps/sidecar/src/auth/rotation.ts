@@ -33,8 +33,8 @@ export interface Rotation {
   stop(): void;
 }
 
-/** What each other member says of its passwords; null: no answer. */
-export type Others = ReadonlyMap<MemberName, CredentialsAnswer | null>;
+/** What each other member says of its passwords. */
+export type Others = ReadonlyMap<MemberName, CredentialsAnswer | "refused" | null>;
 
 export interface RotationParts {
   readonly settings: Settings;
@@ -86,6 +86,7 @@ interface Progress {
 
 export function startRotation(parts: RotationParts): Rotation {
   const { vault, log } = parts;
+  if (vault.state().credentials.keyIsDerived) warnOfDerivedKey(parts.announce);
   const { pollMs, patienceMs } = parts.times ?? TIMES;
   const { fingerprint } = vault.state().credentials;
   const known = vault.isFresh ? fingerprint : null;
@@ -138,12 +139,15 @@ async function turn(context: Turn): Promise<void> {
   context.progress.turn += 1;
 }
 
-async function noticeChange({ settings, vault, log }: Turn): Promise<void> {
+async function noticeChange({ settings, vault, progress, announce, log }: Turn): Promise<void> {
   const credentials = await readCredentials(settings);
   const state = vault.state();
   if (credentials.fingerprint === state.credentials.fingerprint) return;
   const next = rotate(state, credentials, settings.auth.rotationOverlapMs);
   log.info(`the passwords of ${changed(state, next).join(", ")} have changed: both are accepted`);
+  if (credentials.keyIsDerived && !state.credentials.keyIsDerived) warnOfDerivedKey(announce);
+  progress.inSync = false;
+  progress.unchargedMs = 0;
   await vault.change(next);
 }
 
@@ -172,7 +176,7 @@ async function agree(context: Turn): Promise<void> {
   if (isSettled && progress.turn % ASK_EVERY_TURNS !== 0) return;
   const others = await context.askOthers();
   if (others === null) return;
-  const answers = [...others.values()];
+  const answers = [...others.values()].map((answer) => (answer === "refused" ? null : answer));
   if (answers.every((answer) => answer?.accepts === fingerprint)) await use(context);
   progress.inSync =
     progress.uses === fingerprint && answers.every((answer) => answer?.uses === fingerprint);
@@ -197,26 +201,25 @@ async function use({ vault, admin, progress, announce }: Turn): Promise<void> {
 
 function complain({ vault, progress, announce, patienceMs }: Turn, others: Others): void {
   const { fingerprint } = vault.state().credentials;
-  const lagging = [...others].filter(([, answer]) => answer?.accepts !== fingerprint);
-  // A member that was in sync and is silent now is down: that is told elsewhere.
-  const counted = lagging.filter(([, answer]) => answer || progress.uses !== fingerprint);
+  const isPending = progress.uses !== fingerprint;
+  const words = [...others].flatMap(([member, answer]) => {
+    if (answer === "refused") return [`${member} has another internal key`];
+    // A member that is down is told of elsewhere, unless it is waited for.
+    if (answer === null) return isPending ? [`${member} does not answer`] : [];
+    return answer.accepts === fingerprint ? [] : [`${member} has other passwords`];
+  });
   const now = performance.now();
-  if (counted.length === 0) {
+  if (words.length === 0) {
     progress.lagsSinceMs = null;
     progress.complained = "";
     return;
   }
   progress.lagsSinceMs ??= now;
-  const words = counted
-    .map(([member, answer]) =>
-      answer
-        ? `${member} has other passwords (look at the Secret that it mounts)`
-        : `${member} does not answer as a member (it is down, or has another internal key)`,
-    )
-    .join("; ");
-  if (now - progress.lagsSinceMs < patienceMs || words === progress.complained) return;
-  progress.complained = words;
-  announce("credentialsOutOfSync", `${words}: the old passwords stay in force`);
+  const all = words.join(", ");
+  if (now - progress.lagsSinceMs < patienceMs || all === progress.complained) return;
+  progress.complained = all;
+  const rest = "old passwords stay in force; compare the Secrets that the members mount";
+  announce("credentialsOutOfSync", `${all}: ${rest}`);
 }
 
 /** Their time passes only while all members use the new ones. */
@@ -231,6 +234,14 @@ async function forgetOld({ vault, progress, pollMs }: Turn): Promise<void> {
   const next = passTime(state, progress.unchargedMs);
   progress.unchargedMs = 0;
   if (next !== state) await vault.change(next);
+}
+
+function warnOfDerivedKey(announce: RotationParts["announce"]): void {
+  announce(
+    "internalKeyDerived",
+    "there is no file auth.internalKeyFile: what members prove to one another is derived from the " +
+      "applications' password, and whoever knows that can pose as a member; add the key",
+  );
 }
 
 function changed(before: RotationState, after: RotationState): readonly string[] {

@@ -31,7 +31,8 @@ export interface PeerClient {
   hint(peer: Peer, timeoutMs: number): Promise<void>;
   /** Null: no answer in time, or its Redis does not answer. */
   offset(peer: Peer, timeoutMs: number): Promise<number | null>;
-  credentials(peer: Peer, timeoutMs: number): Promise<CredentialsAnswer | null>;
+  /** `refused`: whoever is there knows none of our keys. */
+  credentials(peer: Peer, timeoutMs: number): Promise<CredentialsAnswer | "refused" | null>;
   close(): void;
 }
 
@@ -45,7 +46,7 @@ export interface PeerClientOptions {
 export function createPeerClient(options: PeerClientOptions): PeerClient {
   const agent = new Agent({ keepAlive: true, keepAliveMsecs: 1_000, maxSockets: 4 });
   const { keys, localAddress } = options;
-  const ask = async (peer: Peer, call: Call): Promise<string | null> => {
+  const askWithAnyKey = async (peer: Peer, call: Call): Promise<string | typeof REFUSED | null> => {
     const endAtMs = performance.now() + call.timeoutMs;
     for (const key of keys()) {
       const timeoutMs = endAtMs - performance.now();
@@ -58,7 +59,11 @@ export function createPeerClient(options: PeerClientOptions): PeerClient {
       });
       if (answer !== REFUSED) return answer;
     }
-    return null;
+    return REFUSED;
+  };
+  const ask = async (peer: Peer, call: Call): Promise<string | null> => {
+    const answer = await askWithAnyKey(peer, call);
+    return answer === REFUSED ? null : answer;
   };
   return {
     async report(peer, timeoutMs) {
@@ -80,7 +85,8 @@ export function createPeerClient(options: PeerClientOptions): PeerClient {
       return answer === null ? null : readOffset(answer);
     },
     async credentials(peer, timeoutMs) {
-      const answer = await ask(peer, { path: PATHS.credentials, body: "{}", timeoutMs });
+      const answer = await askWithAnyKey(peer, { path: PATHS.credentials, body: "{}", timeoutMs });
+      if (answer === REFUSED) return "refused";
       return answer === null ? null : readCredentialsAnswer(answer);
     },
     close: () => agent.destroy(),

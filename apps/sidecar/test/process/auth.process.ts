@@ -26,6 +26,7 @@ beforeAll(async () => {
   writeSecret("metrics", SECRETS.metrics);
   group = await startGroup({
     members: 3,
+    engine: process.env["LEASEHOLD_TEST_REDIS"] ?? "redis-server",
     auth: {
       enabled: true,
       passwordFile: join(folder, "password"),

@@ -27,6 +27,7 @@ beforeAll(async () => {
   secret = mountSecret({ "tls.crt": FIRST.certPem, "tls.key": FIRST.keyPem, "ca.crt": CA.certPem });
   group = await startGroup({
     members: 3,
+    engine: process.env["LEASEHOLD_TEST_REDIS"] ?? "redis-server",
     tls: {
       certFile: secret.path("tls.crt"),
       keyFile: secret.path("tls.key"),
