@@ -3,37 +3,36 @@
  * under writers. The tests share one group and run in their order.
  */
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { startGroup, type Group, type GroupMember } from "@leasehold/testkit/group";
 import { connect, createLoad } from "@leasehold/testkit/workload";
 import { lastWords, logOf, viewOf, whole } from "./bench.ts";
+import { mountSecret, type SecretVolume } from "./secret-volume.ts";
 
 const OVERLAP_MS = 6_000;
 const WHOLE_MS = 15_000;
 const SECRETS = { first: "app-first-secret", second: "app-second-secret", metrics: "m-secret" };
 const KEYS = { first: "key-first-secret", second: "key-second-secret" };
 
-let folder = "";
+/** One for each member: kubelets see a change at different times. */
+let secrets: readonly SecretVolume[] = [];
 let group: Group;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "leasehold-auth-"));
-  writeSecret("password", SECRETS.first);
-  writeSecret("key", KEYS.first);
-  writeSecret("metrics", SECRETS.metrics);
+  const files = { password: SECRETS.first, key: KEYS.first, metrics: SECRETS.metrics };
+  secrets = [0, 1, 2].map(() => mountSecret(files));
   group = await startGroup({
     members: 3,
     engine: process.env["LEASEHOLD_TEST_REDIS"] ?? "redis-server",
-    auth: {
+    auth: (ordinal) => ({
       enabled: true,
-      passwordFile: join(folder, "password"),
-      internalKeyFile: join(folder, "key"),
-      users: [`metrics ${join(folder, "metrics")} -@all +info +ping +config|get`],
+      passwordFile: secretOf(ordinal).path("password"),
+      internalKeyFile: secretOf(ordinal).path("key"),
+      users: [`metrics ${secretOf(ordinal).path("metrics")} -@all +info +ping +config|get`],
       rotationOverlapMs: OVERLAP_MS,
-    },
+    }),
   });
 });
 afterEach(({ task }) => {
@@ -41,11 +40,17 @@ afterEach(({ task }) => {
 });
 afterAll(async () => {
   await group?.close();
-  rmSync(folder, { recursive: true, force: true });
+  for (const secret of secrets) secret.remove();
 });
 
-function writeSecret(name: string, value: string): void {
-  writeFileSync(join(folder, name), `${value}\n`, { mode: 0o600 });
+function secretOf(ordinal: number): SecretVolume {
+  const secret = secrets[ordinal];
+  if (!secret) throw new Error(`member ${ordinal} has no Secret`);
+  return secret;
+}
+
+function setEverywhere(files: Readonly<Record<string, string>>): void {
+  for (const secret of secrets) secret.set(files);
 }
 
 /** Redis' answer, or the first word of its refusal. */
@@ -199,9 +204,10 @@ describe("a changed Secret", () => {
     const load = createLoad("rotation");
     load.start({ name: "old", address, members, password: SECRETS.first });
     expect(await load.flowing(3_000)).toBe(true);
+    const subscriber = await connect({ address, password: SECRETS.first, deadlineMs: 60_000 });
+    await subscriber?.subscribe("channel");
 
-    writeSecret("password", SECRETS.second);
-    writeSecret("key", KEYS.second);
+    setEverywhere({ password: SECRETS.second, key: KEYS.second });
     await group.until("all members to accept both passwords", 10_000, async () =>
       (await accepted(SECRETS.second)).every((answer) => answer === "PONG"),
     );
@@ -210,6 +216,8 @@ describe("a changed Secret", () => {
       (await accepted(SECRETS.first)).every((answer) => answer === "shut out"),
     );
     expect(await accepted(SECRETS.second)).toEqual(["PONG", "PONG", "PONG"]);
+    expect(subscriber?.status).toBe("ready");
+    subscriber?.disconnect();
     const { acknowledged, failed } = load.state();
     await load.stop();
     process.stdout.write(`rotation: ${acknowledged} writes acknowledged, ${failed} failed\n`);
@@ -233,10 +241,46 @@ describe("a changed Secret", () => {
     expect(await ask(to, { password: SECRETS.second }, "WAIT", "2", "2000")).toBe(2);
   });
 
+  it("may reach a member late: nobody is shut out, and that member may even lead", async () => {
+    const leader = await whole(group, WHOLE_MS);
+    const late = group.members.find((member) => member !== leader)!;
+    for (const member of group.members) {
+      if (member !== late) secretOf(member.ordinal).set({ password: "third", key: "third key" });
+    }
+    const early = group.members.filter((member) => member !== late);
+    const knowsBoth = async (member: GroupMember): Promise<boolean> =>
+      (await ask(member, { password: "third" }, "PING")) === "PONG" &&
+      (await ask(member, { password: SECRETS.second }, "PING")) === "PONG";
+    await group.until("the early ones to accept both", 10_000, async () =>
+      (await Promise.all(early.map(knowsBoth))).every(Boolean),
+    );
+    // Each in the middle of it: the leader's sidecar, the Redis of the late one, the lead itself.
+    await leader.sidecar.stop("SIGKILL", 0);
+    leader.sidecar.start();
+    late.redis.signal("SIGKILL");
+    await whole(group, WHOLE_MS);
+    requestSwitchover(late);
+    await group.until("the late one to lead", 10_000, () => group.currentLeader() === late);
+    await whole(group, WHOLE_MS);
+    await new Promise((resolve) => {
+      setTimeout(resolve, OVERLAP_MS);
+    });
+    expect(await accepted(SECRETS.second)).toEqual(["PONG", "PONG", "PONG"]);
+    secretOf(late.ordinal).set({ password: "third", key: "third key" });
+    await group.until("the old password to end", OVERLAP_MS + 15_000, async () =>
+      (await accepted(SECRETS.second)).every((answer) => answer === "shut out"),
+    );
+    expect(await whole(group, WHOLE_MS)).toBe(late);
+    setEverywhere({ password: SECRETS.second });
+    await group.until("the next password", 10_000, async () =>
+      (await accepted(SECRETS.second)).every((answer) => answer === "PONG"),
+    );
+  });
+
   it("that came while everything was down keeps the old password for its time", async () => {
     await whole(group, WHOLE_MS);
     await Promise.all(group.members.map((member) => member.cutPower()));
-    writeSecret("password", SECRETS.first);
+    setEverywhere({ password: SECRETS.first });
     for (const member of group.members) member.powerOn({ samePod: true });
     await group.until("both passwords at every member", WHOLE_MS, async () => {
       const both = await Promise.all([SECRETS.first, SECRETS.second].map(accepted));

@@ -29,10 +29,10 @@ export interface GroupOptions {
   /** Redis asks for it, or with `auth` its user default does. Default: none. */
   readonly password?: string;
   /**
-   * Section `auth` of every sidecar. Default: none, and `password` is Redis' own. With it the
+   * Section `auth` of each sidecar. Default: none, and `password` is Redis' own. With it the
    * members' key comes from its files, too.
    */
-  readonly auth?: Readonly<Record<string, unknown>>;
+  readonly auth?: (ordinal: number) => Readonly<Record<string, unknown>>;
   /** Section `redis.tls` of every sidecar; clients of the harness must then speak TLS. */
   readonly tls?: Readonly<Record<string, unknown>>;
   /** With `tls`: a port without it, at every member's `realHost`. Default: none. */
@@ -169,7 +169,7 @@ function makeMember(options: GroupOptions, shared: Shared, place: Place): GroupM
       settings: settingsOf(options),
       redisConfiguration: options.redisConfiguration ?? [],
       password: options.password ?? "",
-      auth: options.auth ?? null,
+      auth: options.auth?.(place.ordinal) ?? null,
       tls: options.tls ?? null,
       plaintextPort: options.plaintextPort ?? 0,
       sidecarCommand: shared.sidecarCommand,
