@@ -81,7 +81,10 @@ async function run(settings: Settings, unknownVariables: readonly string[]): Pro
     const access = await clusterAccess(settings);
     let sidecar: Sidecar | null = null;
     const end = (how: RuntimeEnd): void => void finish(open, sidecar, how);
-    sidecar = await startSidecar({ settings, secrets, access, log, end });
+    sidecar = await startSidecar({
+      ...{ settings, secrets, access, log, end },
+      reload: loadSettings,
+    });
     log.info(`started: group ${settings.group} in namespace ${settings.namespace}`);
     const started = sidecar;
     for (const signal of ["SIGTERM", "SIGINT"] as const) {

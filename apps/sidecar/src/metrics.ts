@@ -80,6 +80,7 @@ const LABELLED = {
     ...(["certificate_expiry_timestamp_seconds", "gauge"] as const),
     ...([[], "When the certificate in use, or one that it rests on, expires."] as const),
   ),
+  pending: describe("config_pending_restart", "gauge", [], "1: settings wait for a restart."),
   renew: describe("lease_renew_duration_seconds", "histogram", [], "From send to answer."),
 } as const;
 
@@ -134,6 +135,7 @@ function makeLabelled(registry: Registry) {
     generation: makeGauge(registry, LABELLED.generation),
     inSync: makeGauge(registry, LABELLED.inSync),
     expiry: makeGauge(registry, LABELLED.expiry),
+    pending: makeGauge(registry, LABELLED.pending),
     changes: counter(LABELLED.changes),
     refused: counter(LABELLED.refused),
     fences: counter(LABELLED.fences),
@@ -188,7 +190,9 @@ function setLabelled(metrics: Labelled, source: TopologySource): void {
 }
 
 /** What is not in use has no value: no alert may come of it. */
-function setUpkeep(metrics: Labelled, { rotation, certificateExpiresAtMs }: UpkeepView): void {
+function setUpkeep(metrics: Labelled, upkeep: UpkeepView): void {
+  const { rotation, certificateExpiresAtMs } = upkeep;
+  metrics.pending.set(flag(upkeep.restartPending));
   metrics.generation.reset();
   metrics.inSync.remove();
   metrics.expiry.remove();

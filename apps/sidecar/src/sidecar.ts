@@ -50,12 +50,15 @@ import { createRuntime, type Runtime } from "./runtime.ts";
 import type { RuntimeEnd, RuntimeObserver, RuntimePorts } from "./runtime-ports.ts";
 import { memberConfig, ordinalOf, socketPath } from "./settings/member-config.ts";
 import type { Settings } from "./settings/schema.ts";
+import type { SettingsOutcome } from "./settings/settings.ts";
 import { openUpkeep, type Upkeep } from "./upkeep.ts";
 
 export interface SidecarParts {
   readonly settings: Settings;
   readonly secrets: Secrets;
   readonly access: ClusterAccess;
+  /** The settings as they are mounted now. */
+  readonly reload: () => Promise<SettingsOutcome>;
   readonly log: Log;
   readonly end: (end: RuntimeEnd) => void;
 }

@@ -1,7 +1,8 @@
 /**
- * What is kept up beside the decisions: the files that Redis reads when it starts, its passwords
- * and its certificate. Wires only; auth/ and tls/ say what each does.
+ * What is kept up beside the decisions: the files that Redis reads when it starts, its passwords,
+ * its certificate and its configuration. Wires only; auth/, tls/ and live/ say what each does.
  */
+import { existsSync, readFileSync } from "node:fs";
 import type { Peer, Reason } from "@leasehold/replication";
 import { createRedisAdmin } from "@leasehold/redis";
 import { fixedKeyring, type Keyring } from "./auth/keyring.ts";
@@ -10,12 +11,14 @@ import type { Secrets } from "./auth/secrets.ts";
 import { openVault, type Vault } from "./auth/vault.ts";
 import { DEADLINES_MS } from "./deadlines.ts";
 import { replaceFileSync } from "./files/atomic.ts";
-import { redisConfPath, renderRedisConf } from "./files/redis-conf.ts";
+import { checkUserLines, redisConfPath, renderRedisConf, userLinesOf } from "./files/redis-conf.ts";
+import { followConfiguration, type LiveConfiguration } from "./live/live-configuration.ts";
 import type { Log } from "./log.ts";
 import type { CredentialsAnswer } from "./peers/messages.ts";
 import type { PeerClient } from "./peers/peer-client.ts";
 import { socketPath } from "./settings/member-config.ts";
 import type { Settings } from "./settings/schema.ts";
+import type { SettingsOutcome } from "./settings/settings.ts";
 import { openCertificates } from "./tls/certificates.ts";
 
 export interface Upkeep {
@@ -33,6 +36,8 @@ export interface UpkeepView {
   readonly rotation: RotationView | null;
   /** Null: without TLS, or not known. */
   readonly certificateExpiresAtMs: number | null;
+  /** Settings have changed that wait for a restart of the pod. */
+  readonly restartPending: boolean;
 }
 
 export interface UpkeepWorld {
@@ -45,21 +50,25 @@ export interface UpkeepWorld {
 export interface UpkeepParts {
   readonly settings: Settings;
   readonly secrets: Secrets;
+  /** The settings as they are mounted now. */
+  readonly reload: () => Promise<SettingsOutcome>;
   readonly log: Log;
 }
 
 /** Resolves when everything is there that Redis needs to start. */
 export async function openUpkeep(parts: UpkeepParts): Promise<Upkeep> {
-  const { settings, log } = parts;
+  const { settings, reload, log } = parts;
   const certificates = settings.redis.tls
     ? openCertificates(settings, settings.redis.tls, log)
     : null;
   await certificates?.render();
-  const vault = await openVaultIfNeeded(parts);
+  const conf = openRedisConf(settings);
+  const vault = await openVaultIfNeeded(parts, conf);
   const keyring = vault?.keyring ?? fixedKeyring(settings, parts.secrets);
   // The guard starts Redis once redis.conf is there: it comes last.
-  await (vault ? vault.write() : writeRedisConf(settings, keyring));
+  await (vault ? vault.write() : conf.write(keyring));
   let rotation: Rotation | null = null;
+  let live: LiveConfiguration | null = null;
   let stopCertificates: (() => void) | undefined;
   return {
     keyring,
@@ -67,6 +76,11 @@ export async function openUpkeep(parts: UpkeepParts): Promise<Upkeep> {
       const { announce } = world;
       const admin = createRedisAdmin({ socket: socketPath(settings), ...keyring.login });
       stopCertificates = certificates?.follow({ admin, announce });
+      live = followConfiguration({
+        ...{ settings: conf.settings(), reload, admin, announce, log },
+        check: (lines) => checkUserLines(lines, settings.persistence.mode),
+        render: (lines) => conf.setLines(lines, keyring),
+      });
       if (!vault) return;
       const askOthers = (): Promise<Others | null> => askAll(world);
       rotation = startRotation({ settings, vault, admin, askOthers, announce, log });
@@ -75,24 +89,50 @@ export async function openUpkeep(parts: UpkeepParts): Promise<Upkeep> {
     view: () => ({
       rotation: rotation?.view() ?? null,
       certificateExpiresAtMs: certificates?.expiresAtMs() ?? null,
+      restartPending: live?.isPending() ?? false,
     }),
     stop() {
       rotation?.stop();
       stopCertificates?.();
+      live?.stop();
     },
   };
 }
 
 /** Null: without auth.enabled no secret changes while the sidecar runs. */
-async function openVaultIfNeeded({ settings, secrets, log }: UpkeepParts): Promise<Vault | null> {
+async function openVaultIfNeeded(
+  { settings, secrets, log }: UpkeepParts,
+  conf: RedisConf,
+): Promise<Vault | null> {
   const { credentials } = secrets;
   if (!credentials) return null;
-  const renderConf = (keyring: Keyring): void => writeRedisConf(settings, keyring);
+  const renderConf = (keyring: Keyring): void => conf.write(keyring);
   return openVault({ settings, credentials, log, renderRedisConf: renderConf });
 }
 
-function writeRedisConf(settings: Settings, keyring: Keyring): void {
-  replaceFileSync(redisConfPath(settings), renderRedisConf(settings, keyring.redisAccess()));
+interface RedisConf {
+  /** With the lines of the user that the file holds. */
+  settings(): Settings;
+  setLines(lines: readonly string[], keyring: Keyring): void;
+  write(keyring: Keyring): void;
+}
+
+/** Beside a Redis of a predecessor it begins with the lines that this Redis began with. */
+function openRedisConf(settings: Settings): RedisConf {
+  const path = redisConfPath(settings);
+  const before = existsSync(path) ? userLinesOf(readFileSync(path, "utf8")) : null;
+  let lines = before ?? settings.redis.configuration;
+  const conf: RedisConf = {
+    settings: () => ({ ...settings, redis: { ...settings.redis, configuration: [...lines] } }),
+    setLines(next, keyring) {
+      lines = next;
+      conf.write(keyring);
+    },
+    write(keyring) {
+      replaceFileSync(path, renderRedisConf(conf.settings(), keyring.redisAccess()));
+    },
+  };
+  return conf;
 }
 
 async function askAll({ peers, others }: UpkeepWorld): Promise<Others | null> {

@@ -23,7 +23,7 @@ beforeEach(async () => {
   others = [REPLICA];
   live = true;
   const metrics = createMetrics();
-  upkeep = { rotation: null, certificateExpiresAtMs: null };
+  upkeep = { rotation: null, certificateExpiresAtMs: null, restartPending: false };
   const reports = { current: () => others, refresh: () => Promise.resolve() };
   const base = {
     group: "orders",
@@ -113,10 +113,15 @@ describe("the public port", () => {
 
   it("shows passwords and certificate once they are in use", async () => {
     const generations = new Map([["default", 3]]);
-    upkeep = { rotation: { generations, inSync: true }, certificateExpiresAtMs: 1_500 };
+    upkeep = {
+      rotation: { generations, inSync: true },
+      certificateExpiresAtMs: 1_500,
+      restartPending: true,
+    };
     const text = await (await fetch(url("/metrics"))).text();
     expect(text).toContain('leasehold_credentials_generation{user="default"} 3');
     expect(text).toContain("leasehold_credentials_in_sync 1");
+    expect(text).toContain("leasehold_config_pending_restart 1");
     expect(text).toContain("leasehold_certificate_expiry_timestamp_seconds 1.5");
   });
 

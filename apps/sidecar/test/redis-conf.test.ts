@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { renderRedisConf } from "../src/files/redis-conf.ts";
+import { renderRedisConf, userLinesOf } from "../src/files/redis-conf.ts";
 import type { Settings } from "../src/settings/schema.ts";
 import { readSettings } from "../src/settings/settings.ts";
 
@@ -51,6 +51,14 @@ describe("the rendered redis.conf", () => {
     );
     const rdb = { persistence: { mode: "rdb" }, redis: { configuration: ["save 60 1"] } };
     expect(await linesOf(rdb)).toContain("save 60 1");
+  });
+
+  it("tells the user's lines from its own", async () => {
+    const text = async (lines: readonly string[]): Promise<string> =>
+      renderRedisConf(await settings({ redis: { configuration: lines } }), { password: "" });
+    expect(userLinesOf(await text(["maxmemory 1gb", "hz 20"]))).toEqual(["maxmemory 1gb", "hz 20"]);
+    expect(userLinesOf(await text([]))).toEqual([]);
+    expect(userLinesOf("hz 20\n")).toBeNull();
   });
 
   it("announces the pod's address, or the one that clients use", async () => {

@@ -19,6 +19,8 @@ export type RedisAccess =
   /** Users of users.acl; replicas prove themselves as one of them. */
   | { readonly replicationPassword: string };
 
+const USER_LINES = "# redis.configuration:";
+
 /** Directives that only Leasehold sets; a user's line with one of them is refused. */
 const RESERVED = new RegExp(
   `^(${[
@@ -65,7 +67,8 @@ export function renderRedisConf(settings: Settings, access: RedisAccess): string
       : ["lua-time-limit 1000"]),
     ...accessLines(settings, access),
     "",
-    ...userLines(redis.configuration, persistence.mode),
+    USER_LINES,
+    ...checkUserLines(redis.configuration, persistence.mode),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -109,7 +112,15 @@ function tlsLines(settings: Settings, { authClients }: Tls): readonly string[] {
   ];
 }
 
-function userLines(lines: readonly string[], mode: string): readonly string[] {
+/** The lines of the user in a rendered file; null: it has none of our form. */
+export function userLinesOf(text: string): readonly string[] | null {
+  const lines = text.trimEnd().split("\n");
+  const begin = lines.indexOf(USER_LINES);
+  return begin === -1 ? null : lines.slice(begin + 1);
+}
+
+/** The same lines. Throws an Error that names the first one that is Leasehold's to set. */
+export function checkUserLines(lines: readonly string[], mode: string): readonly string[] {
   for (const line of lines) {
     const directive = /^\s*([^\s#]+)/.exec(line)?.[1] ?? "";
     if (RESERVED.test(directive) || (mode !== "rdb" && directive.toLowerCase() === "save")) {

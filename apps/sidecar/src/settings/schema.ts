@@ -62,7 +62,8 @@ const Redis = v.strictObject({
   ),
   configuration: described(
     v.optional(v.array(v.string()), []),
-    "Further lines of redis.conf; the ones that Leasehold owns are refused",
+    "Further lines of redis.conf; the ones that Leasehold owns are refused. A change of the file " +
+      "is set in the running Redis where that takes it; the rest waits for a restart of the pod",
   ),
 });
 

@@ -56,6 +56,15 @@ export function redact(settings: Settings): Record<string, unknown> {
   return copy;
 }
 
+/** The keys whose values differ, in the order of the schema. */
+export function changedKeys(before: Settings, after: Settings): readonly string[] {
+  const valueIn = (settings: Settings, path: readonly string[]): string =>
+    JSON.stringify(getIn({ ...settings }, path) ?? null);
+  return SETTINGS_KEYS.filter(({ path }) => valueIn(before, path) !== valueIn(after, path)).map(
+    ({ path }) => path.join("."),
+  );
+}
+
 async function parseFile(fileText: string | null): Promise<Tree | string> {
   if (fileText === null) return {};
   try {
