@@ -9,7 +9,7 @@ import { readSecrets } from "../src/auth/secrets.ts";
 import { readSettings } from "../src/settings/settings.ts";
 
 const SOURCES: CredentialSources = {
-  group: "orders",
+  scope: "shop/orders",
   password: "app",
   internalKey: "key",
   defaultUserRules: "~* +@all",
@@ -19,7 +19,7 @@ const SOURCES: CredentialSources = {
 describe("derived credentials", () => {
   it("are the same for all members of a group and for no other group", () => {
     expect(deriveCredentials(SOURCES)).toEqual(deriveCredentials(SOURCES));
-    const other = deriveCredentials({ ...SOURCES, group: "carts" });
+    const other = deriveCredentials({ ...SOURCES, scope: "stage/orders" });
     const one = deriveCredentials(SOURCES);
     expect(other.agentPassword).not.toBe(one.agentPassword);
     expect(other.peerKey.equals(one.peerKey)).toBe(false);

@@ -17,7 +17,7 @@ const OVERLAP_MS = 1_000;
 
 function credentials(password: string, internalKey: string): Credentials {
   return deriveCredentials({
-    group: "orders",
+    scope: "shop/orders",
     password,
     internalKey,
     defaultUserRules: "+@all",

@@ -41,7 +41,8 @@ export interface UserCredential {
 }
 
 export interface CredentialSources {
-  readonly group: string;
+  /** The group's name in its namespace: the same Secret may be in another one, too. */
+  readonly scope: string;
   readonly password: string;
   /** Null: derived from the password. */
   readonly internalKey: string | null;
@@ -54,23 +55,23 @@ export interface CredentialSources {
 }
 
 export function deriveCredentials(sources: CredentialSources): Credentials {
-  const { group, password } = sources;
-  const key = sources.internalKey ?? derive(password, `leasehold internal key ${group}`);
-  const agentPassword = derive(key, `leasehold user ${AGENT_USER} ${group}`);
-  const replicationPassword = derive(key, `leasehold user ${REPLICATION_USER} ${group}`);
+  const { scope, password } = sources;
+  const key = sources.internalKey ?? derive(password, `leasehold internal key ${scope}`);
+  const agentPassword = derive(key, `leasehold user ${AGENT_USER} ${scope}`);
+  const replicationPassword = derive(key, `leasehold user ${REPLICATION_USER} ${scope}`);
   const users = [
     userOf(APPLICATION_USER, sources.defaultUserRules, password),
     userOf(AGENT_USER, AGENT_RULES, agentPassword),
     userOf(REPLICATION_USER, REPLICATION_RULES, replicationPassword),
     ...sources.others.map((other) => userOf(other.name, other.rules, other.password)),
   ];
-  const fingerprint = createHmac("sha256", derive(key, `leasehold fingerprint ${group}`));
+  const fingerprint = createHmac("sha256", derive(key, `leasehold fingerprint ${scope}`));
   for (const { name, hash } of users) fingerprint.update(`${name} ${hash}\n`);
   return {
     users,
     agentPassword,
     replicationPassword,
-    peerKey: derivePeerKey(key, group),
+    peerKey: derivePeerKey(key, scope),
     fingerprint: fingerprint.digest("base64url"),
     keyIsDerived: sources.internalKey === null,
   };

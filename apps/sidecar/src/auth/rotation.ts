@@ -159,6 +159,7 @@ async function bringToRedis({ vault, admin, progress, log }: Turn): Promise<void
     await vault.write();
     const outcome = await admin.run(aclUsersOf(state).map(setUserCommand), ADMIN_DEADLINE_MS);
     if (!outcome.ok) {
+      if (outcome.refused) throw new Error(`Redis refuses its users: ${outcome.message}`);
       log.debug(`Redis does not take its users now: ${outcome.message}`);
       return;
     }
@@ -200,8 +201,9 @@ async function use({ vault, admin, progress, announce }: Turn): Promise<void> {
 }
 
 function complain({ vault, progress, announce, patienceMs }: Turn, others: Others): void {
-  const { fingerprint } = vault.state().credentials;
-  const isPending = progress.uses !== fingerprint;
+  const state = vault.state();
+  const { fingerprint } = state.credentials;
+  const isPending = progress.uses !== fingerprint || shortestLeftMs(state) < Infinity;
   const words = [...others].flatMap(([member, answer]) => {
     if (answer === "refused") return [`${member} has another internal key`];
     // A member that is down is told of elsewhere, unless it is waited for.

@@ -17,7 +17,7 @@ export interface Secrets {
 }
 
 export async function readSecrets(settings: Settings): Promise<Secrets> {
-  const { auth, redis, peers, group } = settings;
+  const { auth, redis, peers } = settings;
   if (auth.enabled) {
     const credentials = await readCredentials(settings);
     return { peerKey: credentials.peerKey, redisPassword: "", credentials };
@@ -31,11 +31,12 @@ export async function readSecrets(settings: Settings): Promise<Secrets> {
     redis.passwordFile === ""
       ? redis.password
       : await readNeeded(redis.passwordFile, "redis.passwordFile");
-  return { peerKey: derivePeerKey(peerKey, group), redisPassword, credentials: null };
+  return { peerKey: derivePeerKey(peerKey, scopeOf(settings)), redisPassword, credentials: null };
 }
 
 /** With auth.enabled: as the files are now. */
-export async function readCredentials({ auth, group }: Settings): Promise<Credentials> {
+export async function readCredentials(settings: Settings): Promise<Credentials> {
+  const { auth } = settings;
   const password = await readNeeded(auth.passwordFile, "auth.passwordFile");
   const internalKey =
     auth.internalKeyFile === ""
@@ -49,5 +50,13 @@ export async function readCredentials({ auth, group }: Settings): Promise<Creden
     }),
   );
   const { defaultUserRules } = auth;
-  return deriveCredentials({ group, password, internalKey, defaultUserRules, others });
+  return deriveCredentials({
+    ...{ scope: scopeOf(settings), password, internalKey },
+    ...{ defaultUserRules, others },
+  });
+}
+
+/** A copy of the Secret in another namespace makes nobody a member there. */
+function scopeOf({ namespace, group }: Settings): string {
+  return `${namespace}/${group}`;
 }

@@ -293,3 +293,27 @@ describe("a changed Secret", () => {
     expect(await accepted(SECRETS.first)).toEqual(["PONG", "PONG", "PONG"]);
   });
 });
+
+it("a group without an internal key leads, and says what that costs", async () => {
+  const alone = await startGroup({
+    members: 1,
+    auth: () => ({
+      enabled: true,
+      passwordFile: secretOf(0).path("password"),
+      internalKeyFile: secretOf(0).path("none"),
+    }),
+  });
+  try {
+    await whole(alone, WHOLE_MS);
+    await alone.until("the Event", 5_000, () => {
+      const events = alone.api.objects.list("events", alone.namespace);
+      return events.some((event) => event["reason"] === "InternalKeyDerived");
+    });
+    const event = alone.api.objects
+      .list("events", alone.namespace)
+      .find(({ reason }) => reason === "InternalKeyDerived");
+    expect(event?.["type"]).toBe("Warning");
+  } finally {
+    await alone.close();
+  }
+});

@@ -36,7 +36,7 @@ async function startTlsRedis(certificate: Certificate, ca: Certificate): Promise
   writeFileSync(files.pair, `${certificate.certPem}${certificate.keyPem}`);
   writeFileSync(files.ca, ca.certPem);
   const redis = await startRedis(
-    ...[`tls-port ${tlsPort}`, "tls-replication yes", "tls-auth-clients no"],
+    ...[`tls-port ${tlsPort}`, "tls-replication yes", "tls-auth-clients yes"],
     ...[`tls-cert-file ${files.pair}`, `tls-key-file ${files.pair}`],
     `tls-ca-cert-file ${files.ca}`,
   );
