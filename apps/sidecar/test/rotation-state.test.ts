@@ -112,6 +112,21 @@ describe("a restart", () => {
     expect(peerKeysOf(state)).toEqual([B.peerKey, A.peerKey]);
   });
 
+  it("with a shorter overlap ends old passwords sooner", () => {
+    const before = rotate(begin(A), B, OVERLAP_MS);
+    const state = beginRotation(B, { users: before.users, secrets: null }, 5);
+    expect(shortestLeftMs(state)).toBe(5);
+    expect(state.users.every(({ retired }) => retired.every(({ leftMs }) => leftMs === 5))).toBe(
+      true,
+    );
+  });
+
+  it("without news leaves the users as they were", () => {
+    const before = rotate(begin(A), B, OVERLAP_MS);
+    const state = beginRotation(B, { users: before.users, secrets: null }, OVERLAP_MS);
+    for (const [index, user] of state.users.entries()) expect(user).toBe(before.users[index]);
+  });
+
   it("of the pod keeps accepting old passwords, and uses the new ones", () => {
     const before = rotate(begin(A), B, OVERLAP_MS);
     const state = beginRotation(C, { users: before.users, secrets: null }, OVERLAP_MS);

@@ -63,7 +63,8 @@ export function beginRotation(
     credentials,
     users: credentials.users.map(({ name, hash }) => {
       const known = remembered.users.find((user) => user.name === name);
-      return known ? renewed(known, hash, overlapMs) : { name, hash, generation: 1, retired: [] };
+      if (!known) return { name, hash, generation: 1, retired: [] };
+      return shortened(renewed(known, hash, overlapMs), overlapMs);
     }),
     agentPassword: secrets?.agentPassword ?? credentials.agentPassword,
     replicationPassword: secrets?.replicationPassword ?? credentials.replicationPassword,
@@ -136,6 +137,16 @@ export function secretsOf(state: RotationState): RememberedSecrets {
 function inUse(state: RotationState, name: string): readonly string[] {
   if (name === AGENT_USER) return [hashOf(state.agentPassword)];
   return name === REPLICATION_USER ? [hashOf(state.replicationPassword)] : [];
+}
+
+/** A shorter overlap holds for what is retired already, too. The same user: nothing to shorten. */
+function shortened(user: RotatingUser, overlapMs: number): RotatingUser {
+  if (user.retired.every(({ leftMs }) => leftMs <= overlapMs)) return user;
+  const retired = user.retired.map(({ value, leftMs }) => ({
+    value,
+    leftMs: Math.min(leftMs, overlapMs),
+  }));
+  return { ...user, retired };
 }
 
 function renewed(user: RotatingUser, hash: string, overlapMs: number): RotatingUser {

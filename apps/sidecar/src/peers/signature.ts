@@ -20,7 +20,7 @@ import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto"
 export const NONCE_HEADER = "leasehold-nonce";
 export const SIGNATURE_HEADER = "leasehold-signature";
 
-/** The key of the members' port of the group `scope`; other keys of the group come from the same secret. */
+/** The key of the members' port; `scope` names the group. Others come from the same secret. */
 export function derivePeerKey(secret: string, scope: string): Buffer {
   return Buffer.from(hkdfSync("sha256", secret, "", `leasehold peers ${scope}`, 32));
 }
