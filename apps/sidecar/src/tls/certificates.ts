@@ -74,11 +74,13 @@ export function openCertificates(
   const context = { tls, paths, state, log, now };
   return {
     async render() {
-      state.copied = readCopies(paths);
-      if (state.copied) {
-        const { pair, ca } = state.copied;
+      const before = readCopies(paths);
+      if (before) {
+        const { pair, ca } = before;
         const check = checkCertificate({ cert: pair, key: pair, ca }, now());
-        state.expiresAtMs = check.ok ? check.expiresAtMs : null;
+        if (!check.ok) return;
+        state.copied = before;
+        state.expiresAtMs = check.expiresAtMs;
         return;
       }
       try {
@@ -145,11 +147,13 @@ async function turn(context: Context): Promise<void> {
 async function exchange(context: Context, copies: Copies, expiresAtMs: number): Promise<void> {
   const { paths, state, announce } = context;
   const before = state.copied;
+  const byRedis = `by Redis: ${digestOf(copies)}`;
+  if (state.refused === byRedis) return;
   writeCopies(paths, copies);
   const trouble = await load(context);
   if (trouble?.refused && before) {
     writeCopies(paths, before);
-    refuse(context, `Redis refuses it: ${trouble.words}`, digestOf(copies));
+    refuse(context, `Redis refuses it: ${trouble.words}`, byRedis);
     return;
   }
   state.copied = copies;
