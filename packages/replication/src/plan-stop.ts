@@ -101,10 +101,12 @@ function mayStillEndCleanly(turn: Turn, stop: StopState): boolean {
 
 /**
  * What the demoted Redis held at its end. One that ended before its demotion was confirmed (the
- * grace period was too short) held at least what it had said.
+ * grace period was too short) held at least what it had said; one that restarted is measured by
+ * the furthest that it was ever seen at, since what it claims itself is a lower bound.
  */
 function lastPosition(state: MemberState): Position | null {
-  if (state.stop?.position) return state.stop.position;
+  const { position } = state.stop ?? { position: null };
+  if (position !== null && !position.restored) return position;
   const known = ownPosition(state) ?? state.record.saved?.position ?? null;
   const told = recordOf(state.election.view)?.position ?? null;
   return furthest(furthest(known, told), state.redis.peak);
