@@ -1,5 +1,6 @@
 export type { ClusterAccess, TokenSource } from "./api/access.ts";
-export { inClusterAccess, kubeconfigAccess, parseKubeconfig } from "./api/access.ts";
+export { inClusterAccess } from "./api/access.ts";
+export { kubeconfigAccess, kubeconfigFilesAccess, parseKubeconfig } from "./api/kubeconfig.ts";
 export type { ApiAnswer } from "./api/answer.ts";
 export type { ApiCall, ApiClient } from "./api/client.ts";
 export { createApiClient } from "./api/client.ts";

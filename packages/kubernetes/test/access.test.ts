@@ -1,4 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -7,6 +15,7 @@ import {
   createApiClient,
   inClusterAccess,
   kubeconfigAccess,
+  kubeconfigFilesAccess,
   parseKubeconfig,
 } from "../src/index.ts";
 import { DEADLINE_MS, startBench, type Bench } from "./bench.ts";
@@ -86,6 +95,120 @@ describe("access from a kubeconfig", () => {
     const status = statusWith(await parseKubeconfig(kubeconfig(user), { directory }));
     expect(await status).toMatch(/certificate/);
     await other.close();
+  });
+});
+
+describe("access by a credential plugin", () => {
+  const V1 = "client.authentication.k8s.io/v1";
+  const allowed = { pluginEnvironment: { PATH: "/usr/bin:/bin" } };
+
+  beforeEach(() => writeFileSync(file("ca.crt"), bench.api.ca));
+
+  /** A plugin that prints what is in the file `token`, and notes what it was told. */
+  function writePlugin(script = ""): void {
+    const credential = `{"apiVersion":"${V1}","kind":"ExecCredential","status":{"token":"%s"}}`;
+    const lines = [
+      "#!/bin/sh",
+      `printf '%s' "$KUBERNETES_EXEC_INFO" > '${file("info")}'`,
+      `echo "$@ $PROFILE" >> '${file("calls")}'`,
+      script,
+      `printf '${credential}' "$(cat '${file("token")}')"`,
+    ];
+    writeFileSync(file("plugin"), lines.join("\n"));
+    chmodSync(file("plugin"), 0o700);
+  }
+
+  function configWith(exec: object): string {
+    writeFileSync(file("config"), kubeconfig({ exec: { apiVersion: V1, ...exec } }));
+    return file("config");
+  }
+
+  test("asks it with its arguments, its environment and what it wants to know", async () => {
+    writePlugin();
+    writeFileSync(file("token"), bench.api.token("a"));
+    const env = [{ name: "PROFILE", value: "prod" }];
+    const exec = { command: "./plugin", args: ["get-token"], env, provideClusterInfo: true };
+    const access = await kubeconfigAccess(configWith(exec), allowed);
+    expect(await statusWith(access)).toBe(200);
+    expect(readFileSync(file("calls"), "utf8")).toBe("get-token prod\n");
+    expect(JSON.parse(readFileSync(file("info"), "utf8"))).toMatchObject({
+      apiVersion: V1,
+      kind: "ExecCredential",
+      spec: { interactive: false, cluster: { server: bench.api.url } },
+    });
+  });
+
+  test("runs it again once the server refuses its token", async () => {
+    writePlugin();
+    writeFileSync(file("token"), "old");
+    const client = createApiClient(
+      await kubeconfigAccess(configWith({ command: "./plugin" }), allowed),
+    );
+    const call = { method: "GET", path: "/version", deadlineMs: DEADLINE_MS } as const;
+    expect(await client.request(call)).toMatchObject({ status: 401 });
+    writeFileSync(file("token"), bench.api.token("a"));
+    expect(await client.request(call)).toMatchObject({ status: 200 });
+    expect(await client.request(call)).toMatchObject({ status: 200 });
+    expect(readFileSync(file("calls"), "utf8").split("\n")).toHaveLength(3);
+    client.close();
+  });
+
+  test("is not run for whoever does not allow it, such as a sidecar", async () => {
+    writePlugin();
+    const denied = kubeconfigAccess(configWith({ command: "./plugin" }));
+    await expect(denied).rejects.toThrow("kubectl create token");
+    expect(existsSync(file("calls"))).toBe(false);
+  });
+
+  test.each([
+    [
+      "a program that is not there",
+      { command: "no-such-plugin", installHint: "Get it." },
+      "Get it.",
+    ],
+    ["a plugin that fails", { command: "./plugin" }, "exit code 3"],
+    ["no command", {}, "names no command"],
+    ["an old protocol", { command: "x", apiVersion: "v1alpha1" }, 'speaks "v1alpha1"'],
+    ["a question without a terminal", { command: "x", interactiveMode: "Always" }, "terminal"],
+  ])("of %s says what to do", async (_what, exec, words) => {
+    writePlugin("exit 3");
+    await expect(kubeconfigAccess(configWith(exec), allowed)).rejects.toThrow(words);
+  });
+
+  test("that prints no credential says so", async () => {
+    writeFileSync(file("plugin"), "#!/bin/sh\necho hello");
+    chmodSync(file("plugin"), 0o700);
+    const access = kubeconfigAccess(configWith({ command: "./plugin" }), allowed);
+    await expect(access).rejects.toThrow("neither a token nor a certificate");
+  });
+});
+
+describe("access from several files", () => {
+  test("takes each entry from the first file that has it, with the files beside it", async () => {
+    const other = join(directory, "other");
+    mkdirSync(other);
+    writeFileSync(file("ca.crt"), bench.api.ca);
+    writeFileSync(join(other, "token"), bench.api.token("a"));
+    const context = { cluster: "c", user: "late", namespace: "shop" };
+    writeFileSync(
+      file("config"),
+      JSON.stringify({
+        clusters: [
+          { name: "c", cluster: { server: bench.api.url, "certificate-authority": "ca.crt" } },
+        ],
+        contexts: [{ name: "x", context }],
+      }),
+    );
+    writeFileSync(
+      join(other, "config"),
+      JSON.stringify({
+        clusters: [{ name: "c", cluster: { server: "https://192.0.2.1" } }],
+        users: [{ name: "late", user: { tokenFile: "token" } }],
+        "current-context": "x",
+      }),
+    );
+    const access = await kubeconfigFilesAccess([file("config"), join(other, "config")]);
+    expect(await statusWith(access)).toBe(200);
   });
 });
 
