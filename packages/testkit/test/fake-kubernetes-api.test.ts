@@ -1,4 +1,7 @@
 /** What only the fake can show: faults, RBAC by a Role, pods that end, versions too old. */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createRawClient, type RawClient } from "../src/contracts/raw-client.ts";
 import {
@@ -260,6 +263,52 @@ describe("a pod", () => {
     api.objects.put(pod({}));
     await client.call(`${PODS}/r-0`, { method: "DELETE" });
     expect((await client.call(`${PODS}/r-0`)).code).toBe(404);
+  });
+});
+
+describe("the proxy to a pod", () => {
+  const server = createServer((request, response) => {
+    response.writeHead(request.url === "/v1/member" ? 200 : 404, { "content-type": "text/x" });
+    response.end(JSON.stringify({ asked: request.url }));
+  });
+  const proxied = (path: string, port: number) => `${PODS}/p:${port}/proxy${path}`;
+  let port: number;
+
+  beforeEach(async () => {
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    port = (server.address() as AddressInfo).port;
+    const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "p" } };
+    api.objects.put({ ...pod, status: { podIP: "127.0.0.1" } });
+  });
+  afterEach(() => void server.close());
+
+  test("hands on what the pod answers", async () => {
+    expect(await client.call(proxied("/v1/member", port))).toMatchObject({
+      code: 200,
+      body: { asked: "/v1/member" },
+    });
+    expect((await client.call(proxied("/other", port))).code).toBe(404);
+    const row = { identity: "a", verb: "get", group: "", resource: "pods/proxy" };
+    expect(api.usage()).toEqual([{ ...row, name: `p:${port}`, count: 2 }]);
+  });
+
+  test("says in a Status that the pod cannot be reached, or is not there", async () => {
+    server.close();
+    const answer = await client.call(proxied("/v1/member", port));
+    expect(answer).toMatchObject({ code: 503, body: { kind: "Status" } });
+    expect(JSON.stringify(answer.body)).toContain("error trying to reach service");
+    expect((await client.call(`${PODS}/q:1/proxy/`)).code).toBe(404);
+  });
+
+  test("needs a right of its own", async () => {
+    const rules = [{ apiGroups: [""], resources: ["pods"], verbs: ["get"] }];
+    const other = await startFakeKubernetesApi({ identities: [{ name: "c", role: { rules } }] });
+    const stranger = createRawClient(other.kubeconfig("c"));
+    const answer = await stranger.call(proxied("/v1/member", port));
+    expect(answer).toMatchObject({ code: 403 });
+    expect(JSON.stringify(answer.body)).toContain('cannot get resource \\"pods/proxy\\"');
+    stranger.close();
+    await other.close();
   });
 });
 

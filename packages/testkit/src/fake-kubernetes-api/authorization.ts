@@ -33,6 +33,8 @@ export interface Access {
   readonly namespace: string;
   /** Null if the request names no single object. */
   readonly name: string | null;
+  /** Such as `proxy`; a rule names it as `pods/proxy`. */
+  readonly subresource?: string;
 }
 
 export function allows(role: Role, access: Access): boolean {
@@ -43,9 +45,10 @@ export function allows(role: Role, access: Access): boolean {
 
 export function forbiddenMessage(user: string, access: Access): string {
   const { resource, verb, namespace, name } = access;
+  const plural = pluralOf(access);
   return (
     `${qualified(resource)}${name === null ? "" : ` "${name}"`} is forbidden: User "${user}" cannot ` +
-    `${verb} resource "${resource.plural}" in API group "${resource.group}" in the namespace "${namespace}"`
+    `${verb} resource "${plural}" in API group "${resource.group}" in the namespace "${namespace}"`
   );
 }
 
@@ -57,8 +60,12 @@ function ruleAllows(rule: PolicyRule, access: Access): boolean {
     named &&
     includes(rule.verbs, verb) &&
     includes(rule.apiGroups, resource.group) &&
-    includes(rule.resources, resource.plural)
+    includes(rule.resources, pluralOf(access))
   );
+}
+
+function pluralOf({ resource, subresource }: Access): string {
+  return subresource === undefined ? resource.plural : `${resource.plural}/${subresource}`;
 }
 
 function includes(list: readonly string[] | undefined, value: string): boolean {

@@ -8,6 +8,8 @@ export interface ParsedRequest {
   /** Null: all namespaces. */
   readonly namespace: string | null;
   readonly query: URLSearchParams;
+  /** Where a GET of `pods/<name>:<port>/proxy/<path>` is to go; null for everything else. */
+  readonly proxy: { readonly pod: string; readonly port: number; readonly path: string } | null;
 }
 
 const VERBS: Readonly<Record<string, Verb>> = {
@@ -23,15 +25,22 @@ export function parseRequest(method: string, url: URL): ParsedRequest | null {
   if (group === null || group === undefined) return null;
   const [version, ...rest] = segments.slice(group === "" ? 1 : 2);
   const namespace = rest[0] === "namespaces" ? (rest[1] ?? null) : null;
-  const [plural, name = null, subresource] = namespace === null ? rest : rest.slice(2);
+  const [plural, name = null, subresource, ...path] = namespace === null ? rest : rest.slice(2);
   const resource = resourceByPath(group, version ?? "", plural ?? "");
   const query = url.searchParams;
   const verb = verbOf(method, name, query);
-  if (!resource || subresource !== undefined || !verb) return null;
+  if (!resource || !verb) return null;
+  const shared = { namespace, query };
+  if (subresource === "proxy" && plural === "pods" && verb === "get" && name !== null) {
+    const access = { verb, resource, namespace: namespace ?? "", name, subresource };
+    const [pod = "", port] = name.split(":");
+    return { ...shared, access, proxy: { pod, port: Number(port ?? 80), path: path.join("/") } };
+  }
+  if (subresource !== undefined) return null;
   const selected =
     verb === "list" || verb === "watch" ? selectedName(query.get("fieldSelector")) : null;
   const access = { verb, resource, namespace: namespace ?? "", name: name ?? selected };
-  return { access, namespace, query };
+  return { ...shared, access, proxy: null };
 }
 
 function verbOf(method: string, name: string | null, query: URLSearchParams): Verb | null {

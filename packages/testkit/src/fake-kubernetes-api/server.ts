@@ -7,6 +7,7 @@ import { ApiError, badRequest, failure } from "./api-error.ts";
 import { allows, forbiddenMessage } from "./authorization.ts";
 import { isRecord } from "./object.ts";
 import { jsonOf } from "./object-store.ts";
+import { proxyToPod } from "./pod-proxy.ts";
 import { parseRequest } from "./request.ts";
 import { apiVersionOf } from "./resource.ts";
 import { selectorOf } from "./selectors.ts";
@@ -97,7 +98,7 @@ async function carryOut(context: ServerContext, arrived: Arrived): Promise<void>
   else send(response, answer);
 }
 
-/** Null: a watch was opened and answers by itself. */
+/** Null: a watch or a pod answers by itself. */
 function answerTo(context: ServerContext, arrived: Arrived): Answer | null {
   try {
     return dispatch(context, arrived);
@@ -116,6 +117,10 @@ function dispatch(context: ServerContext, arrived: Arrived): Answer | null {
   const { access } = parsed;
   if (identity.role && !allows(identity.role, access)) {
     throw new ApiError(failure(403, forbiddenMessage(identity.name, access)));
+  }
+  if (parsed.proxy) {
+    proxyToPod(context.registry, parsed, { response, signal: context.closing });
+    return null;
   }
   if (access.verb !== "watch") return operate(context, arrived, parsed);
   const board = context.board;

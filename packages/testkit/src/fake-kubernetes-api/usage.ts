@@ -19,11 +19,12 @@ export function countUsage(
   identity: string,
   { access }: ParsedRequest,
 ): void {
-  const { verb, resource } = access;
+  const { verb, resource, subresource } = access;
   const name = resource.plural === "events" ? null : access.name;
-  const key = `${identity} ${verb} ${resource.group}/${resource.plural} ${name ?? ""}`;
+  const key = `${identity} ${verb} ${resource.group}/${resource.plural}/${subresource ?? ""} ${name ?? ""}`;
   const row = usage.get(key);
   if (!row && usage.size >= MAX_ROWS) return;
-  const { group, plural } = resource;
+  const { group } = resource;
+  const plural = subresource === undefined ? resource.plural : `${resource.plural}/${subresource}`;
   usage.set(key, { identity, verb, group, resource: plural, name, count: (row?.count ?? 0) + 1 });
 }

@@ -100,7 +100,7 @@ async function assemble(options: GroupOptions, folders: Folders, end: () => void
     allowLoopbackEndpoints: true,
     identities: memberNames.map((name) => ({ name, role: sidecarRole(names) })),
   });
-  const network = await startPodNetwork(addresses, [PORTS.redis, PORTS.peers]);
+  const network = await startPodNetwork(addresses, [PORTS.redis, PORTS.http, PORTS.peers]);
   const scaleTo = (replicas: number): void => {
     api.objects.put(statefulSet(names, { replicas, revision: REVISION }));
   };
