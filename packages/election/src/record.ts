@@ -56,6 +56,8 @@ export interface Handover {
   readonly equal: boolean;
   /** Id of the request that it fulfils, so that the successor does not fulfil it again. */
   readonly request: string | null;
+  /** How long writes had been paused when it was sent; absent: they were not, or nobody knows. */
+  readonly pausedMs?: number;
 }
 
 /** A Lease given back: taken at once only by a member that is not behind `position`. */

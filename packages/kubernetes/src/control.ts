@@ -25,10 +25,17 @@ export function controlOf(configMap: ApiObject | null): ControlObservation {
 
 export interface ControlAnswers {
   /**
-   * Writes the answer to a request and takes the request away. Does nothing if the request is no
-   * longer there; rejects if it could not be done within the deadline.
+   * Writes the answer to a request and takes the request away. A request that was withdrawn is
+   * answered too, for whoever withdrew it has to know whether it was in time; nothing is written
+   * if another one stands in its place, or if it has its answer. Rejects if it could not be done
+   * within the deadline.
    */
   finish(requestId: string, result: RequestResult, deadlineMs: number): Promise<void>;
+}
+
+/** What became of a request. */
+export interface ControlAnswer extends RequestResult {
+  readonly id: string;
 }
 
 export interface ControlAnswersOptions {
@@ -56,7 +63,8 @@ export function createControlAnswers(options: ControlAnswersOptions): ControlAns
     const configMap = objectIn(read, 200);
     if (!configMap) throw new Error(`${name} was not read: ${wordsOfAnswer(read)}`);
     const request = parseText(dataAt(configMap, CONTROL_KEY.request), controlRequest);
-    if (request?.id !== requestId) return true;
+    if (request !== null && request.id !== requestId) return true;
+    if (request === null && answerOf(configMap)?.id === requestId) return true;
     const { [CONTROL_KEY.request]: _done, ...data } = recordAt(configMap, "data");
     const answer = { id: requestId, ...result, at: wallClock().toISOString() };
     const body = { ...configMap, data: { ...data, [CONTROL_KEY.answer]: JSON.stringify(answer) } };
@@ -77,6 +85,17 @@ export function createControlAnswers(options: ControlAnswersOptions): ControlAns
       throw new Error(`${name} changes too often: request ${requestId} was not answered`);
     },
   };
+}
+
+/** The newest answer; null: none that can be read. */
+export function answerOf(configMap: ApiObject | null): ControlAnswer | null {
+  return parseText(dataAt(configMap, CONTROL_KEY.answer), (value) => {
+    if (!isRecord(value)) return null;
+    const { done, refused } = value;
+    const id = text(value["id"]);
+    if (id === null || typeof done !== "boolean") return null;
+    return { id, done, refused: refused === true, words: text(value["words"]) ?? "" };
+  });
 }
 
 const controlRequest: Shape<ControlRequest> = (value) => {

@@ -137,8 +137,11 @@ const handover: Shape<Handover> = (value) => {
   const replid = text(value["replid"]);
   const { equal } = value;
   if (from === null || to === null || offset === null || replid === null) return null;
+  if (typeof equal !== "boolean") return null;
   const request = text(value["request"]);
-  return typeof equal === "boolean" ? { from, to, offset, replid, equal, request } : null;
+  const pausedMs = count(value["pausedMs"]);
+  const known = pausedMs === null ? {} : { pausedMs };
+  return { from, to, offset, replid, equal, request, ...known };
 };
 
 const released: Shape<Released> = (value) => {

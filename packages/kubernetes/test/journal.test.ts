@@ -12,7 +12,13 @@ import {
 import { DEADLINE_MS, GROUP, startBench, type Bench } from "./bench.ts";
 
 const POD = { name: "orders-0", uid: "pod-uid", nodeName: null };
-const CHANGE: LeaderChange = { kind: "failover", from: "a", to: "orders-0", lostBytesMax: 0 };
+const CHANGE: LeaderChange = {
+  kind: "failover",
+  from: "a",
+  to: "orders-0",
+  lostBytesMax: 0,
+  writeGapMs: null,
+};
 const HISTORY = { resource: "configmaps", name: "orders-history" };
 const CONTROL = { resource: "configmaps", name: "orders-control" };
 
@@ -168,7 +174,7 @@ describe("the journal", () => {
 });
 
 describe("the answer to a request", () => {
-  const RESULT = { done: true, words: "orders-1 leads" };
+  const RESULT = { done: true, refused: false, words: "orders-1 leads" };
   let answers: ControlAnswers;
 
   beforeEach(() => {
@@ -201,9 +207,19 @@ describe("the answer to a request", () => {
     expect(dataOf(CONTROL)).not.toHaveProperty("answer");
   });
 
-  test("is nothing when nobody asks any more", async () => {
+  test("is nothing when nobody ever asked here", async () => {
     await answers.finish("7", RESULT, DEADLINE_MS);
     expect(bench.api.objects.get(CONTROL)).toBeNull();
+  });
+
+  test("is told to whoever withdrew the request, once", async () => {
+    const data = { paused: "true" };
+    const metadata = { name: CONTROL.name };
+    bench.api.objects.put({ apiVersion: "v1", kind: "ConfigMap", metadata, data });
+    await answers.finish("7", RESULT, DEADLINE_MS);
+    expect(JSON.parse(dataOf(CONTROL)["answer"] as string)).toMatchObject({ id: "7", ...RESULT });
+    await answers.finish("7", { ...RESULT, words: "said again" }, DEADLINE_MS);
+    expect(JSON.parse(dataOf(CONTROL)["answer"] as string)).toMatchObject(RESULT);
   });
 
   test("is written anew when somebody wrote in between", async () => {

@@ -34,7 +34,13 @@ const RULES: readonly PolicyRule[] = [
 ];
 
 const HOLDER = "orders-0_u_n";
-const CHANGE = { kind: "bootstrap", from: null, to: "orders-0", lostBytesMax: null } as const;
+const CHANGE = {
+  kind: "bootstrap",
+  from: null,
+  to: "orders-0",
+  lostBytesMax: null,
+  writeGapMs: null,
+} as const;
 
 let bench: Bench;
 afterEach(() => bench.close());
@@ -115,7 +121,7 @@ async function watchAll(client: ApiClient): Promise<void> {
 
 async function tellPeople(client: ApiClient): Promise<void> {
   const control = createControlAnswers({ client, group: GROUP });
-  await control.finish("1", { done: true, words: "done" }, DEADLINE_MS);
+  await control.finish("1", { done: true, refused: false, words: "done" }, DEADLINE_MS);
   const journal = createJournal({ client, group: GROUP, pod: POD });
   for (const epoch of [1, 2]) {
     journal.announce({ reason: "promote", epoch, words: "leads", change: CHANGE });

@@ -123,9 +123,16 @@ export interface LeaderChange {
   readonly to: MemberName | null;
   /** Upper bound of acknowledged bytes that the new primary lacks; null: unknown. */
   readonly lostBytesMax: number | null;
+  /**
+   * From the pause of the old primary to the new one's first write, less the way of the transfer
+   * through the API; null: unplanned, or unknown.
+   */
+  readonly writeGapMs: number | null;
 }
 
 export interface RequestResult {
   readonly done: boolean;
+  /** Not done, and nothing was changed: at most writes were paused for a moment. */
+  readonly refused: boolean;
   readonly words: string;
 }

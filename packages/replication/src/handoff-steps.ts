@@ -115,7 +115,7 @@ export function sendTransfer(turn: Turn): void {
   const { handoff, election, start } = turn.state;
   if (handoff === null || handoff.successor === null || awaitsAnswer(election, turn.at)) return;
   if (right(turn) <= 0 || mayBeWritable(turn.state)) return;
-  const { successor, isEqual, request } = handoff;
+  const { successor, isEqual, request, pausedAt } = handoff;
   const reason = REASON_OF[handoff.cause];
   const handover: Handover = {
     from: election.me,
@@ -124,6 +124,7 @@ export function sendTransfer(turn: Turn): void {
     replid: isEqual ? (handoff.replid ?? "") : successor.replid,
     equal: isEqual,
     request: request?.id ?? null,
+    ...(pausedAt === null ? {} : { pausedMs: Math.round(waiterElapsedMs(pausedAt, turn.at)) }),
   };
   if (handoff.cause !== "betterCopy") set(turn, { lead: null });
   writePermit(turn, { kind: "follow", nonce: start.nonce }, reason);
@@ -165,7 +166,7 @@ function settled(turn: Turn, handoff: Handoff): void {
   announce(turn, reason, { words: `handed over to ${to.member}` });
   const peers = otherPeers(turn.state);
   act(turn, { type: "hint", reason, peers, timeoutMs: HINT_MS });
-  finishRequest(turn, { done: true, words: `${to.member} took over` });
+  finishRequest(turn, { done: true, refused: false, words: `${to.member} took over` });
   const cutter = { since: turn.at, unpaused: false, cuts: 0 };
   set(turn, { lead: null, handoff: null, cutter });
 }
@@ -184,6 +185,7 @@ function backOut(turn: Turn, why: string): void {
     tried: successor === null ? tried : [...tried, successor.member],
     since: turn.at,
     awaiting: null,
+    pausedAt: null,
   });
 }
 

@@ -26,6 +26,7 @@ export function beginHandoff(turn: Turn, wish: HandoffWish): void {
     askAgainAt: null,
     tried: [],
     trySeq: null,
+    pausedAt: null,
   };
   set(turn, { handoff });
 }
@@ -50,7 +51,7 @@ export function abandon(turn: Turn, why: string): void {
   if (handoff.cause === "betterCopy" && handoff.trySeq === null) {
     set(turn, { deferred: deferred.filter((one) => one !== handoff.to) });
   }
-  finishRequest(turn, { done: false, words: why });
+  finishRequest(turn, { done: false, refused: false, words: why });
   const demoted = lead === null && handoff.offset !== null;
   const next = demoted ? { since: turn.at, unpaused: false, cuts: 0 } : cutter;
   set(turn, { handoff: null, cutter: next });
@@ -58,7 +59,7 @@ export function abandon(turn: Turn, why: string): void {
 
 export function refuse(turn: Turn, requestId: string, why: string): void {
   announce(turn, "switchoverRefused", { words: `switchover refused: ${why}` });
-  const result = { done: false, words: why };
+  const result = { done: false, refused: true, words: why };
   act(turn, { type: "finishRequest", reason: "switchoverRefused", requestId, result });
   set(turn, { handoff: null });
 }

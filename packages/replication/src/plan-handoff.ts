@@ -59,7 +59,7 @@ function begin(turn: Turn): void {
 export function leaveDead(turn: Turn, process: RedisProcess): void {
   const { stop } = turn.state;
   announce(turn, "redisDied", { words: `its Redis (pid ${process.pid}) is dead` });
-  finishRequest(turn, { done: false, words: "its Redis died meanwhile" });
+  finishRequest(turn, { done: false, refused: false, words: "its Redis died meanwhile" });
   set(turn, { lead: null, handoff: null, offeredAfterDeath: process.runId });
   if (isPaused(turn.state) && stop === null) return;
   beginHandoff(turn, { cause: "redisDied", to: null, request: null });
@@ -83,7 +83,7 @@ function beginRequested(turn: Turn): void {
   announce(turn, "switchoverRequested", { words });
   beginHandoff(turn, { cause: "request", to: request.to, request });
   if (request.to !== start.member) return;
-  finishRequest(turn, { done: true, words: "it leads already" });
+  finishRequest(turn, { done: true, refused: false, words: "it leads already" });
   set(turn, { handoff: null });
 }
 
@@ -110,7 +110,8 @@ function choose(turn: Turn, handoff: Handoff, chosen: MemberReport): void {
     return sendTransfer(turn);
   }
   if (lead === null) return demoteFirst(turn, successor);
-  updateHandoff(turn, { phase: "pausing", successor, since: turn.at, awaiting: null });
+  const pausedAt = turn.at;
+  updateHandoff(turn, { phase: "pausing", successor, since: turn.at, awaiting: null, pausedAt });
   role(turn, { kind: "pause", pauseMs: turn.config.maxPauseMs }, "transferSwitchover");
 }
 

@@ -66,6 +66,7 @@ function beginLead(turn: Turn): void {
       position:
         recordOf(election.view)?.position ?? turn.state.record.saved?.leaderPosition ?? null,
       virgin: turn.state.lineage.length === 0,
+      takenAt: null,
     },
     replid: null,
     pausedAt: null,
@@ -163,15 +164,27 @@ function open(turn: Turn, lead: Lead): void {
   set(turn, { lead: { ...lead, phase: "open" }, deferred: [] });
   const { before, way, forced } = lead;
   if (forced !== null) {
-    const result = { done: true, words: "it leads, by force" };
+    const result = { done: true, refused: false, words: "it leads, by force" };
     act(turn, { type: "finishRequest", reason: "acquireForced", requestId: forced, result });
   }
   const me = turn.state.start.member;
   const kind = kindOf(lead, me);
   announce(turn, "unfence", {
     words: `leads under epoch ${lead.epoch} (${way}), before it ${before.holder ?? "nobody"}`,
-    change: { kind, from: before.holder, to: me, lostBytesMax: lostBytes(turn.state, lead) },
+    change: {
+      kind,
+      from: before.holder,
+      to: me,
+      lostBytesMax: lostBytes(turn.state, lead),
+      writeGapMs: writeGapMs(turn, lead),
+    },
   });
+}
+
+/** Each member measures its own part; no clocks are compared. */
+function writeGapMs(turn: Turn, { handover, before }: Lead): number | null {
+  if (handover?.pausedMs === undefined || before.takenAt === null) return null;
+  return handover.pausedMs + Math.round(waiterElapsedMs(before.takenAt, turn.at));
 }
 
 function kindOf(lead: Lead, me: MemberName): "bootstrap" | "switchover" | "failover" | "resume" {

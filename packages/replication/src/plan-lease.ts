@@ -164,7 +164,7 @@ function takeByForce(turn: Turn, claim: Claim, request: ControlRequest): void {
   if (words === null) return take(turn, claim.way, { judged: true, forced: request.id });
   set(turn, { handledRequest: request.id });
   announce(turn, "switchoverRefused", { words: `forced failover refused: ${words}` });
-  const result = { done: false, words };
+  const result = { done: false, refused: true, words };
   act(turn, { type: "finishRequest", reason: "switchoverRefused", requestId: request.id, result });
 }
 
@@ -284,7 +284,7 @@ function take(turn: Turn, way: ClaimWay, judgement: Judgement): void {
   if (turn.state.election.tries.length === tries) return;
   // Beside the PUT where nothing is reserved, so that the promotion need not wait for the disk.
   ensureRecord(turn, { promotes: draft.record.epoch });
-  const before = beforeOf(turn.state, record);
+  const before = { ...beforeOf(turn.state, record), takenAt: turn.at };
   const handledRequest = judgement.forced ?? turn.state.handledRequest;
   set(turn, { handledRequest, acquiring: { way, handover, before, ...judgement } });
   announce(turn, reason, { words: wordsOf(turn, way, record) });
@@ -293,7 +293,7 @@ function take(turn: Turn, way: ClaimWay, judgement: Judgement): void {
 function beforeOf(
   state: MemberState,
   record: LeaseRecord | null,
-): NonNullable<MemberState["acquiring"]>["before"] {
+): Omit<NonNullable<MemberState["acquiring"]>["before"], "takenAt"> {
   const from = record?.handover?.from ?? record?.released?.by ?? record?.holder ?? null;
   return {
     holder: from === null ? null : (parseIdentity(from)?.pod ?? null),

@@ -190,6 +190,8 @@ export interface Before {
   readonly position: LeaderPosition | null;
   /** The group never had a byte: there is nothing that an empty member could lose. */
   readonly virgin: boolean;
+  /** When the Lease was about to be taken; null: it is resumed. */
+  readonly takenAt: Instant | null;
 }
 
 /** From a right that was won to a Redis that is open for writes (section 3, the promotion path). */
@@ -245,6 +247,8 @@ export interface Handoff {
   readonly tried: readonly MemberName[];
   /** seq of the transfer that was sent. */
   readonly trySeq: number | null;
+  /** When writes were paused; null: they were not. */
+  readonly pausedAt: Instant | null;
 }
 
 export interface HoldBack {

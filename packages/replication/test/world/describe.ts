@@ -10,12 +10,13 @@ export function describe(action: Action): string {
     case "redisRole":
       return `redis ${describeRole(action.command)}`;
     case "announce":
-      return `say ${action.reason}: ${action.words}`;
+      return `say ${action.reason}: ${action.words}${describeGap(action)}`;
     case "writeSlice":
       return `slice ${action.slice.address?.host ?? "nobody"} epoch ${action.slice.epoch}`;
     case "finishRequest": {
-      const { done, words } = action.result;
-      return `finishRequest ${action.requestId}: ${done ? "done" : `not done, ${words}`}`;
+      const { done, refused, words } = action.result;
+      const outcome = done ? "done" : `${refused ? "refused" : "not done"}, ${words}`;
+      return `finishRequest ${action.requestId}: ${outcome}`;
     }
     case "askPromises": {
       const { binding, epoch } = action.request;
@@ -29,6 +30,10 @@ export function describe(action: Action): string {
     default:
       return action.type;
   }
+}
+
+function describeGap({ change }: Extract<Action, { type: "announce" }>): string {
+  return change?.writeGapMs == null ? "" : `, no writes for ${change.writeGapMs} ms`;
 }
 
 function describeWrite(action: Extract<Action, { type: "writeLease" }>): string {
