@@ -95,9 +95,17 @@ function planChoosing(turn: Turn): void {
   const since = handoff.askAgainAt ?? handoff.since;
   if (since.monotonicMs > turn.at.monotonicMs) return;
   if (!isFreshSince(turn, since)) return askPeers(turn, ASK_TIMEOUT_MS, since);
+  if (isWithdrawn(turn.state, handoff)) {
+    return refuse(turn, handoff.request?.id ?? "", "it was withdrawn");
+  }
   const chosen = chooseSuccessor(turn, handoff);
   if (chosen === null) return planNoSuccessor(turn, handoff);
   choose(turn, handoff, chosen);
+}
+
+/** A late watch brings a wish and its withdrawal together: the second word comes first. */
+function isWithdrawn({ control }: MemberState, { request }: Handoff): boolean {
+  return request !== null && control?.request?.id !== request.id;
 }
 
 function choose(turn: Turn, handoff: Handoff, chosen: MemberReport): void {

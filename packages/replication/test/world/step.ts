@@ -51,6 +51,7 @@ interface Happening {
   readonly redisUnseen: RedisStep;
   /** A switchover to a member, or to anybody (null), or a request in full. */
   readonly request: string | null | Partial<ControlRequest>;
+  readonly withdrawn: true;
   readonly paused: boolean;
   readonly promise: { readonly holder: string; readonly epoch: number } & Partial<{
     readonly binding: boolean;
@@ -146,6 +147,7 @@ const PLAYS: Plays = {
     const own = wish === null || typeof wish === "string" ? { to: wish } : wish;
     changeControl(world, { request: { ...usual, ...own } });
   },
+  withdrawn: (world) => changeControl(world, { request: null }),
   paused: (world, paused) => changeControl(world, { paused }),
   promise: (world, change) => {
     const asked = ["r-0", "r-1", "r-2"];
