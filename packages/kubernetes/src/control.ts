@@ -87,6 +87,11 @@ export function createControlAnswers(options: ControlAnswersOptions): ControlAns
   };
 }
 
+/** Why people paused the group; null: nobody said. */
+export function pauseReasonOf(configMap: ApiObject | null): string | null {
+  return dataAt(configMap, CONTROL_KEY.pauseReason) || null;
+}
+
 /** The newest answer; null: none that can be read. */
 export function answerOf(configMap: ApiObject | null): ControlAnswer | null {
   return parseText(dataAt(configMap, CONTROL_KEY.answer), (value) => {

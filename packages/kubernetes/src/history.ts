@@ -39,6 +39,7 @@ export interface History {
   append(entry: HistoryEntry, deadlineMs: number): Promise<void>;
 }
 
+const KINDS = ["bootstrap", "switchover", "failover", "coldStart", "resume"] as const;
 const MAX_ENTRIES = 100;
 const MAX_TRIES = 5;
 
@@ -95,6 +96,29 @@ export function createHistory(client: ApiClient, group: string): History {
 function linesOf(configMap: ApiObject | null): readonly string[] {
   const text = textAt(recordAt(configMap, "data"), HISTORY_KEY) ?? "";
   return text.split("\n").filter((line) => line !== "");
+}
+
+/** Null: a line that is none of ours. Fields that an older version did not write are null. */
+export function parseHistoryLine(line: string): HistoryEntry | null {
+  return parseText(line, (value) => {
+    if (!isRecord(value)) return null;
+    const epoch = count(value["epoch"]);
+    const time = textAt(value, "time");
+    const kind = KINDS.find((one) => one === value["kind"]);
+    if (epoch === null || time === null || kind === undefined) return null;
+    return {
+      epoch,
+      time,
+      kind,
+      from: textAt(value, "from"),
+      to: textAt(value, "to"),
+      lostBytesMax: count(value["lostBytesMax"]),
+      writeGapMs: count(value["writeGapMs"]),
+      reason: (textAt(value, "reason") ?? "observe") as Reason,
+      words: textAt(value, "words") ?? "",
+      by: textAt(value, "by") ?? "",
+    };
+  });
 }
 
 function epochOf(line: string): Epoch {

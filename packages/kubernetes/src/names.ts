@@ -24,6 +24,7 @@ export const MANAGED_BY = "leasehold.dev";
 /** Keys of the control ConfigMap's `data`. */
 export const CONTROL_KEY = {
   paused: "paused",
+  pauseReason: "pauseReason",
   request: "request",
   forgotten: "forgotten",
   answer: "answer",

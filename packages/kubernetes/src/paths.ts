@@ -6,6 +6,7 @@ export type ResourceKind =
   | "services"
   | "pods"
   | "configmaps"
+  | "secrets"
   | "events"
   | "statefulsets";
 
@@ -15,6 +16,7 @@ const PREFIX: Readonly<Record<ResourceKind, string>> = {
   services: "/api/v1",
   pods: "/api/v1",
   configmaps: "/api/v1",
+  secrets: "/api/v1",
   events: "/api/v1",
   statefulsets: "/apis/apps/v1",
 };

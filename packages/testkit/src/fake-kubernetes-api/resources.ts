@@ -50,6 +50,7 @@ export const RESOURCES: readonly Resource[] = [
     kind: "ConfigMap",
     validate: validateConfigMap,
   },
+  { ...PLAIN, group: "", version: "v1", plural: "secrets", kind: "Secret" },
   {
     ...PLAIN,
     group: "",

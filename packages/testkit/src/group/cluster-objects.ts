@@ -82,6 +82,7 @@ export function pod(names: GroupNames, facts: PodFacts): KubernetesObject {
     spec: { nodeName: `node-of-${facts.name}` },
     status: {
       phase: "Running",
+      conditions: [{ type: "Ready", status: facts.terminated ? "False" : "True" }],
       podIP: facts.host,
       podIPs: [{ ip: facts.host }],
       initContainerStatuses: [container("leasehold")],
