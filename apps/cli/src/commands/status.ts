@@ -1,73 +1,70 @@
-/** `leasehold status`: what a member knows of its group. */
+/** `leasehold status`: who leads, how the others follow, and what is wrong. */
+import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
-import { alignColumns } from "../terminal/columns.ts";
+import { CommandError } from "../exit.ts";
+import { groupCommand, snapshotOf, type GroupContext } from "../group-command.ts";
+import { takeSnapshot } from "../group/snapshot.ts";
+import { statusOf, type GroupStatus } from "../group/status.ts";
+import { print, render, type Views } from "../output/render.ts";
+import { statusLines } from "../output/status-table.ts";
+import type { Session } from "../session.ts";
+import { createScreen } from "../terminal/screen.ts";
 
-const TIMEOUT_MS = 3000;
-
-/** As far as it is shown; apps/sidecar serves it. */
-interface Topology {
-  readonly group: string;
-  readonly reportedBy: string;
-  readonly epoch: number;
-  readonly leader: { readonly id: string; readonly host: string; readonly port: number } | null;
-  readonly failsafe: boolean;
-  readonly paused: boolean;
-  readonly trouble: string | null;
-  readonly nodes: readonly {
-    readonly id: string;
-    readonly role: string;
-    readonly state: string;
-    readonly inSync: boolean;
-    readonly offset: number;
-    readonly lagBytes: number | null;
-    readonly ineligible: string | null;
-  }[];
+interface Flags {
+  readonly check: boolean;
+  readonly watch: boolean;
 }
 
-export function statusCommand(): Command {
-  return new Command("status")
-    .description("print what a member knows of its group")
-    .requiredOption("--url <url>", "a member's status address, http://<host>:8008")
-    .option("--json", "print the topology as it is", false)
-    .action(async ({ url, json }: { readonly url: string; readonly json: boolean }) => {
-      const topology = await readTopology(url);
-      const text = json ? JSON.stringify(topology, null, 2) : describeTopology(topology);
-      process.stdout.write(`${text}\n`);
-    });
+const LOOK_AGAIN_MS = 1_000;
+
+export function statusCommand(session: Session): Command {
+  const command = new Command("status")
+    .option("--check", "end with 5 if the group is not healthy", false)
+    .option("-w, --watch", "show it again and again, until Ctrl-C", false);
+  return groupCommand<Flags>(session, command, async (context) => {
+    const first = statusOf(await snapshotOf(context));
+    if (context.flags.watch) return watch(context, first);
+    print(session, context.flags, viewsOf(first));
+    if (context.flags.check && !first.healthy) throw new CommandError("unhealthy", "");
+  });
 }
 
-export function describeTopology(topology: Topology): string {
-  const { leader } = topology;
-  const led = leader ? `${leader.id} leads at ${leader.host}:${leader.port}` : "nobody leads";
-  const marks = [topology.failsafe && "without the API", topology.paused && "paused"];
-  const rows = topology.nodes.map((node) => [
-    node.id,
-    node.role,
-    node.state,
-    node.inSync ? "in sync" : "",
-    String(node.offset),
-    node.lagBytes === null ? "" : String(node.lagBytes),
-    node.ineligible ?? "",
-  ]);
-  return [
-    [`${topology.group}: ${led}, epoch ${topology.epoch}`, ...marks.filter(Boolean)].join(", "),
-    ...(topology.trouble === null ? [] : [topology.trouble]),
-    ...alignColumns([["member", "role", "state", "", "offset", "lag", ""], ...rows]),
-    `(as ${topology.reportedBy} sees it)`,
-  ].join("\n");
+function viewsOf(status: GroupStatus): Views {
+  const now = new Date();
+  return {
+    data: status,
+    lines: (isWide) => statusLines(status, { isWide, now }),
+    name: status.leader,
+  };
 }
 
-async function readTopology(url: string): Promise<Topology> {
-  const address = new URL("/v1/topology", url);
+/** On a terminal it is drawn in place; else each change is a new table, or one line of JSON. */
+async function watch(context: GroupContext<Flags>, first: GroupStatus): Promise<void> {
+  const { session, flags, group } = context;
+  const isTable = flags.output === "table" || flags.output === "wide";
+  const screen = createScreen(session.stdout);
+  let shown = "";
+  let status = first;
   try {
-    const response = await fetch(address, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-    if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    return (await response.json()) as Topology;
-  } catch (error) {
-    const cause = error instanceof Error ? (error.cause ?? error) : error;
-    throw new Error(
-      `${address.href} did not answer (${String(cause)}): is it a member's port 8008?`,
-      { cause: error },
-    );
+    while (!session.signal.aborted) {
+      if (screen.live && isTable) {
+        const lines = viewsOf(status).lines(flags.output === "wide");
+        screen.draw(lines.map((text) => ({ text })));
+      } else {
+        const text = isTable ? render(flags.output, viewsOf(status)) : oneLine(flags, status);
+        if (text !== shown) session.stdout.write(text);
+        shown = text;
+      }
+      await delay(LOOK_AGAIN_MS, undefined, { signal: session.signal }).catch(() => undefined);
+      if (!session.signal.aborted) status = statusOf(await takeSnapshot(context, group));
+    }
+  } finally {
+    screen.close();
   }
+  throw new CommandError("interrupted", "");
+}
+
+function oneLine(flags: GroupContext<Flags>["flags"], status: GroupStatus): string {
+  if (flags.output === "json") return `${JSON.stringify(status)}\n`;
+  return `${flags.output === "yaml" ? "---\n" : ""}${render(flags.output, viewsOf(status))}`;
 }

@@ -1,31 +1,16 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { describe, expect, onTestFailed, test } from "vitest";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
 import type { Result } from "@leasehold/testkit/result";
+import { run, type Ran } from "./leasehold.ts";
 
-const MAIN = resolve(import.meta.dirname, "../../src/main.ts");
-
-interface Ran {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs `leasehold`; with `interruptAt`, sends SIGINT once its stderr holds that text. */
-async function leasehold(args: readonly string[], interruptAt?: string): Promise<Ran> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (chunk) => (stdout += String(chunk)));
-  child.stderr.on("data", (chunk) => {
-    stderr += String(chunk);
-    if (interruptAt !== undefined && stderr.includes(interruptAt)) child.kill("SIGINT");
+/** With `interruptAt`, sends SIGINT once its stderr holds that text. */
+function leasehold(args: readonly string[], interruptAt?: string): Promise<Ran> {
+  return run(args, {
+    told(stderr, child) {
+      if (interruptAt !== undefined && stderr.includes(interruptAt)) child.kill("SIGINT");
+    },
   });
-  const [code] = (await once(child, "close")) as [number | null];
-  onTestFailed(() => console.error(stderr));
-  return { code, stdout, stderr };
 }
 
 /** The group's folder if it is still there, and pids of processes that work in it. */
@@ -72,7 +57,7 @@ describe("leasehold demo", () => {
 
   test("refuses an act that it does not know, naming those that it does", async () => {
     const ran = await leasehold(["demo", "--act", "earthquake"]);
-    expect(ran.code).toBe(1);
+    expect(ran.code).toBe(2);
     expect(ran.stderr).toContain("switchover, rolling-restart, redis-kill");
   });
 });

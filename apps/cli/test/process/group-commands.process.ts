@@ -1,0 +1,218 @@
+/**
+ * The commands about a group, as processes with a kubeconfig, against real members on loopback.
+ * The tests share one group, as a day of operation would; each begins with a whole one.
+ */
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { startGroup, type Group, type GroupMember } from "@leasehold/testkit/group";
+import { readMember } from "../../src/demo/member-view.ts";
+import type { GroupStatus } from "../../src/group/status.ts";
+import type { ChangeResult } from "../../src/request/change.ts";
+import { MAIN, run, start, type Ran } from "./leasehold.ts";
+
+const WHOLE_MS = 20_000;
+
+let group: Group;
+let directory: string;
+let environment: Record<string, string>;
+
+beforeAll(async () => {
+  group = await startGroup({ members: 3 });
+  directory = mkdtempSync(join(group.directory, "cli-"));
+  const KUBECONFIG = join(directory, "kubeconfig");
+  writeFileSync(KUBECONFIG, group.api.kubeconfig());
+  environment = { KUBECONFIG };
+});
+afterAll(async () => {
+  await group?.close();
+  if (directory) rmSync(directory, { recursive: true, force: true });
+});
+
+const leasehold = (...args: readonly string[]): Promise<Ran> => run(args, { environment });
+
+async function whole(): Promise<GroupMember> {
+  await group.until("one leader, all others in sync", WHOLE_MS, async () => {
+    const views = await Promise.all(group.members.map(({ httpUrl }) => readMember(httpUrl)));
+    const [first] = views;
+    const leaders = views.filter((view) => view?.promoted);
+    const same = views.every((view) => view?.epoch === first?.epoch && view?.listed.length === 3);
+    return same && leaders.length === 1 && views.every((view) => view?.promoted || view?.inSync);
+  });
+  return group.leader(1_000);
+}
+
+function controlData(): Record<string, string> {
+  const name = `${group.name}-control`;
+  const found = group.api.objects.get({
+    resource: "configmaps",
+    namespace: group.namespace,
+    name,
+  });
+  return (found?.["data"] as Record<string, string> | undefined) ?? {};
+}
+
+it("status shows who leads and how the others follow, the same in the table and in JSON", async () => {
+  const leader = await whole();
+  const table = await leasehold("status");
+  expect(table).toMatchObject({ code: 0, stderr: "" });
+  expect(table.stdout).toContain(`orders in demo: ${leader.name} leads at ${leader.podHost}:6379`);
+  const wide = await leasehold("status", "orders", "-o", "wide", "--check");
+  expect(wide.code).toBe(0);
+  expect(wide.stdout).toMatch(/VERSION/);
+  const status = JSON.parse((await leasehold("status", "-o", "json")).stdout) as GroupStatus;
+  expect(status).toMatchObject({
+    apiVersion: "leasehold.dev/v1",
+    leader: leader.name,
+    holder: leader.name,
+    endpoint: { host: leader.podHost },
+    size: 3,
+    healthy: true,
+    troubles: [],
+    unseen: [],
+  });
+  expect(status.members).toHaveLength(3);
+  for (const member of status.members) {
+    expect(member).toMatchObject({ state: "up", inSync: true, ineligible: null });
+    expect(table.stdout).toContain(member.name);
+  }
+  expect((await leasehold("status", "-o", "name")).stdout).toBe(`${leader.name}\n`);
+});
+
+it("switchover --dry-run tells what would happen, and nothing happens", async () => {
+  const leader = await whole();
+  const ran = await leasehold("switchover", "--dry-run");
+  expect(ran.code).toBe(0);
+  expect(ran.stdout).toContain("would hand over to");
+  expect(controlData()["request"]).toBeUndefined();
+  expect(group.currentLeader()).toBe(leader);
+});
+
+it("switchover moves the lead to the member that it names, and says how long writes stood", async () => {
+  const old = await whole();
+  const to = group.members.find((member) => member !== old)!;
+  const ran = await leasehold("switchover", "--to", to.name, "-o", "json");
+  expect(ran.code).toBe(0);
+  const result = JSON.parse(ran.stdout) as ChangeResult;
+  expect(result).toMatchObject({ outcome: "done", before: old.name, after: to.name });
+  expect(result.writeGapMs).toBeGreaterThan(0);
+  expect(result.writeGapMs).toBeLessThan(2_000);
+  expect(group.currentLeader()).toBe(to);
+  const history = await leasehold("history", "-l", "1");
+  expect(history.stdout).toMatch(new RegExp(`switchover +${old.name} +${to.name} +\\d+ ms`));
+  const again = await leasehold("switchover", "--to", to.name);
+  expect(again).toMatchObject({ code: 0 });
+  expect(again.stdout).toContain("leads already");
+});
+
+it("switchover is refused by the leader for a member that does not answer, and changes nothing", async () => {
+  const leader = await whole();
+  const to = group.members.find((member) => member !== leader)!;
+  to.sidecar.signal("SIGSTOP");
+  const ran = await leasehold("switchover", "--to", to.name, "--timeout", "10s");
+  to.sidecar.signal("SIGCONT");
+  expect(ran.code).toBe(3);
+  expect(ran.stdout).toContain("is not in sync, or may not lead");
+  expect(group.currentLeader()).toBe(leader);
+  expect(controlData()["request"]).toBeUndefined();
+});
+
+it("names the members when a name is wrong, and leaves the group alone", async () => {
+  await whole();
+  const ran = await leasehold("switchover", "--to", "orders-9");
+  expect(ran.code).toBe(2);
+  expect(ran.stderr).toContain("orders-0, orders-1, orders-2");
+  expect((await leasehold("status", "other")).code).toBe(2);
+});
+
+it("failover is refused while a member leads", async () => {
+  const leader = await whole();
+  const to = group.members.find((member) => member !== leader)!;
+  const ran = await leasehold("failover", "--to", to.name, "--force", "--yes");
+  expect(ran.code).toBe(3);
+  expect(ran.stdout).toContain(`switchover --to ${to.name}`);
+});
+
+it("a request that nobody hears is withdrawn at its timeout, and when it is interrupted", async () => {
+  const leader = await whole();
+  const to = group.members.find((member) => member !== leader)!;
+  // It leads on by promise of the others, and does not see what is asked for.
+  leader.cutFromApi();
+  try {
+    const late = await leasehold("switchover", "--to", to.name, "--timeout", "1s");
+    expect(late.code).toBe(4);
+    expect(late.stdout).toMatch(/nobody answered in time \(request [\w-]+\)/);
+    expect(controlData()["request"]).toBeUndefined();
+
+    const running = start(["switchover", "--to", to.name], { environment });
+    await group.until("the request", 5_000, () => controlData()["request"] !== undefined);
+    const other = await leasehold("switchover");
+    expect(other.code).toBe(3);
+    expect(other.stdout).toContain("is not answered yet");
+    running.child.kill("SIGINT");
+    expect(await running.ended).toMatchObject({ code: 130 });
+    expect(controlData()["request"]).toBeUndefined();
+  } finally {
+    leader.restoreApi();
+  }
+  expect(await whole()).toBe(leader);
+});
+
+it("switchover --cancel withdraws what somebody else asked for", async () => {
+  const leader = await whole();
+  expect((await leasehold("switchover", "--cancel")).code).toBe(3);
+  leader.cutFromApi();
+  try {
+    const running = start(["switchover", "--timeout", "4s"], { environment });
+    await group.until("the request", 5_000, () => controlData()["request"] !== undefined);
+    const ran = await leasehold("switchover", "--cancel");
+    expect(ran).toMatchObject({ code: 0 });
+    expect(ran.stdout).toContain("orders: withdrawn");
+    expect((await running.ended).code).toBe(4);
+  } finally {
+    leader.restoreApi();
+  }
+  expect(await whole()).toBe(leader);
+});
+
+it("in a pause nobody takes over, and a forced failover is left to people", async () => {
+  const leader = await whole();
+  const to = group.members.find((member) => member !== leader)!;
+  const paused = await leasehold("pause", "--reason", "moving racks");
+  expect(paused).toMatchObject({ code: 0, stdout: `orders: paused, ${leader.name} knows it\n` });
+  expect((await leasehold("status")).stdout).toContain("(moving racks)");
+
+  leader.sidecar.signal("SIGSTOP");
+  await group.until("the guard to end its Redis", 10_000, () => leader.redis.pid() === null);
+  await delay(2_000);
+  expect((await leasehold("status", "--check")).code).toBe(5);
+  const gentle = await leasehold("failover", "--to", to.name);
+  expect(gentle.code).toBe(3);
+  expect(gentle.stdout).toContain("With --force");
+  const forced = await leasehold("failover", "--to", to.name, "--force", "--yes");
+  expect(forced.stderr).toContain("lost are 0 bytes");
+  expect(forced.code).toBe(0);
+  expect(group.currentLeader()).toBe(to);
+
+  leader.sidecar.signal("SIGCONT");
+  expect((await leasehold("resume")).code).toBe(0);
+  expect(controlData()).not.toHaveProperty("paused");
+  await whole();
+});
+
+it("is a plugin of kubectl under its other name", async () => {
+  const main = join(directory, "kubectl-leasehold");
+  symlinkSync(MAIN, main);
+  const ran = await run(["status", "--help"], { main });
+  expect(ran).toMatchObject({ code: 0 });
+  expect(ran.stdout).toContain("Usage: kubectl leasehold status");
+});
+
+it("says that the API cannot be reached", async () => {
+  const file = join(directory, "elsewhere");
+  writeFileSync(file, group.api.kubeconfig().replace(group.api.url, "https://127.0.0.1:1"));
+  const ran = await leasehold("status", "orders", "--kubeconfig", file);
+  expect(ran.code).toBe(6);
+  expect(ran.stderr).toContain("ECONNREFUSED");
+});
