@@ -106,8 +106,8 @@ test("every decision is in the index", () => {
   expect(decisions.filter((path) => !index.includes(`(${posix.basename(path)})`))).toEqual([]);
 });
 
-test("generated pages are current", () => {
-  const script = fileURLToPath(new URL("../apps/sidecar/document.ts", import.meta.url));
+test.each(["sidecar", "cli"])("the pages that apps/%s generates are current", (app) => {
+  const script = fileURLToPath(new URL(`../apps/${app}/document.ts`, import.meta.url));
   const run = () => execFileSync(process.execPath, [script, "--check"], { timeout: 30_000 });
   expect(run).not.toThrow();
 });

@@ -9,14 +9,17 @@ import type { Session } from "./session.ts";
 export interface CommandEntry {
   readonly name: string;
   readonly summary: string;
-  /** What a Role has to grant: verbs and resource, and what it is for where that is not plain. */
+  /** What a Role has to grant: a verb and a resource. */
   readonly rights: readonly string[];
   readonly exits: readonly Exit[];
   /** Loaded when it is called: `demo` brings a whole test bench along. */
   load(session: Session): Promise<Command>;
 }
 
+/** Only without `[name]`: the groups of the namespace are listed then. */
+const FINDS = "list leases.coordination.k8s.io";
 const SEES = [
+  FINDS,
   "get leases.coordination.k8s.io",
   "list endpointslices.discovery.k8s.io",
   "list pods",
@@ -68,14 +71,14 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "history",
     summary: "the last changes of leader, with their reasons",
-    rights: ["get configmaps"],
+    rights: [FINDS, "get configmaps"],
     exits: ON_CLUSTER,
     load: async (session) => (await import("./commands/history.ts")).historyCommand(session),
   },
   {
     name: "uri",
     summary: "what clients in the cluster connect to",
-    rights: ["get services", "get secrets"],
+    rights: [FINDS, "get services", "get secrets"],
     exits: ON_CLUSTER,
     load: async (session) => (await import("./commands/uri.ts")).uriCommand(session),
   },

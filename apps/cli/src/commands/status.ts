@@ -8,7 +8,7 @@ import { statusOf, type GroupStatus } from "../group/status.ts";
 import { print, render, type Views } from "../output/render.ts";
 import { statusLines } from "../output/status-table.ts";
 import type { Session } from "../session.ts";
-import { createScreen } from "../terminal/screen.ts";
+import { createScreen, type Screen } from "../terminal/screen.ts";
 
 interface Flags {
   readonly check: boolean;
@@ -40,28 +40,36 @@ function viewsOf(status: GroupStatus): Views {
 
 /** On a terminal it is drawn in place; else each change is a new table, or one line of JSON. */
 async function watch(context: GroupContext<Flags>, first: GroupStatus): Promise<void> {
-  const { session, flags, group } = context;
-  const isTable = flags.output === "table" || flags.output === "wide";
+  const { session, group } = context;
   const screen = createScreen(session.stdout);
-  let shown = "";
-  let status = first;
+  const show = shower(context, screen);
   try {
-    while (!session.signal.aborted) {
-      if (screen.live && isTable) {
-        const lines = viewsOf(status).lines(flags.output === "wide");
-        screen.draw(lines.map((text) => ({ text })));
-      } else {
-        const text = isTable ? render(flags.output, viewsOf(status)) : oneLine(flags, status);
-        if (text !== shown) session.stdout.write(text);
-        shown = text;
-      }
-      await delay(LOOK_AGAIN_MS, undefined, { signal: session.signal }).catch(() => undefined);
-      if (!session.signal.aborted) status = statusOf(await takeSnapshot(context, group));
-    }
+    show(first);
+    while (await waits(session.signal)) show(statusOf(await takeSnapshot(context, group)));
   } finally {
     screen.close();
   }
   throw new CommandError("interrupted", "");
+}
+
+function shower({ session, flags }: GroupContext<Flags>, screen: Screen) {
+  const isTable = flags.output === "table" || flags.output === "wide";
+  let shown = "";
+  return (status: GroupStatus): void => {
+    if (screen.live && isTable) {
+      const lines = viewsOf(status).lines(flags.output === "wide");
+      return screen.draw(lines.map((text) => ({ text })));
+    }
+    const text = isTable ? render(flags.output, viewsOf(status)) : oneLine(flags, status);
+    if (text !== shown) session.stdout.write(text);
+    shown = text;
+  };
+}
+
+/** False: it was interrupted. */
+async function waits(signal: AbortSignal): Promise<boolean> {
+  await delay(LOOK_AGAIN_MS, undefined, { signal }).catch(() => undefined);
+  return !signal.aborted;
 }
 
 function oneLine(flags: GroupContext<Flags>["flags"], status: GroupStatus): string {
