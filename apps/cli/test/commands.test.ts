@@ -255,6 +255,9 @@ describe("pause", () => {
     const ran = await run("pause", "--reason", "racks", "--timeout", "200ms");
     expect(ran.code).toBe(4);
     expect(bench.control()).toEqual({ paused: "true", pauseReason: "racks" });
+    await run("pause", "--for", "1h30m", "--timeout", "200ms");
+    expect(JSON.parse(bench.control()["pauseFor"]!)).toMatchObject({ forMs: 5_400_000 });
+    expect((await run("status")).stdout).toContain("paused for 1h30m: no automatic change");
     expect(await run("resume")).toMatchObject({ code: 0 });
     expect(bench.control()).toEqual({});
   });

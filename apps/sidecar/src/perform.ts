@@ -62,6 +62,8 @@ export function perform(action: Action, context: PerformContext): void {
       return reportStopped(context);
     case "finishRequest":
       return finishRequest(action, context);
+    case "endPause":
+      return endPause(action, context);
     case "announce":
       return announce(action, context);
     case "exit":
@@ -253,6 +255,15 @@ function finishRequest(action: Of<"finishRequest">, context: PerformContext): vo
   answer().catch((error: unknown) => {
     context.ports.log.warn({ requestId, error: String(error) }, "a request was not answered");
   });
+}
+
+function endPause({ pauseId }: Of<"endPause">, context: PerformContext): void {
+  const deadlineMs = DEADLINES_MS.requestResult;
+  guarded(() => context.ports.control.endPause(pauseId, deadlineMs), deadlineMs).catch(
+    (error: unknown) => {
+      context.ports.log.warn({ pauseId, error: String(error) }, "a pause was not taken away");
+    },
+  );
 }
 
 function announce(action: Of<"announce">, context: PerformContext): void {

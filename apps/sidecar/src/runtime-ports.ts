@@ -25,6 +25,8 @@ export interface Journal {
 export interface ControlRequests {
   /** Writes the answer to a request of people. Rejects if it could not. */
   finish(requestId: string, result: RequestResult, deadlineMs: number): Promise<void>;
+  /** Takes a pause away that is over. Rejects if it could not. */
+  endPause(pauseId: string, deadlineMs: number): Promise<void>;
 }
 
 export interface PodReader {

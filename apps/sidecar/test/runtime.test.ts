@@ -68,7 +68,7 @@ function bench(decideNext: Decide, overrides: Partial<RuntimePorts> = {}): Bench
       write: () => call("write slice", { kind: "conflict" }),
     },
     pods: { readPods: () => call("pods", { pods: [], replicas: 3, updateRevision: null }) },
-    control: { finish: (id) => call(`finish ${id}`, undefined) },
+    control: { finish: (id) => call(`finish ${id}`, undefined), endPause: () => NEVER },
     journal: { announce: () => void call("announce", undefined) },
     redis: {
       probe: () => NEVER,

@@ -5,7 +5,7 @@
  * withdrawal never takes a stranger's away; needs `get`, `patch` and, for the first wish of a
  * group, `create` of ConfigMaps.
  */
-import type { ControlRequest } from "@leasehold/replication";
+import type { ControlRequest, PauseSpan } from "@leasehold/replication";
 import { controlOf } from "./control.ts";
 import { CONTROL_KEY, LABEL, controlName } from "./names.ts";
 import { collectionPath, objectPath } from "./paths.ts";
@@ -30,6 +30,8 @@ export interface ControlRequests {
 export interface PauseWish {
   /** Null: nobody said why. */
   readonly reason: string | null;
+  /** Null: until people lift it. */
+  readonly span: PauseSpan | null;
 }
 
 type Data = Readonly<Record<string, string | null>>;
@@ -101,6 +103,7 @@ export function createControlRequests(
         const data = {
           [CONTROL_KEY.paused]: wish === null ? null : "true",
           [CONTROL_KEY.pauseReason]: wish?.reason ?? null,
+          [CONTROL_KEY.pauseFor]: wish?.span ? JSON.stringify(wish.span) : null,
         };
         return { data, value: undefined };
       }),

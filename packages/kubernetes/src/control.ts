@@ -2,10 +2,15 @@
  * What people ask of a group, through the ConfigMap `<group>-control`: so Kubernetes' RBAC and
  * audit log decide and record who may. Keys: names.ts. What cannot be read counts as not there.
  */
-import type { ControlObservation, ControlRequest, RequestResult } from "@leasehold/replication";
+import type {
+  ControlObservation,
+  ControlRequest,
+  PauseSpan,
+  RequestResult,
+} from "@leasehold/replication";
 import { objectIn, wordsOfAnswer } from "./api/answer.ts";
 import { isRecord, recordAt, textAt } from "./api/object.ts";
-import { listOf, parseText, text } from "./json.ts";
+import { count, listOf, parseText, text } from "./json.ts";
 import { CONTROL_KEY, controlName } from "./names.ts";
 import { objectPath } from "./paths.ts";
 import { saysConflict, saysMissing } from "./status.ts";
@@ -18,6 +23,7 @@ export function controlOf(configMap: ApiObject | null): ControlObservation {
   const at = (key: string): string | undefined => dataAt(configMap, key);
   return {
     paused: at(CONTROL_KEY.paused) === "true",
+    pauseSpan: parseText(at(CONTROL_KEY.pauseFor), pauseSpan),
     request: parseText(at(CONTROL_KEY.request), controlRequest),
     forgotten: parseText(at(CONTROL_KEY.forgotten), listOf(text)) ?? [],
   };
@@ -31,6 +37,8 @@ export interface ControlAnswers {
    * within the deadline.
    */
   finish(requestId: string, result: RequestResult, deadlineMs: number): Promise<void>;
+  /** Takes a pause away that is over, if it is still this one. Rejects as above. */
+  endPause(pauseId: string, deadlineMs: number): Promise<void>;
 }
 
 /** What became of a request. */
@@ -46,6 +54,9 @@ export interface ControlAnswersOptions {
 
 const MAX_TRIES = 4;
 
+/** What the data is to become; null: there is nothing to do. */
+type Edit = (configMap: ApiObject) => Readonly<Record<string, unknown>> | null;
+
 export function createControlAnswers(options: ControlAnswersOptions): ControlAnswers {
   const { client, group } = options;
   const wallClock = options.wallClock ?? (() => new Date());
@@ -53,36 +64,49 @@ export function createControlAnswers(options: ControlAnswersOptions): ControlAns
   const path = objectPath("configmaps", client.namespace, name);
 
   /** True: there is nothing left to do. */
-  async function tryOnce(
-    requestId: string,
-    result: RequestResult,
-    deadlineMs: number,
-  ): Promise<boolean> {
+  async function tryOnce(edit: Edit, deadlineMs: number): Promise<boolean> {
     const read = await client.request({ method: "GET", path, deadlineMs });
     if (saysMissing(read, name)) return true;
     const configMap = objectIn(read, 200);
     if (!configMap) throw new Error(`${name} was not read: ${wordsOfAnswer(read)}`);
-    const request = parseText(dataAt(configMap, CONTROL_KEY.request), controlRequest);
-    if (request !== null && request.id !== requestId) return true;
-    if (request === null && answerOf(configMap)?.id === requestId) return true;
-    const { [CONTROL_KEY.request]: _done, ...data } = recordAt(configMap, "data");
-    const answer = { id: requestId, ...result, at: wallClock().toISOString() };
-    const body = { ...configMap, data: { ...data, [CONTROL_KEY.answer]: JSON.stringify(answer) } };
+    const data = edit(configMap);
+    if (data === null) return true;
+    const body = { ...configMap, data };
     const written = await client.request({ method: "PUT", path, body, deadlineMs });
     if (saysConflict(written)) return false;
     if (written.kind === "answered" && written.status === 200) return true;
     throw new Error(`${name} was not written: ${wordsOfAnswer(written)}`);
   }
 
+  async function change(edit: Edit, what: string, deadlineMs: number): Promise<void> {
+    const endMs = performance.now() + deadlineMs;
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const leftMs = endMs - performance.now();
+      if (leftMs <= 0) break;
+      if (await tryOnce(edit, leftMs)) return;
+    }
+    throw new Error(`${name} changes too often: ${what}`);
+  }
+
   return {
-    async finish(requestId, result, deadlineMs) {
-      const endMs = performance.now() + deadlineMs;
-      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-        const leftMs = endMs - performance.now();
-        if (leftMs <= 0) break;
-        if (await tryOnce(requestId, result, leftMs)) return;
-      }
-      throw new Error(`${name} changes too often: request ${requestId} was not answered`);
+    finish(requestId, result, deadlineMs) {
+      const edit: Edit = (configMap) => {
+        const request = parseText(dataAt(configMap, CONTROL_KEY.request), controlRequest);
+        if (request !== null && request.id !== requestId) return null;
+        if (request === null && answerOf(configMap)?.id === requestId) return null;
+        const { [CONTROL_KEY.request]: _done, ...data } = recordAt(configMap, "data");
+        const answer = { id: requestId, ...result, at: wallClock().toISOString() };
+        return { ...data, [CONTROL_KEY.answer]: JSON.stringify(answer) };
+      };
+      return change(edit, `request ${requestId} was not answered`, deadlineMs);
+    },
+    endPause(pauseId, deadlineMs) {
+      const edit: Edit = (configMap) => {
+        if (controlOf(configMap).pauseSpan?.id !== pauseId) return null;
+        const { paused: _p, pauseReason: _r, pauseFor: _f, ...data } = recordAt(configMap, "data");
+        return data;
+      };
+      return change(edit, `pause ${pauseId} was not taken away`, deadlineMs);
     },
   };
 }
@@ -102,6 +126,13 @@ export function answerOf(configMap: ApiObject | null): ControlAnswer | null {
     return { id, done, refused: refused === true, words: text(value["words"]) ?? "" };
   });
 }
+
+const pauseSpan: Shape<PauseSpan> = (value) => {
+  if (!isRecord(value)) return null;
+  const id = text(value["id"]);
+  const forMs = count(value["forMs"]);
+  return id === null || forMs === null ? null : { id, forMs };
+};
 
 const controlRequest: Shape<ControlRequest> = (value) => {
   if (!isRecord(value)) return null;

@@ -75,6 +75,8 @@ export interface GroupReader {
   secret(name: string, key: string): Promise<Reading<string>>;
 }
 
+/** It answers from memory: who takes longer hangs, and is not waited for. */
+const MEMBER_MS = 2_000;
 const DEFAULT_HTTP_PORT = 8008;
 const DEFAULT_REDIS_PORT = 6379;
 
@@ -124,7 +126,7 @@ export function createGroupReader(client: ApiClient, deadlineMs: number): GroupR
           .filter((entry) => entry !== null);
       });
     },
-    member: (pod) => readMember(client, pod, deadlineMs),
+    member: (pod) => readMember(client, pod, Math.min(MEMBER_MS, deadlineMs)),
     async servicePort(service) {
       const read = await readOne(client, { kind: "services", name: service }, deadlineMs);
       return mapReading(read, (object) => {

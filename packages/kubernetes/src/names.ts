@@ -25,6 +25,7 @@ export const MANAGED_BY = "leasehold.dev";
 export const CONTROL_KEY = {
   paused: "paused",
   pauseReason: "pauseReason",
+  pauseFor: "pauseFor",
   request: "request",
   forgotten: "forgotten",
   answer: "answer",

@@ -88,9 +88,13 @@ describe("a withdrawal", () => {
 
 test("a pause and its end leave no trace", async () => {
   putControl({ other: "kept" });
-  await requests.pause({ reason: "racks" });
-  expect(data()).toEqual({ paused: "true", pauseReason: "racks", other: "kept" });
-  await requests.pause({ reason: null });
+  const span = { id: "p", forMs: 1000 };
+  await requests.pause({ reason: "racks", span });
+  const pauseFor = JSON.stringify(span);
+  expect(data()).toEqual({ paused: "true", pauseReason: "racks", pauseFor, other: "kept" });
+  const wishes = await createGroupReader(bench.client, DEADLINE_MS).control(GROUP);
+  expect(wishes).toMatchObject({ value: { wishes: { paused: true, pauseSpan: span } } });
+  await requests.pause({ reason: null, span: null });
   expect(data()).toEqual({ paused: "true", other: "kept" });
   await requests.pause(null);
   expect(data()).toEqual({ other: "kept" });

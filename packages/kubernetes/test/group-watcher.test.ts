@@ -238,7 +238,7 @@ describe("slices", () => {
 describe("control", () => {
   test("is empty without its ConfigMap", async () => {
     start();
-    const empty = { paused: false, request: null, forgotten: [] };
+    const empty = { paused: false, pauseSpan: null, request: null, forgotten: [] };
     await vi.waitFor(() => expect(seen.controls).toEqual([empty]));
   });
 
@@ -251,7 +251,7 @@ describe("control", () => {
       request: JSON.stringify(request),
       forgotten: JSON.stringify(["orders-2"]),
     });
-    const expected = { paused: true, request, forgotten: ["orders-2"] };
+    const expected = { paused: true, pauseSpan: null, request, forgotten: ["orders-2"] };
     await vi.waitFor(() => expect(seen.controls.at(-1)).toEqual(expected));
   });
 
@@ -260,7 +260,7 @@ describe("control", () => {
     async (request) => {
       putControl({ request, forgotten: '["a",7]' });
       start();
-      const empty = { paused: false, request: null, forgotten: [] };
+      const empty = { paused: false, pauseSpan: null, request: null, forgotten: [] };
       await vi.waitFor(() => expect(seen.controls).toEqual([empty]));
     },
   );

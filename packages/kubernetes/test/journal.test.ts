@@ -222,6 +222,17 @@ describe("the answer to a request", () => {
     expect(JSON.parse(dataOf(CONTROL)["answer"] as string)).toMatchObject(RESULT);
   });
 
+  test("a pause that is over is taken away, and no other one", async () => {
+    const pauseFor = JSON.stringify({ id: "p", forMs: 1000 });
+    const data = { paused: "true", pauseReason: "racks", pauseFor, other: "kept" };
+    const metadata = { name: CONTROL.name };
+    bench.api.objects.put({ apiVersion: "v1", kind: "ConfigMap", metadata, data });
+    await answers.endPause("q", DEADLINE_MS);
+    expect(dataOf(CONTROL)).toEqual(data);
+    await answers.endPause("p", DEADLINE_MS);
+    expect(dataOf(CONTROL)).toEqual({ other: "kept" });
+  });
+
   test("is written anew when somebody wrote in between", async () => {
     putRequest("7");
     bench.api.faults.inject({ kind: "refuse", code: 409 }, { verbs: ["update"], times: 2 });

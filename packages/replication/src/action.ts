@@ -71,6 +71,8 @@ export type Action = { readonly reason: Reason } & (
   /** Tell the preStop hook that Redis may be stopped. */
   | { readonly type: "reportStopped" }
   | { readonly type: "finishRequest"; readonly requestId: string; readonly result: RequestResult }
+  /** Takes a pause out of the control ConfigMap, if it is still this one. */
+  | { readonly type: "endPause"; readonly pauseId: string }
   /** A decision worth a log line, an Event and, for leader changes, a history entry. */
   | {
       readonly type: "announce";

@@ -9,6 +9,7 @@
 import { electionViolations, versionOf } from "@leasehold/election";
 import type { Action } from "./action.ts";
 import type { MemberConfig } from "./config.ts";
+import { planPause } from "./control.ts";
 import type { MemberEvent } from "./event.ts";
 import { fold } from "./fold.ts";
 import { abandon } from "./handoff.ts";
@@ -50,6 +51,7 @@ export function decide(state: MemberState, event: MemberEvent, config: MemberCon
   // From a right to an open primary, and the address that leads to it (section 3).
   planLead(turn);
   planSlice(turn);
+  planPause(turn);
   planStop(turn);
   // Everybody else follows (section 4.3).
   planFollow(turn);

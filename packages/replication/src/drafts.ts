@@ -14,6 +14,7 @@ import {
   type MemberNote,
   type Released,
 } from "@leasehold/election";
+import { isPaused } from "./control.ts";
 import type { SliceWrite } from "./action.ts";
 import { isOutdatedView, listedMembers, ordinalOf, reportFrom, sameAddress } from "./members.ts";
 import type { MemberRecord } from "./observation.ts";
@@ -95,10 +96,7 @@ function baseDraft(turn: Turn): RecordDraft {
     position: leaderPosition(state) ?? before?.position ?? null,
     handover: null,
     released: null,
-    paused:
-      state.lead === null
-        ? (before?.paused ?? false)
-        : (state.control?.paused ?? before?.paused ?? false),
+    paused: state.lead === null ? (before?.paused ?? false) : isPaused(turn),
   };
 }
 

@@ -1,5 +1,6 @@
 /** What an event changes in the state before anything is planned. */
 import { hearEpoch, observeChange, observeRead, observeWrite, recordOf } from "@leasehold/election";
+import { controlObserved } from "./control.ts";
 import type { MemberEvent, RoleOutcome } from "./event.ts";
 import { uniteLineages } from "./lineage.ts";
 import type { MemberReport, RedisObservation } from "./observation.ts";
@@ -48,7 +49,7 @@ export function fold(turn: Turn, event: MemberEvent): void {
     case "sliceWritten":
       return sliceWritten(turn, event.seq, event.outcome);
     case "controlObserved":
-      return set(turn, { control: event.control });
+      return controlObserved(turn, event.control);
     case "peerReported":
       return peerReported(turn, event);
     case "peersDone":

@@ -19,6 +19,8 @@ export function initialState(start: StartFacts, _config: MemberConfig): MemberSt
     podCheck: null,
     slice: { seen: null, pending: null, retryAt: null },
     control: null,
+    pauseSeen: null,
+    endedPause: null,
     handledRequest: null,
     deferred: [],
     peers: {},

@@ -153,8 +153,16 @@ export interface SliceObservation {
 /** What people asked for through `<group>-control`. */
 export interface ControlObservation {
   readonly paused: boolean;
+  /** Null: until people lift it. */
+  readonly pauseSpan: PauseSpan | null;
   readonly request: ControlRequest | null;
   readonly forgotten: readonly MemberName[];
+}
+
+/** Each member counts from when it first saw this very pause: no clocks are compared. */
+export interface PauseSpan {
+  readonly id: string;
+  readonly forMs: number;
 }
 
 export interface ControlRequest {

@@ -61,7 +61,7 @@ export function leaveDead(turn: Turn, process: RedisProcess): void {
   announce(turn, "redisDied", { words: `its Redis (pid ${process.pid}) is dead` });
   finishRequest(turn, { done: false, refused: false, words: "its Redis died meanwhile" });
   set(turn, { lead: null, handoff: null, offeredAfterDeath: process.runId });
-  if (isPaused(turn.state) && stop === null) return;
+  if (isPaused(turn) && stop === null) return;
   beginHandoff(turn, { cause: "redisDied", to: null, request: null });
 }
 

@@ -137,7 +137,7 @@ export function planClaim(turn: Turn): void {
   if (mayBeWritable(turn.state) || !podsAreRead(turn)) return;
   const forced = forcedHere(turn.state);
   if (forced !== null) return takeByForce(turn, claim, forced);
-  if (isPaused(turn.state)) return hold(turn, "paused: nobody takes over");
+  if (isPaused(turn)) return hold(turn, "paused: nobody takes over");
   if (why !== null) return hold(turn, `may not lead: ${why}`);
   if (!isFresh(turn, REPORT_AGE_MS)) return askAgain(turn, ASK_TIMEOUT_MS);
   const verdict = judgeCopies(turn, claim);

@@ -112,7 +112,7 @@ function isBetterThan(other: MemberReport, own: Position, lead: Lead): boolean {
 
 /** Once for each member until somebody was promoted: one that cannot act is not asked for ever. */
 function mayDeferTo(turn: Turn, better: MemberReport): boolean {
-  return !turn.state.deferred.includes(better.member) && !isPaused(turn.state);
+  return !turn.state.deferred.includes(better.member) && !isPaused(turn);
 }
 
 function deferTo(turn: Turn, better: MemberReport): void {
@@ -148,7 +148,7 @@ function giveUpLate(turn: Turn, lead: Lead): void {
 /** To a copy that is not behind the own one; else the Lease goes back, with what it lacks. */
 function giveUp(turn: Turn, lead: Lead, why: string): void {
   const { state } = turn;
-  if (mayBeWritable(state) || isPaused(state)) return;
+  if (mayBeWritable(state) || isPaused(turn)) return;
   const best = bestRival(state, turn.config);
   const notWorse = best !== null && comparePositions(best.position, ownPosition(state)) >= 0;
   if (notWorse && mayDeferTo(turn, best)) return deferTo(turn, best);

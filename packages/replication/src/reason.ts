@@ -36,6 +36,7 @@ export const REASONS = [
   "switchoverRefused",
   "switchoverAborted",
   "switchoverCompleted",
+  "pauseEnded",
   "stopping",
   "redisDied",
   "redisHung",

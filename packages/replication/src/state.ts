@@ -44,6 +44,10 @@ export interface MemberState {
   readonly podCheck: PodCheck | null;
   readonly slice: SliceState;
   readonly control: ControlObservation | null;
+  /** Since when the pause of this id is known; null: there is none, or none that ends by itself. */
+  readonly pauseSeen: { readonly id: string; readonly at: Instant } | null;
+  /** The pause that is over, and when it was last to be taken out of the ConfigMap. */
+  readonly endedPause: { readonly id: string; readonly at: Instant } | null;
   readonly handledRequest: string | null;
   /** Members that were offered the lead for their better copy since somebody was last promoted. */
   readonly deferred: readonly MemberName[];

@@ -28,7 +28,7 @@ describe("a process whose state contradicts itself", () => {
     const world = leader();
     world.held.add("awaitOffset");
     const request = { id: "7", kind: "switchover", to: "r-2", force: false } as const;
-    const control = { paused: false, request, forgotten: [] };
+    const control = { paused: false, pauseSpan: null, request, forgotten: [] };
     world.tell({ type: "controlObserved", control });
     contradict(world);
     expect(world.log).toContain("finishRequest 7: not done, an invariant is broken");

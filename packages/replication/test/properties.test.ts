@@ -33,7 +33,8 @@ type Step =
   | { readonly do: "redis"; readonly to: "dies" | "restarts" | "silent" | "answers" }
   | { readonly do: "guard"; readonly skewed: boolean }
   | { readonly do: "promises"; readonly member: Other; readonly way: "yes" | "no" | "would" }
-  | { readonly do: "pause"; readonly paused: boolean }
+  /** 0: without a span. */
+  | { readonly do: "pause"; readonly paused: boolean; readonly forMs: number }
   | { readonly do: "force" }
   | { readonly do: "peer"; readonly member: Other; readonly offset: number }
   | { readonly do: "ask"; readonly epoch: number; readonly binding: boolean }
@@ -90,7 +91,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   ),
   often(4, fc.constant({ do: "switchover" })),
   often(1, fc.constant({ do: "force" })),
-  often(1, fc.record({ do: fc.constant("pause"), paused: fc.boolean() })),
+  often(
+    1,
+    fc.record({
+      do: fc.constant("pause"),
+      paused: fc.boolean(),
+      forMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 5000 })),
+    }),
+  ),
   often(1, fc.constant({ do: "stop" })),
 );
 
@@ -179,7 +187,7 @@ class Adversary extends World {
       case "force":
         return this.request(one.do === "force");
       case "pause":
-        this.control = { ...this.control, paused: one.paused };
+        this.control = { ...this.control, paused: one.paused, pauseSpan: spanOf(one.forMs) };
         return this.tell({ type: "controlObserved", control: this.control });
       case "stop":
         return this.tell({ type: "stopRequested" });
@@ -221,10 +229,20 @@ class Adversary extends World {
   }
 }
 
+/** Two ids, so that one pause sometimes follows another one. */
+function spanOf(forMs: number): { readonly id: string; readonly forMs: number } | null {
+  return forMs === 0 ? null : { id: `p${forMs % 2}`, forMs };
+}
+
 function isAnswered(action: Action): boolean {
-  return !["announce", "writePermit", "hint", "finishRequest", "reportStopped"].includes(
-    action.type,
-  );
+  return ![
+    "announce",
+    "writePermit",
+    "hint",
+    "finishRequest",
+    "endPause",
+    "reportStopped",
+  ].includes(action.type);
 }
 
 /** Frozen whole; states share most of their parts, and those are frozen already. */

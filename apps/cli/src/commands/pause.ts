@@ -1,8 +1,10 @@
 /** `leasehold pause` and `resume`: whether the lead may change without being asked for. */
+import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
 import type { PauseWish } from "@leasehold/kubernetes";
 import { CommandError } from "../exit.ts";
+import { parseSpan } from "../flags.ts";
 import { needed } from "../group/connect.ts";
 import { groupCommand, snapshotOf, type GroupContext } from "../group-command.ts";
 import { API_VERSION, statusOf, valueOf } from "../group/status.ts";
@@ -11,15 +13,21 @@ import type { Session } from "../session.ts";
 
 interface Flags {
   readonly reason?: string;
+  /** Milliseconds. */
+  readonly for?: number;
 }
 
 const LOOK_AGAIN_MS = 100;
 
 export function pauseCommand(session: Session): Command {
-  const command = new Command("pause").option("--reason <words>", "shown by `status`");
-  return groupCommand<Flags>(session, command, (context) =>
-    change(context, { reason: context.flags.reason ?? null }),
-  );
+  const command = new Command("pause")
+    .option("--for <time>", "it ends by itself, such as 1h; default: until `resume`", parseSpan)
+    .option("--reason <words>", "shown by `status`");
+  return groupCommand<Flags>(session, command, (context) => {
+    const { reason = null, for: forMs } = context.flags;
+    const span = forMs === undefined ? null : { id: randomUUID(), forMs };
+    return change(context, { reason, span });
+  });
 }
 
 export function resumeCommand(session: Session): Command {
@@ -32,15 +40,17 @@ async function change(context: GroupContext<Flags>, wish: PauseWish | null): Pro
   needed(await context.requestsOf(group).pause(wish), namespace);
   const paused = wish !== null;
   const confirmed = holder !== null && (await isConfirmed(context, paused));
+  const head = { apiVersion: API_VERSION, kind: "Pause" };
   const state = paused ? "paused" : "resumed";
   const reason = wish?.reason ?? null;
+  const forMs = wish?.span?.forMs ?? null;
   const words = confirmed
     ? `${holder} knows it`
     : holder === null
       ? "nobody leads, the members read it themselves"
       : `written, but ${holder} did not take note yet`;
   print(session, flags, {
-    data: { apiVersion: API_VERSION, kind: "Pause", group, namespace, paused, reason, confirmed },
+    data: { ...head, group, namespace, paused, reason, forMs, confirmed },
     lines: () => [`${group}: ${state}, ${words}`],
     name: group,
   });

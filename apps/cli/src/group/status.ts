@@ -32,6 +32,8 @@ export interface GroupStatus {
   readonly endpoint: { readonly host: string; readonly port: number } | null;
   readonly paused: boolean;
   readonly pauseReason: string | null;
+  /** How long the pause lasts from when the members saw it; null: until it is lifted. */
+  readonly pauseForMs: number | null;
   /** The leader goes on without the API, by promise of the others. */
   readonly failsafe: boolean;
   /** Members that the StatefulSet wants. */
@@ -91,6 +93,7 @@ export function statusOf(snapshot: Snapshot): GroupStatus {
     endpoint: slice?.address ?? null,
     paused: control?.wishes.paused ?? record?.paused ?? false,
     pauseReason: control?.pauseReason ?? null,
+    pauseForMs: control?.wishes.pauseSpan?.forMs ?? null,
     failsafe: leading?.status.failsafe ?? false,
     size: valueOf(snapshot.size),
     request: control?.wishes.request ?? null,

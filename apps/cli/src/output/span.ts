@@ -15,6 +15,24 @@ export function formatAge(time: string, now: Date): string {
   return `${seconds < 10 ? seconds.toFixed(1) : Math.floor(seconds)}s`;
 }
 
+/** As it is given on the command line: `1h30m`, `500ms`. */
+export function formatSpan(spanMs: number): string {
+  const units = [
+    ["h", 3_600_000],
+    ["m", 60_000],
+    ["s", 1_000],
+    ["ms", 1],
+  ] as const;
+  let left = spanMs;
+  return units
+    .map(([unit, lengthMs]) => {
+      const count = Math.floor(left / lengthMs);
+      left -= count * lengthMs;
+      return count === 0 ? "" : `${count}${unit}`;
+    })
+    .join("");
+}
+
 /** `52 ms`, `1.20 s`; `-`: unknown. */
 export function formatMs(spanMs: number | null): string {
   if (spanMs === null) return "-";

@@ -1,7 +1,7 @@
 /** `leasehold status` for people: who leads, one line per member, and what is wrong. */
 import type { GroupStatus, MemberRow } from "../group/status.ts";
 import { alignColumns } from "../terminal/columns.ts";
-import { formatAge } from "./span.ts";
+import { formatAge, formatSpan } from "./span.ts";
 
 const HEAD = "MEMBER ROLE STATE OFFSET LAG LINK PRIORITY RESTARTS AGE".split(" ");
 const WIDE_HEAD = "NODE IP VERSION SIDECAR".split(" ");
@@ -44,10 +44,12 @@ function factsOf(status: GroupStatus, now: Date): readonly string[] {
     size === null ? "" : `${size} members`,
     renewed === null ? "" : `Lease renewed ${renewed} ago, for ${leaseDurationSeconds} s`,
   ];
+  const { pauseForMs } = status;
+  const span = pauseForMs === null ? "" : ` for ${formatSpan(pauseForMs)}`;
   const why = status.pauseReason === null ? "" : ` (${status.pauseReason})`;
   return [
     facts.filter(Boolean).join(", "),
-    ...(status.paused ? [`paused: no automatic change of leader${why}`] : []),
+    ...(status.paused ? [`paused${span}: no automatic change of leader${why}`] : []),
     ...(status.failsafe ? ["failsafe: leads without the Kubernetes API"] : []),
   ];
 }

@@ -159,6 +159,14 @@ it("a request that nobody hears is withdrawn at its timeout, and when it is inte
   expect(await whole()).toBe(leader);
 });
 
+it("a pause with a span ends by itself", async () => {
+  const leader = await whole();
+  const paused = await leasehold("pause", "--for", "1s");
+  expect(paused).toMatchObject({ code: 0, stdout: `orders: paused, ${leader.name} knows it\n` });
+  await group.until("the pause to be over", 5_000, () => controlData()["paused"] === undefined);
+  expect(controlData()).not.toHaveProperty("pauseFor");
+});
+
 it("switchover --cancel withdraws what somebody else asked for", async () => {
   const leader = await whole();
   expect((await leasehold("switchover", "--cancel")).code).toBe(3);

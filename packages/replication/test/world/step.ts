@@ -53,6 +53,8 @@ interface Happening {
   readonly request: string | null | Partial<ControlRequest>;
   readonly withdrawn: true;
   readonly paused: boolean;
+  /** A pause that ends by itself. */
+  readonly pausedFor: { readonly id: string; readonly forMs: number };
   readonly promise: { readonly holder: string; readonly epoch: number } & Partial<{
     readonly binding: boolean;
     readonly lineage: LeaseRecord["lineage"];
@@ -148,7 +150,8 @@ const PLAYS: Plays = {
     changeControl(world, { request: { ...usual, ...own } });
   },
   withdrawn: (world) => changeControl(world, { request: null }),
-  paused: (world, paused) => changeControl(world, { paused }),
+  paused: (world, paused) => changeControl(world, { paused, pauseSpan: null }),
+  pausedFor: (world, pauseSpan) => changeControl(world, { paused: true, pauseSpan }),
   promise: (world, change) => {
     const asked = ["r-0", "r-1", "r-2"];
     const usual = { round: 1, lineage: LINEAGE, asked, durationMs: 5000, binding: true };

@@ -59,7 +59,7 @@ export class World implements Outside {
   private guardPid: number | null = null;
   private guardSays: GuardStatus = { bootId: "g0", uptimeSkewMs: 0 };
   volume: "well" | "full" = "well";
-  control: ControlObservation = { paused: false, request: null, forgotten: [] };
+  control: ControlObservation = { paused: false, pauseSpan: null, request: null, forgotten: [] };
   peers = new Map<string, MemberReport>();
   /** Peers that accept a question and say nothing until it is given up. */
   readonly mute = new Set<string>();

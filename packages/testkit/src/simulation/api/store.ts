@@ -50,7 +50,7 @@ export class ApiStore {
   slice: SliceObservation | null = null;
   replicas = 0;
   updateRevision = "rev-1";
-  control: ControlObservation = { paused: false, request: null, forgotten: [] };
+  control: ControlObservation = { paused: false, pauseSpan: null, request: null, forgotten: [] };
   readonly pods = new Map<string, PodObservation>();
   /** Older bodies of the Lease, for operators who restore them. */
   readonly oldLeases: LeaseRecord[] = [];

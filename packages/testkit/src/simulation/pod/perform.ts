@@ -55,6 +55,8 @@ export function perform(sidecar: Sidecar, action: Action): void {
       return;
     case "finishRequest":
       return finishRequest(sidecar, action);
+    case "endPause":
+      return endPause(sidecar, action);
     case "announce":
       return world.log(pod.label, `[${action.reason}] epoch ${action.epoch}: ${action.words}`);
     case "exit":
@@ -151,6 +153,20 @@ function readPods(sidecar: Sidecar, seq: number): void {
     answered: (pods) => {
       if (!isFailure(pods)) sidecar.dispatch({ type: "podsObserved", pods, seq });
     },
+  });
+}
+
+function endPause({ world, pod }: Sidecar, { pauseId }: Of<"endPause">): void {
+  world.api.call<null>(pod.machine.address, {
+    deadlineMs: OBJECT_MS,
+    execute: () => {
+      const { control } = world.store;
+      if (control.pauseSpan?.id === pauseId) {
+        world.store.setControl({ ...control, paused: false, pauseSpan: null });
+      }
+      return null;
+    },
+    answered: () => undefined,
   });
 }
 
