@@ -6,6 +6,9 @@ import { API_VERSION } from "../group/status.ts";
 import { print } from "../output/render.ts";
 import type { Session } from "../session.ts";
 
+/** Put in by build.ts; the sources have their manifest. */
+declare const LEASEHOLD_VERSION: string | undefined;
+
 export function versionCommand(session: Session): Command {
   return new Command("version")
     .addOption(
@@ -26,6 +29,7 @@ export function versionCommand(session: Session): Command {
 }
 
 function versionOf(): string {
+  if (typeof LEASEHOLD_VERSION === "string") return LEASEHOLD_VERSION;
   const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   return (JSON.parse(manifest) as { readonly version: string }).version;
 }

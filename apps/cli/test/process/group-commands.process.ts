@@ -2,8 +2,9 @@
  * The commands about a group, as processes with a kubeconfig, against real members on loopback.
  * The tests share one group, as a day of operation would; each begins with a whole one.
  */
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startGroup, type Group, type GroupMember } from "@leasehold/testkit/group";
@@ -207,6 +208,17 @@ it("in a pause nobody takes over, and a forced failover is left to people", asyn
   expect((await leasehold("resume")).code).toBe(0);
   expect(controlData()).not.toHaveProperty("paused");
   await whole();
+});
+
+it("is one file, too, that needs nothing beside it", async () => {
+  const main = join(directory, "bundle", "leasehold.mjs");
+  const build = resolve(MAIN, "../../build.ts");
+  execFileSync(process.execPath, [build, main], { timeout: 30_000 });
+  const version = await run(["version"], { main });
+  expect(version).toMatchObject({ code: 0, stderr: "" });
+  expect(version.stdout).toBe((await run(["version"])).stdout);
+  const status = await run(["status", "-o", "name"], { main, environment });
+  expect(status).toMatchObject({ code: 0, stderr: "" });
 });
 
 it("is a plugin of kubectl under its other name", async () => {
