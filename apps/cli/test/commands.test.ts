@@ -87,6 +87,8 @@ describe("rights", () => {
       "replica ready",
       "replica ready",
     ]);
+    const table = await bench.run(["status"], { identity: "blind" });
+    expect(table.stdout).toMatch(/\norders-1 +replica +ready +- +- +- +- +1 /);
     const dry = await bench.run(["switchover", "--dry-run"], { identity: "blind" });
     expect(dry.code).toBe(6);
     expect(dry.stderr).toContain("`get pods/proxy`");

@@ -75,8 +75,9 @@ function stateOf({ state, inSync, terminating }: MemberRow): string {
   return state === "up" && inSync !== null ? (inSync ? "in sync" : "not in sync") : state;
 }
 
-function linkOf({ role, follows }: MemberRow, { leader }: GroupStatus): string {
-  if (role === "primary" || role === "unknown") return "-";
+function linkOf({ role, inSync, follows }: MemberRow, { leader }: GroupStatus): string {
+  // Who could not be asked may follow anybody.
+  if (role === "primary" || role === "unknown" || inSync === null) return "-";
   if (follows === null) return "down";
   return follows === leader ? "up" : `to ${follows}`;
 }
