@@ -203,9 +203,9 @@ export const MUTANTS: readonly Mutant[] = [
       {
         file: STEPS,
         find: `if (right(turn) <= 0 || mayBeWritable(turn.state)) return;
-          const { successor, isEqual, request } = handoff;`,
+          const { successor, isEqual, request, pausedAt } = handoff;`,
         replace: `if (right(turn) <= 0) return;
-          const { successor, isEqual, request } = handoff;`,
+          const { successor, isEqual, request, pausedAt } = handoff;`,
       },
     ],
   },
