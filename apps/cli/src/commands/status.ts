@@ -41,7 +41,9 @@ function viewsOf(status: GroupStatus): Views {
 /** On a terminal it is drawn in place; else each change is a new table, or one line of JSON. */
 async function watch(context: GroupContext<Flags>, first: GroupStatus): Promise<void> {
   const { session, group } = context;
-  const screen = createScreen(session.stdout);
+  const { stdout } = session;
+  const isDrawn = isTable(context);
+  const screen = createScreen(isDrawn ? stdout : { write: (text) => stdout.write(text) });
   const show = shower(context, screen);
   try {
     show(first);
@@ -52,15 +54,19 @@ async function watch(context: GroupContext<Flags>, first: GroupStatus): Promise<
   throw new CommandError("interrupted", "");
 }
 
-function shower({ session, flags }: GroupContext<Flags>, screen: Screen) {
-  const isTable = flags.output === "table" || flags.output === "wide";
+function isTable({ flags }: GroupContext<Flags>): boolean {
+  return flags.output === "table" || flags.output === "wide";
+}
+
+function shower(context: GroupContext<Flags>, screen: Screen) {
+  const { session, flags } = context;
   let shown = "";
   return (status: GroupStatus): void => {
-    if (screen.live && isTable) {
-      const lines = viewsOf(status).lines(flags.output === "wide");
-      return screen.draw(lines.map((text) => ({ text })));
+    const views = viewsOf(status);
+    if (screen.live) {
+      return screen.draw(views.lines(flags.output === "wide").map((text) => ({ text })));
     }
-    const text = isTable ? render(flags.output, viewsOf(status)) : oneLine(flags, status);
+    const text = isTable(context) ? render(flags.output, views) : oneLine(flags, status);
     if (text !== shown) session.stdout.write(text);
     shown = text;
   };
