@@ -290,5 +290,10 @@ describe("the command line", () => {
     const ran = await bench.run(["status"], { environment });
     expect(ran.code).toBe(6);
     expect(ran.stderr).toContain("--kubeconfig");
+    // Inside a pod its service account counts; there is none here.
+    const inPod = { ...environment, KUBERNETES_SERVICE_HOST: "192.0.2.1" };
+    const asPod = await bench.run(["status"], { environment: inPod });
+    expect(asPod.code).toBe(6);
+    expect(asPod.stderr).toContain("serviceaccount");
   });
 });

@@ -5,7 +5,6 @@
  * counts. What stands in the way becomes an error that names the missing right or the next step.
  */
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import {
   createApiClient,
@@ -67,8 +66,9 @@ async function accessOf(flags: CommonFlags, { environment }: Session): Promise<C
 /** Files that do not exist are passed over, as kubectl does. */
 function defaultFiles(environment: Session["environment"]): readonly string[] {
   const listed = (environment["KUBECONFIG"] ?? "").split(delimiter).filter(Boolean);
-  const home = environment["HOME"] ?? homedir();
-  const names = listed.length > 0 ? listed : [join(home, ".kube", "config")];
+  const home = environment["HOME"] ?? environment["USERPROFILE"];
+  const usual = home === undefined ? [] : [join(home, ".kube", "config")];
+  const names = listed.length > 0 ? listed : usual;
   return names.filter((name) => existsSync(name));
 }
 
