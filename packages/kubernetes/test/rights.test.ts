@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import type { PolicyRule } from "@leasehold/testkit/fake-kubernetes-api";
+import { sidecarRole } from "@leasehold/testkit/group";
 import {
   createControlAnswers,
   createGroupWatcher,
@@ -11,27 +12,13 @@ import {
 } from "../src/index.ts";
 import { DEADLINE_MS, GROUP, startBench, type Bench } from "./bench.ts";
 
-/** `resource` is `<group>/<plural>`. */
-function rule(resource: string, verbs: string, names?: readonly string[]): PolicyRule {
-  const [group = "", plural = ""] = resource.split("/");
-  const resourceNames = names ? { resourceNames: names } : {};
-  return { apiGroups: [group], resources: [plural], verbs: verbs.split(" "), ...resourceNames };
-}
-
-/** What the chart's Role must grant for a group with IPv4 addresses: this and no more. */
-const RULES: readonly PolicyRule[] = [
-  rule("coordination.k8s.io/leases", "get update watch", ["orders"]),
-  rule("coordination.k8s.io/leases", "create"),
-  rule("discovery.k8s.io/endpointslices", "get list update watch", ["orders-ipv4"]),
-  rule("discovery.k8s.io/endpointslices", "create"),
-  rule("/services", "get", ["orders"]),
-  rule("/pods", "list watch"),
-  rule("/configmaps", "get list update watch", ["orders-control"]),
-  rule("/configmaps", "get update", ["orders-history"]),
-  rule("/configmaps", "create"),
-  rule("/events", "create patch"),
-  rule("apps/statefulsets", "get", ["orders"]),
-];
+/** What all groups of the tests run under, and the chart grants. Its Service is IPv4 alone here. */
+const RULES: readonly PolicyRule[] = sidecarRole({ group: GROUP, namespace: "any" }).rules.map(
+  ({ resourceNames, ...rule }) =>
+    resourceNames
+      ? { ...rule, resourceNames: resourceNames.filter((name) => !name.endsWith("-ipv6")) }
+      : rule,
+);
 
 const HOLDER = "orders-0_u_n";
 const CHANGE = {

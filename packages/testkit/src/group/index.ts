@@ -1,3 +1,5 @@
+export { sidecarRole } from "./cluster-objects.ts";
+export type { GroupNames } from "./cluster-objects.ts";
 export { startGroup } from "./group.ts";
 export type { Group, GroupOptions } from "./group.ts";
 export type { GroupMember } from "./group-member.ts";
