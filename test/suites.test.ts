@@ -7,9 +7,12 @@ import { listFiles, readText } from "./rules/repository.ts";
 type ScriptsIn = (folder: string) => Readonly<Record<string, string>> | undefined;
 
 const SUITES = [
-  { matches: /^((?:packages|apps)\/[^/]+)\/test\/(?:.*\/)?[^/]+\.test\.ts$/, script: "test" },
   {
-    matches: /^((?:packages|apps)\/[^/]+)\/test\/process\/(?:.*\/)?[^/]+\.process\.ts$/,
+    matches: /^((?:packages|apps|charts)\/[^/]+)\/test\/(?:.*\/)?[^/]+\.test\.ts$/,
+    script: "test",
+  },
+  {
+    matches: /^((?:packages|apps|charts)\/[^/]+)\/test\/process\/(?:.*\/)?[^/]+\.process\.ts$/,
     script: "test:process",
   },
 ];
@@ -61,7 +64,7 @@ test("a test that nothing runs is found", () => {
 
 test("every package hands its test configuration on to the repository's", () => {
   const folders = listFiles().filter((path) =>
-    /^(packages|apps)\/[^/]+\/package\.json$/.test(path),
+    /^(packages|apps|charts)\/[^/]+\/package\.json$/.test(path),
   );
   for (const path of folders) {
     const config = readText(posix.join(posix.dirname(path), "vitest.config.ts"));

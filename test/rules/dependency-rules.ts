@@ -66,6 +66,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   "@leasehold/testkit": { may: CORES },
   "@leasehold/sidecar": { may: [...CORES, ...ADAPTERS] },
   "@leasehold/cli": { may: [...CORES, ...ADAPTERS, "@leasehold/testkit"] },
+  "@leasehold/chart": { may: [] },
   "leasehold-monorepo": { may: [] },
 };
 

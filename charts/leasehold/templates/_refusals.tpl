@@ -1,0 +1,142 @@
+{{/* What contradicts itself, or belongs to another chart, each as a sentence that names the value and
+     says what to do. Renders nothing. The schema has refused wrong types by then. */}}
+{{- define "leasehold.refusals" -}}
+{{- include "leasehold.refuseForeign" . -}}
+{{- include "leasehold.refuseContradictions" . -}}
+{{- include "leasehold.refuseAccess" . -}}
+{{- include "leasehold.refusePods" . -}}
+{{- include "leasehold.refuseDirectives" . -}}
+{{- end -}}
+
+{{/* Keys of other Redis charts, and what there is instead. The schema lets them through to here. */}}
+{{- define "leasehold.foreignKeys" -}}
+architecture: every group replicates; `replicas` is the number of members, the primary included
+authKey: use `auth.existingSecretPasswordKey`
+cluster: Leasehold does not shard
+dataStorage: use `persistence`
+existingSecret: use `auth.existingSecret`
+haproxy: the Service of the group's name is the write address, without a proxy
+hardAntiAffinity: "use `podAntiAffinityPreset: hard`"
+master: all members are alike; its values are at the root
+redis: use `config`, `commonConfiguration` and `resources`
+redisPassword: use `auth.existingSecret`
+replica: all members are alike; `replicas` is replica.replicaCount + 1
+replicaCount: use `replicas`, which counts the primary, too
+sentinel: Leasehold elects through a Kubernetes Lease, without Sentinel
+useHostnames: members find one another through the Kubernetes API
+valkeyConfig: use `config` and `commonConfiguration`
+{{- end -}}
+
+{{- define "leasehold.refuseForeign" -}}
+{{- range $key, $instead := include "leasehold.foreignKeys" . | fromYaml -}}
+{{- if hasKey $.Values $key -}}
+{{- fail (printf "leasehold: `%s` is a value of another chart: %s. Remove it." $key $instead) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "leasehold.refuseContradictions" -}}
+{{- $values := .Values -}}
+{{- $replicas := int $values.replicas -}}
+{{- $profileSeconds := eq $values.election.profile "fast" | ternary 5 15 -}}
+{{- $leaseSeconds := kindIs "invalid" $values.election.leaseDurationSeconds | ternary $profileSeconds $values.election.leaseDurationSeconds | int -}}
+{{- if lt $leaseSeconds 5 -}}
+{{- fail (printf "leasehold: election.leaseDurationSeconds (%d) must be 5 or more: the guard needs the margin, or two primaries could overlap." $leaseSeconds) -}}
+{{- end -}}
+{{- if gt (int $values.switchover.settleSeconds) $leaseSeconds -}}
+{{- fail (printf "leasehold: switchover.settleSeconds (%d) must not exceed the Lease's duration (%d): by then there is another leader." (int $values.switchover.settleSeconds) $leaseSeconds) -}}
+{{- end -}}
+{{- $needed := int $values.durability.minReplicasToWrite -}}
+{{- if ge $needed $replicas -}}
+{{- fail (printf "leasehold: durability.minReplicasToWrite (%d) must be lower than replicas (%d): no write could ever be accepted while one member is away." $needed $replicas) -}}
+{{- end -}}
+{{- $keepsNothing := or (eq $values.persistence.mode "none") (not $values.persistence.enabled) -}}
+{{- if and (eq $replicas 1) $keepsNothing (not $values.persistence.acceptDataLoss) -}}
+{{- fail "leasehold: replicas=1 with persistence.mode=none or persistence.enabled=false loses all data when its pod is replaced; set `persistence.acceptDataLoss=true` to run a pure cache." -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "leasehold.refuseAccess" -}}
+{{- $auth := .Values.auth -}}
+{{- $tls := .Values.tls -}}
+{{- if and $auth.password $auth.existingSecret -}}
+{{- fail "leasehold: auth.password and auth.existingSecret are both set; keep one." -}}
+{{- end -}}
+{{- if and (not $auth.enabled) (or $auth.password $auth.acl.users) -}}
+{{- fail "leasehold: auth.password and auth.acl.users need auth.enabled=true; set it or remove them." -}}
+{{- end -}}
+{{- if and $auth.acl.users (not $auth.acl.existingSecret) (not $auth.existingSecret) -}}
+{{- fail "leasehold: auth.acl.users need auth.acl.existingSecret, a Secret with their passwords: passwords are never values." -}}
+{{- end -}}
+{{- range $auth.acl.users -}}
+{{- if has .name (list "default" "leasehold" "leasehold-replication") -}}
+{{- fail (printf "leasehold: auth.acl.users[].name may not be `%s`: Leasehold has that user already; rules of `default` are auth.defaultUserRules." .name) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $tls.enabled (eq (not $tls.existingSecret) (not $tls.certManager.enabled)) -}}
+{{- fail "leasehold: tls.enabled needs tls.existingSecret or tls.certManager.enabled, and only one of them." -}}
+{{- end -}}
+{{- if and (not $tls.enabled) (or $tls.existingSecret $tls.certManager.enabled) -}}
+{{- fail "leasehold: tls.existingSecret and tls.certManager need tls.enabled=true; set it or remove them." -}}
+{{- end -}}
+{{- if and $tls.certManager.enabled (not $tls.certManager.issuerRef) -}}
+{{- fail "leasehold: tls.certManager.issuerRef is missing: name the issuer, such as {name: …, kind: ClusterIssuer}." -}}
+{{- end -}}
+{{- if and (ne .Values.service.type "LoadBalancer") (or .Values.service.loadBalancerClass .Values.service.loadBalancerSourceRanges) -}}
+{{- fail "leasehold: service.loadBalancerClass and service.loadBalancerSourceRanges need service.type=LoadBalancer." -}}
+{{- end -}}
+{{- if and (eq .Values.service.type "ClusterIP") (or .Values.service.nodePort .Values.service.externalTrafficPolicy) -}}
+{{- fail "leasehold: service.nodePort and service.externalTrafficPolicy need service.type NodePort or LoadBalancer." -}}
+{{- end -}}
+{{- range .Values.service.aliases -}}
+{{- if and (eq .target "read") (not $.Values.service.read.enabled) -}}
+{{- fail (printf "leasehold: the alias %s leads to the read Service, which service.read.enabled=false takes away." .name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "leasehold.refusePods" -}}
+{{- $values := .Values -}}
+{{- $grace := int $values.terminationGracePeriodSeconds -}}
+{{- $timeout := int $values.switchover.timeoutSeconds -}}
+{{- if lt $grace (add $timeout 30 | int) -}}
+{{- fail (printf "leasehold: terminationGracePeriodSeconds (%d) must be at least switchover.timeoutSeconds + 30 (%d): a hand-over and Redis' own end must fit." $grace (add $timeout 30)) -}}
+{{- end -}}
+{{- if and $values.maxMemoryPercent (not (hasKey $values.config "maxmemory")) -}}
+{{- $limit := dig "limits" "memory" "" $values.resources -}}
+{{- if not $limit -}}
+{{- fail "leasehold: maxMemoryPercent needs resources.limits.memory; set the limit or maxMemoryPercent=0." -}}
+{{- end -}}
+{{- if not (include "leasehold.bytes" $limit) -}}
+{{- fail (printf "leasehold: resources.limits.memory (%v) is no quantity of memory, such as 512Mi." $limit) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $values.pdb.create (has (toString $values.pdb.maxUnavailable) (list "0" "0%")) -}}
+{{- fail "leasehold: pdb.maxUnavailable must be 1 or more; 0 blocks every node drain for ever." -}}
+{{- end -}}
+{{- range $field := list "extraContainers" "extraInitContainers" -}}
+{{- range get $values $field -}}
+{{- range .volumeMounts -}}
+{{- if eq (toString .name) "api-token" -}}
+{{- fail (printf "leasehold: %s[] may not mount the volume `api-token`: the rights are the sidecar's alone." $field) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Directives that only Leasehold sets. The sidecar refuses the same ones, but only once it runs. */}}
+{{- define "leasehold.reservedDirectives" -}}
+replicaof|slaveof|masterauth|masteruser|requirepass|user|aclfile|port|bind|tls-.*|unixsocket.*|dir|daemonize|include|rename-command|pidfile|supervised|cluster-enabled|replica-read-only|slave-read-only|replica-announce-.*|slave-announce-.*|appendonly|appendfsync|min-replicas-.*|min-slaves-.*|repl-backlog-ttl|repl-diskless-.*|busy-reply-threshold|lua-time-limit|shutdown-timeout
+{{- end -}}
+
+{{- define "leasehold.refuseDirectives" -}}
+{{- $save := eq .Values.persistence.mode "rdb" | ternary "" "|save" -}}
+{{- $reserved := printf "(?i)^(%s%s)$" (include "leasehold.reservedDirectives" .) $save -}}
+{{- range include "leasehold.redisLines" . | fromJsonArray -}}
+{{- $directive := regexFind "^[^\\s]+" . -}}
+{{- if regexMatch $reserved $directive -}}
+{{- fail (printf "leasehold: `%s` in config or commonConfiguration is managed by Leasehold; remove it." $directive) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

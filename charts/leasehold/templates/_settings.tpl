@@ -1,0 +1,114 @@
+{{/* Ports inside the pods. Services may offer others. */}}
+{{- define "leasehold.ports" -}}
+redis: 6379
+http: 8008
+peers: 8009
+{{- end -}}
+
+{{/* A Kubernetes quantity in bytes; empty if it is none. Helm reads plain numbers as floats. */}}
+{{- define "leasehold.bytes" -}}
+{{- $quantity := kindIs "string" . | ternary . (toJson .) -}}
+{{- $units := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- if regexMatch "^[0-9]+(\\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)?$" $quantity -}}
+{{- $number := regexFind "^[0-9.]+" $quantity -}}
+{{- mulf (float64 $number) (get $units (trimPrefix $number $quantity)) | floor | int64 -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A value of redis.conf: Helm prints large numbers as 1.6e+07 by itself. */}}
+{{- define "leasehold.directiveValue" -}}
+{{- if kindIs "bool" . }}{{ ternary "yes" "no" . }}{{ else if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
+{{- end -}}
+
+{{/* The user's lines of redis.conf as a JSON list. */}}
+{{- define "leasehold.redisLines" -}}
+{{- $lines := list -}}
+{{- $limit := dig "limits" "memory" "" .Values.resources -}}
+{{- if and (not (hasKey .Values.config "maxmemory")) $limit .Values.maxMemoryPercent -}}
+{{- $bytes := include "leasehold.bytes" $limit | int64 -}}
+{{- $lines = append $lines (printf "maxmemory %d" (div (mul $bytes .Values.maxMemoryPercent) 100)) -}}
+{{- end -}}
+{{- range $directive, $value := .Values.config -}}
+{{- range kindIs "slice" $value | ternary $value (list $value) -}}
+{{- $lines = append $lines (printf "%s %s" $directive (include "leasehold.directiveValue" .)) -}}
+{{- end -}}
+{{- end -}}
+{{- range splitList "\n" .Values.commonConfiguration -}}
+{{- $line := trim . -}}
+{{- if and $line (not (hasPrefix "#" $line)) -}}{{- $lines = append $lines $line -}}{{- end -}}
+{{- end -}}
+{{- toJson $lines -}}
+{{- end -}}
+
+{{/* The durations of a Lease that is not the profile's: its renewal keeps the profile's share. */}}
+{{- define "leasehold.leaseSettings" -}}
+{{- with .Values.election.leaseDurationSeconds -}}
+{{- $durationMs := mul . 1000 -}}
+leaseDurationMs: {{ $durationMs }}
+renewIntervalMs: {{ div $durationMs (eq $.Values.election.profile "fast" | ternary 5 3) }}
+{{- end -}}
+{{- end -}}
+
+{{- define "leasehold.authSettings" -}}
+{{- $auth := .Values.auth -}}
+{{- $users := list -}}
+{{- range $auth.acl.users -}}
+{{- $users = append $users (printf "%s /etc/leasehold/users/%s %s" .name .passwordKey .rules) -}}
+{{- end -}}
+{{- toJson (dict
+  "enabled" true
+  "passwordFile" "/etc/leasehold/secret/redis-password"
+  "internalKeyFile" "/etc/leasehold/secret/leasehold-key"
+  "defaultUserRules" $auth.defaultUserRules
+  "users" $users
+  "rotationOverlapMs" (mul $auth.rotation.overlapSeconds 1000)) -}}
+{{- end -}}
+
+{{- define "leasehold.redisSettings" -}}
+port: {{ (include "leasehold.ports" . | fromYaml).redis }}
+{{- if .Values.tls.enabled }}
+tls:
+  certFile: /etc/leasehold/tls/tls.crt
+  keyFile: /etc/leasehold/tls/tls.key
+  caFile: /etc/leasehold/tls/ca.crt
+  authClients: {{ .Values.tls.authClients | quote }}
+{{- end }}
+configuration: {{ include "leasehold.redisLines" . }}
+{{- end -}}
+
+{{/* The sidecar's configuration as JSON, which it reads without loading a YAML parser. What differs
+     between the members comes by environment variables. docs/configuration.md has the keys. */}}
+{{- define "leasehold.sidecarConfig" -}}
+{{- $values := .Values -}}
+{{- $ports := include "leasehold.ports" . | fromYaml -}}
+{{- $election := merge (include "leasehold.leaseSettings" . | fromYaml) (dict
+  "profile" $values.election.profile
+  "maxLagBytes" ($values.election.maxLagBytes | int64)
+  "failsafeEnabled" $values.election.failsafe.enabled
+  "failsafeAlone" $values.election.failsafe.alone) -}}
+{{- $config := dict
+  "group" (include "leasehold.fullname" .)
+  "namespace" .Release.Namespace
+  "redis" (include "leasehold.redisSettings" . | fromYaml)
+  "http" (dict "port" ($ports.http | int64))
+  "peers" (dict "port" ($ports.peers | int64))
+  "election" $election
+  "durability" (dict
+    "minReplicasToWrite" ($values.durability.minReplicasToWrite | int64)
+    "minReplicasMaxLagSeconds" ($values.durability.minReplicasMaxLag | int64))
+  "switchover" (dict
+    "timeoutMs" (mul $values.switchover.timeoutSeconds 1000)
+    "maxPauseMs" ($values.switchover.maxPauseMilliseconds | int64)
+    "settleMs" (mul $values.switchover.settleSeconds 1000))
+  "coldStart" (dict
+    "waitMs" (mul $values.coldStart.waitSeconds 1000)
+    "onMissing" $values.coldStart.onMissing)
+  "persistence" (dict "mode" $values.persistence.mode "fsync" $values.persistence.fsync)
+  "log" $values.sidecar.log -}}
+{{- if $values.auth.enabled -}}
+{{- $_ := set $config "auth" (include "leasehold.authSettings" . | fromYaml) -}}
+{{- else -}}
+{{- $_ := set $config.peers "keyFile" "/etc/leasehold/secret/leasehold-key" -}}
+{{- end -}}
+{{- toPrettyJson $config -}}
+{{- end -}}

@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { sidecarRole } from "@leasehold/testkit/group";
+import { find, GROUP, NAMESPACE, render } from "./render.ts";
+
+test("the Role is the one under which all tests run sidecars, and which they use to the last verb", async () => {
+  const { rules } = find(await render(), "Role", GROUP);
+  expect(flat(rules)).toEqual(flat(sidecarRole({ group: GROUP, namespace: NAMESPACE }).rules));
+});
+
+test("the binding gives it to the pods' ServiceAccount", async () => {
+  const objects = await render({ values: { serviceAccount: { name: "own" } } });
+  expect(find(objects, "RoleBinding", GROUP).subjects).toEqual([
+    { kind: "ServiceAccount", name: "own", namespace: NAMESPACE },
+  ]);
+  expect(find(objects, "ServiceAccount").metadata.name).toBe("own");
+  expect(find(objects, "ServiceAccount").automountServiceAccountToken).toBe(false);
+  expect(find(objects, "StatefulSet").spec.template.spec.serviceAccountName).toBe("own");
+});
+
+interface Rule {
+  readonly apiGroups?: readonly string[];
+  readonly resources?: readonly string[];
+  readonly verbs: readonly string[];
+  readonly resourceNames?: readonly string[];
+}
+
+/** Every single right. */
+function flat(rules: readonly Rule[]): readonly string[] {
+  return rules
+    .flatMap(({ apiGroups = [], resources = [], verbs, resourceNames = ["*"] }) =>
+      verbs.flatMap((verb) =>
+        resourceNames.map((name) => `${verb} ${apiGroups.join()}/${resources.join()} ${name}`),
+      ),
+    )
+    .toSorted();
+}
