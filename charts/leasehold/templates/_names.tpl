@@ -58,8 +58,8 @@ annotations:
 
 {{- define "leasehold.engineImage" -}}
 {{- $default := get (dict
-  "redis" (dict "repository" "redis" "tag" "8.0.4")
-  "valkey" (dict "repository" "valkey/valkey" "tag" "8.1.4")) .Values.engine -}}
+  "redis" (dict "repository" "redis" "tag" "8.0")
+  "valkey" (dict "repository" "valkey/valkey" "tag" "8.1")) .Values.engine -}}
 {{- include "leasehold.image" (merge (dict "root" . "image" .Values.image) $default) -}}
 {{- end -}}
 

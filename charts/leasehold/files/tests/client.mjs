@@ -26,7 +26,7 @@ const CALL_MS = 3_000;
 
 /** @returns {Target} */
 export function readTarget() {
-  const text = readFileSync(process.argv[2] ?? "/opt/leasehold/target.json", "utf8");
+  const text = readFileSync(process.argv[2] ?? "/opt/leasehold-test/target.json", "utf8");
   return /** @type {Target} */ (JSON.parse(text));
 }
 

@@ -75,17 +75,17 @@ spec:
     - name: {{ .test }}
       image: {{ include "leasehold.sidecarImage" $root }}
       imagePullPolicy: {{ $root.Values.sidecar.image.pullPolicy }}
-      command: [node, /opt/leasehold/{{ .test }}.mjs]
+      command: [node, /opt/leasehold-test/{{ .test }}.mjs]
       {{- if $withApi }}
       env:
-        - {name: KUBECONFIG, value: /opt/leasehold/kubeconfig}
+        - {name: KUBECONFIG, value: /opt/leasehold-test/kubeconfig}
       {{- end }}
       securityContext:
         {{- toYaml $root.Values.containerSecurityContext | nindent 8 }}
       resources:
         {{- toYaml $root.Values.sidecar.resources | nindent 8 }}
       volumeMounts:
-        - {name: scripts, mountPath: /opt/leasehold, readOnly: true}
+        - {name: scripts, mountPath: /opt/leasehold-test, readOnly: true}
         {{- if $root.Values.auth.enabled }}
         - {name: secret, mountPath: /etc/leasehold/secret, readOnly: true}
         {{- end }}
