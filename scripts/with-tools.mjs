@@ -3,8 +3,8 @@
  * but npm and some Node >= 18: `node scripts/with-tools.mjs demo|check|sim [arguments]`, or
  * `… exec <program> [arguments]` for any program that the tools and dependencies bring.
  *
- * It brings Node 24, pnpm, the dependencies and, where needed, redis-server and helm, each only when
- * it is missing or changed, and hands over. Guarantees: nothing is written outside the clone's
+ * It brings Node 24, pnpm, the dependencies and, where needed, redis-server and helm, each only
+ * when it is missing or changed, and hands over. Guarantees: nothing is written outside the clone's
  * ignored folders and the user's caches, except that root gets redis-server through apt; whatever
  * ends this process by SIGINT, SIGTERM or SIGHUP ends all that it started.
  * This file and scripts/setup run under the old Node: plain JavaScript without dependencies,

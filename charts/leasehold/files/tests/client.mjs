@@ -12,6 +12,7 @@
  * @property {{ host: string, port: number } | null} read
  * @property {{ host: string, port: number, httpPort: number }[]} members
  * @property {string | null} passwordFile
+ * @property {number} patienceMs How long something may take to come true.
  * @property {{ directory: string, client: boolean } | null} tls
  *
  * @typedef {{ epoch: number, leader: { id: string } | null }} Topology

@@ -4,17 +4,15 @@
  */
 import { eventually, openRedis, runTest } from "./client.mjs";
 
-const PATIENCE_MS = 30_000;
-
 await runTest(async (target) => {
   const key = `${target.group}:test-read`;
   const value = `${process.pid}-${performance.timeOrigin}`;
-  await eventually(PATIENCE_MS, () =>
+  await eventually(target.patienceMs, () =>
     askOnce(target.write, target, ["SET", key, value, "EX", "300"]),
   );
   const addresses = [...(target.read ? [target.read] : []), ...target.members];
   for (const address of addresses) {
-    await eventually(PATIENCE_MS, async () => {
+    await eventually(target.patienceMs, async () => {
       const seen = await askOnce(address, target, ["GET", key]);
       if (seen !== value) {
         throw new Error(`${address.host}:${address.port} has ${String(seen)}, not ${value}`);

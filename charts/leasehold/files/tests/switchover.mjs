@@ -10,7 +10,6 @@ const WRITERS = 20;
 const LONGEST_GAP_MS = 2_000;
 const BEFORE_AND_AFTER_MS = 2_000;
 const COMMAND_MS = 60_000;
-const PATIENCE_MS = 30_000;
 
 await runTest(async (target) => {
   const before = await topologyOf(target);
@@ -76,7 +75,7 @@ function startWriters(target) {
  * @param {readonly number[]} acknowledged
  */
 function lostWrites(target, acknowledged) {
-  return eventually(PATIENCE_MS, async () => {
+  return eventually(target.patienceMs, async () => {
     const redis = await openRedis(target.write, target);
     const lost = [];
     for (const [writer, value] of acknowledged.entries()) {

@@ -5,11 +5,10 @@
 import { eventually, openRedis, runTest, topologyOf } from "./client.mjs";
 
 const WRITES = 10;
-const PATIENCE_MS = 30_000;
 
 await runTest(async (target) => {
   const replicas = target.members.length - 1;
-  const written = await eventually(PATIENCE_MS, async () => {
+  const written = await eventually(target.patienceMs, async () => {
     const redis = await openRedis(target.write, target);
     try {
       const [role] = /** @type {string[]} */ (await redis.ask("ROLE"));

@@ -14,6 +14,7 @@
 {{- toPrettyJson (dict
   "group" $name
   "namespace" .Release.Namespace
+  "patienceMs" 30000
   "write" (dict "host" (printf "%s.%s" $name $domain) "port" (.Values.service.port | int64))
   "read" (.Values.service.read.enabled | ternary $read nil)
   "members" $members
