@@ -12,6 +12,8 @@ import { parseAllDocuments } from "yaml";
 export const CHART = fileURLToPath(new URL("..", import.meta.url));
 export const RELEASE = "orders";
 export const NAMESPACE = "shop";
+/** A helm of one's own making takes an old one for granted. */
+const KUBERNETES = ["--kube-version", "1.36"];
 export const GROUP = "orders-leasehold";
 
 /** Read as it comes; tests say what they expect of it. */
@@ -54,8 +56,8 @@ export async function renderText(options: RenderOptions = {}): Promise<string> {
 export function tryRender(options: RenderOptions): Promise<HelmResult> {
   const { ci, values = {}, release = RELEASE, flags = [] } = options;
   const file = ci === undefined ? [] : ["-f", `ci/${ci}-values.yaml`];
-  const args = ["template", release, ".", "-n", NAMESPACE, ...file, "-f", "-", ...flags];
-  return helm(args, JSON.stringify(values));
+  const args = ["template", release, ".", "-n", NAMESPACE, ...file, "-f", "-", ...KUBERNETES];
+  return helm([...args, ...flags], JSON.stringify(values));
 }
 
 export async function render(options: RenderOptions = {}): Promise<readonly Rendered[]> {
