@@ -17,6 +17,20 @@ test("the binding gives it to the pods' ServiceAccount", async () => {
   expect(find(objects, "StatefulSet").spec.template.spec.serviceAccountName).toBe("own");
 });
 
+test("who looks may change nothing; who operates may write requests and nothing else", async () => {
+  const objects = await render({ values: { rbac: { cliRoles: true } } });
+  const viewer = flat(find(objects, "Role", `${GROUP}-viewer`).rules);
+  const operator = flat(find(objects, "Role", `${GROUP}-operator`).rules);
+  expect(viewer.filter((right) => !/^(get|list) /.test(right))).toEqual([]);
+  expect(viewer).toContain(`get /pods/proxy ${GROUP}-6:8008`);
+  expect(operator.filter((right) => !viewer.includes(right))).toEqual([
+    "create /configmaps *",
+    `patch /configmaps ${GROUP}-control`,
+  ]);
+  const tested = await render({ values: { tests: { switchover: true } } });
+  expect(flat(find(tested, "Role", `${GROUP}-test`).rules)).toEqual(operator);
+});
+
 interface Rule {
   readonly apiGroups?: readonly string[];
   readonly resources?: readonly string[];

@@ -89,7 +89,7 @@ function lostWrites(target, acknowledged) {
 
 /** @param {import("./client.mjs").Target} target */
 function switchOver({ group, namespace }) {
-  const args = ["switchover", group, "--namespace", namespace];
+  const args = ["switchover", group, "--namespace", namespace, "--yes"];
   return new Promise((resolve, reject) => {
     execFile("leasehold", args, { timeout: COMMAND_MS }, (error, stdout, stderr) => {
       process.stdout.write(stdout);

@@ -22,24 +22,6 @@
   "tls" (.Values.tls.enabled | ternary (dict "directory" "/etc/leasehold/tls" "client" (ne .Values.tls.authClients "no")) nil)) -}}
 {{- end -}}
 
-{{/* The command line's kubeconfig in a test pod. */}}
-{{- define "leasehold.testKubeconfig" -}}
-apiVersion: v1
-kind: Config
-current-context: pod
-contexts:
-  - name: pod
-    context: {cluster: own, user: own, namespace: {{ .Release.Namespace }}}
-clusters:
-  - name: own
-    cluster:
-      server: https://kubernetes.default.svc.{{ .Values.clusterDomain }}
-      certificate-authority: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt
-users:
-  - name: own
-    user: {tokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token}
-{{- end -}}
-
 {{/* `metadata` of a hook. Not the selector's labels: a test pod is no member. */}}
 {{- define "leasehold.testMetadata" -}}
 name: {{ include "leasehold.fullname" .root }}-test{{ .suffix }}
@@ -77,10 +59,6 @@ spec:
       image: {{ include "leasehold.sidecarImage" $root }}
       imagePullPolicy: {{ $root.Values.sidecar.image.pullPolicy }}
       command: [node, /opt/leasehold-test/{{ .test }}.mjs]
-      {{- if $withApi }}
-      env:
-        - {name: KUBECONFIG, value: /opt/leasehold-test/kubeconfig}
-      {{- end }}
       securityContext:
         {{- toYaml $root.Values.containerSecurityContext | nindent 8 }}
       resources:
