@@ -114,9 +114,6 @@ resources:
 {{- end }}
 volumeMounts:
   - {name: scripts, mountPath: /opt/leasehold, readOnly: true}
-  {{- if .Values.tls.enabled }}
-  - {name: tls, mountPath: /etc/leasehold/tls, readOnly: true}
-  {{- end }}
   - {name: run, mountPath: /run/leasehold}
   - {name: data, mountPath: /data}
   {{- with .Values.extraVolumeMounts }}

@@ -20,24 +20,53 @@ peers: 8009
 {{- if kindIs "bool" . }}{{ ternary "yes" "no" . }}{{ else if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
 {{- end -}}
 
-{{/* The user's lines of redis.conf as a JSON list. */}}
-{{- define "leasehold.redisLines" -}}
+{{/* Lines of `config` as a JSON list: (dict "root" $ "only" ""), where `only` is a pattern of names. */}}
+{{- define "leasehold.configLines" -}}
 {{- $lines := list -}}
-{{- $limit := dig "limits" "memory" "" .Values.resources -}}
-{{- if and (not (hasKey .Values.config "maxmemory")) $limit .Values.maxMemoryPercent -}}
-{{- $bytes := include "leasehold.bytes" $limit | int64 -}}
-{{- $lines = append $lines (printf "maxmemory %d" (div (mul $bytes .Values.maxMemoryPercent) 100)) -}}
-{{- end -}}
-{{- range $directive, $value := .Values.config -}}
+{{- range $directive, $value := .root.Values.config -}}
+{{- if regexMatch $.only (lower $directive) -}}
 {{- range kindIs "slice" $value | ternary $value (list $value) -}}
 {{- $lines = append $lines (printf "%s %s" $directive (include "leasehold.directiveValue" .)) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- toJson $lines -}}
+{{- end -}}
+
+{{/* Lines of `commonConfiguration` as a JSON list. */}}
+{{- define "leasehold.rawLines" -}}
+{{- $lines := list -}}
 {{- range splitList "\n" .Values.commonConfiguration -}}
 {{- $line := trim . -}}
 {{- if and $line (not (hasPrefix "#" $line)) -}}{{- $lines = append $lines $line -}}{{- end -}}
 {{- end -}}
 {{- toJson $lines -}}
+{{- end -}}
+
+{{/* The user's lines of redis.conf as a JSON list. */}}
+{{- define "leasehold.redisLines" -}}
+{{- $memory := list -}}
+{{- $limit := dig "limits" "memory" "" .Values.resources -}}
+{{- if and (not (hasKey .Values.config "maxmemory")) $limit .Values.maxMemoryPercent -}}
+{{- $bytes := include "leasehold.bytes" $limit | int64 -}}
+{{- $memory = list (printf "maxmemory %d" (div (mul $bytes .Values.maxMemoryPercent) 100)) -}}
+{{- end -}}
+{{- $config := include "leasehold.configLines" (dict "root" . "only" "") | fromJsonArray -}}
+{{- concat $memory $config (include "leasehold.rawLines" . | fromJsonArray) | default list | toJson -}}
+{{- end -}}
+
+{{/* What Redis reads at its start alone. All else the sidecar sets while it runs. */}}
+{{- define "leasehold.startDirectives" -}}
+always-show-logo|(aof[-_]rewrite|bgsave|bio|server)[-_]cpulist|appenddirname|appendfilename|cluster-config-file|cluster-port|databases|disable-thp|enable-debug-command|enable-module-command|enable-protected-configs|ignore-warnings|io-threads|io-threads-do-reads|loadmodule|logfile|rdbchecksum|set-proc-title|socket-mark-id|syslog-enabled|syslog-facility|syslog-ident|tcp-backlog
+{{- end -}}
+
+{{/* What restarts the pods when it changes: all of the configuration but what Redis can be told. */}}
+{{- define "leasehold.restartConfig" -}}
+{{- $config := include "leasehold.sidecarConfig" . | fromJson -}}
+{{- $start := printf "^(%s)$" (include "leasehold.startDirectives" .) -}}
+{{- $lines := concat (include "leasehold.configLines" (dict "root" . "only" $start) | fromJsonArray) (include "leasehold.rawLines" . | fromJsonArray) | default list -}}
+{{- $_ := set $config.redis "configuration" $lines -}}
+{{- toJson $config -}}
 {{- end -}}
 
 {{/* The durations of a Lease that is not the profile's: its renewal keeps the profile's share. */}}
