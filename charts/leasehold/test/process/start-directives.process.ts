@@ -1,4 +1,4 @@
-/** The chart restarts pods for the directives that Redis takes at its start alone, and knows all. */
+/** The chart restarts pods for the directives that Redis takes at its start alone: it knows all. */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
