@@ -13,7 +13,7 @@ import { formatLineage, parseLineage } from "./lineage.ts";
 import { ANNOTATION, LABEL, MANAGED_BY, sliceName } from "./names.ts";
 import type { ApiObject } from "./api/object.ts";
 import type { Family } from "./names.ts";
-import type { WriteService } from "./write-service.ts";
+import type { FurtherPort, WriteService } from "./write-service.ts";
 
 export interface SliceVersion {
   readonly uid: string;
@@ -121,7 +121,10 @@ export function sliceOf(body: SliceBody): unknown {
     metadata,
     addressType: family,
     endpoints: address ? [endpointOf(address, body)] : [],
-    ports: address ? [portOf(address, service)] : listAt(base, "ports"),
+    // The first is the one that is read again.
+    ports: address
+      ? [{ ...service.redisPort, port: address.port }, ...service.furtherPorts].map(portOf)
+      : listAt(base, "ports"),
   };
 }
 
@@ -135,14 +138,8 @@ function endpointOf({ host }: RedisAddress, { write, pod }: SliceBody): unknown 
   };
 }
 
-function portOf({ port }: RedisAddress, service: WriteService): unknown {
-  const { portName, appProtocol } = service;
-  return {
-    name: portName,
-    port,
-    protocol: "TCP",
-    ...(appProtocol === null ? {} : { appProtocol }),
-  };
+function portOf({ name, port, appProtocol }: FurtherPort): unknown {
+  return { name, port, protocol: "TCP", ...(appProtocol === null ? {} : { appProtocol }) };
 }
 
 function addressOf(slice: ApiObject): RedisAddress | null {

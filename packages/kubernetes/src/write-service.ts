@@ -3,20 +3,32 @@
  * and the port name that the slices must repeat for kube-proxy to believe them.
  */
 import { objectIn, wordsOfAnswer } from "./api/answer.ts";
-import { isRecord, listAt, recordAt, textAt } from "./api/object.ts";
+import { isRecord, listAt, numberAt, recordAt, textAt } from "./api/object.ts";
 import { objectPath } from "./paths.ts";
 import type { ApiClient } from "./api/client.ts";
 import type { ApiObject } from "./api/object.ts";
 import type { Family } from "./names.ts";
+
+export interface ServicePort {
+  /** Empty: the Service's one port has no name. */
+  readonly name: string;
+  readonly appProtocol: string | null;
+}
+
+/** One that leads to another port of the same pod, such as one without TLS. */
+export interface FurtherPort extends ServicePort {
+  readonly port: number;
+}
 
 export interface WriteService {
   readonly name: string;
   readonly uid: string;
   /** Its first one is its primary family. */
   readonly families: readonly Family[];
-  /** Empty: the Service's one port has no name. */
-  readonly portName: string;
-  readonly appProtocol: string | null;
+  /** Leads to the address that the protocol names. */
+  readonly redisPort: ServicePort;
+  /** All others that have a name and a number to lead to. */
+  readonly furtherPorts: readonly FurtherPort[];
 }
 
 export interface WriteServiceSource {
@@ -82,7 +94,18 @@ function serviceOf(object: ApiObject, name: string): WriteService {
     name,
     uid: object.metadata.uid,
     families: listed.length > 0 ? listed : ["IPv4"],
-    portName: textAt(port, "name") ?? "",
-    appProtocol: textAt(port, "appProtocol"),
+    redisPort: servicePortOf(port),
+    furtherPorts: ports.filter((other) => other !== port).flatMap(furtherPortOf),
   };
+}
+
+function servicePortOf(port: unknown): ServicePort {
+  return { name: textAt(port, "name") ?? "", appProtocol: textAt(port, "appProtocol") };
+}
+
+/** Without a selector only the sidecar knows the pod, and no name of a container's port. */
+function furtherPortOf(item: unknown): readonly FurtherPort[] {
+  const port = numberAt(item, "targetPort");
+  const common = servicePortOf(item);
+  return port === null || common.name === "" ? [] : [{ ...common, port }];
 }

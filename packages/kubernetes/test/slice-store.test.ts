@@ -16,12 +16,13 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-function putService(families: readonly string[], port: object = { name: "redis", port: 6379 }) {
+function putService(families: readonly string[], ...given: readonly object[]) {
+  const ports = given.length > 0 ? given : [{ name: "redis", port: 6379 }];
   return bench.api.objects.put({
     apiVersion: "v1",
     kind: "Service",
     metadata: { name: GROUP },
-    spec: { ipFamilies: families, ports: [port] },
+    spec: { ipFamilies: families, ports },
   });
 }
 
@@ -98,6 +99,20 @@ describe("the first address", () => {
     putService(["IPv4"], { port: 6379 });
     await committed(storeWith(), to("10.0.0.10"));
     expect(bench.api.objects.get(IPV4)).toMatchObject({ ports: [{ name: "" }] });
+  });
+
+  test("has every further port of the Service that leads to a number", async () => {
+    const plain = { name: "redis-plain", port: 6390, targetPort: 6381, appProtocol: "redis" };
+    const named = { name: "metrics", port: 9100, targetPort: "metrics" };
+    putService(["IPv4"], plain, named, { name: "redis", port: 6379 });
+    const written = await committed(storeWith(), to("10.0.0.10"));
+    expect(bench.api.objects.get(IPV4)).toMatchObject({
+      ports: [
+        { name: "redis", port: 6380 },
+        { name: "redis-plain", port: 6381, appProtocol: "redis" },
+      ],
+    });
+    expect(written.address).toEqual({ host: "10.0.0.10", port: 6380 });
   });
 
   test("is refused when somebody else wrote it first", async () => {
