@@ -99,6 +99,10 @@ securityContext:
 ports:
   - name: redis
     containerPort: {{ (include "leasehold.ports" . | fromYaml).redis }}
+  {{- with .Values.tls.plaintextPort }}
+  - name: redis-plain
+    containerPort: {{ . }}
+  {{- end }}
 # No liveness probe: the sidecar judges a silent Redis by its role and by the data at stake.
 startupProbe:
   {{- include "leasehold.probe" (dict "path" "/probe/redis-started" "period" 2 "failures" 900) | nindent 2 }}

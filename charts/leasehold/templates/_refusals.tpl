@@ -79,6 +79,15 @@ valkeyConfig: use `config` and `commonConfiguration`
 {{- if and (not $tls.enabled) (or $tls.existingSecret $tls.certManager.enabled) -}}
 {{- fail "leasehold: tls.existingSecret and tls.certManager need tls.enabled=true; set it or remove them." -}}
 {{- end -}}
+{{- if and $tls.plaintextPort (not $tls.enabled) -}}
+{{- fail "leasehold: tls.plaintextPort needs tls.enabled=true; without TLS there is only a plain port." -}}
+{{- end -}}
+{{- $taken := concat (include "leasehold.ports" . | fromYaml | values) (list .Values.service.port .Values.service.read.port) -}}
+{{- range $taken -}}
+{{- if eq (int .) (int $tls.plaintextPort) -}}
+{{- fail (printf "leasehold: tls.plaintextPort (%d) is taken: it must differ from service.port, service.read.port, 6379, 8008 and 8009." (int .)) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $tls.certManager.enabled (not $tls.certManager.issuerRef) -}}
 {{- fail "leasehold: tls.certManager.issuerRef is missing: name the issuer, such as {name: …, kind: ClusterIssuer}." -}}
 {{- end -}}

@@ -96,6 +96,7 @@ renewIntervalMs: {{ div $durationMs (eq $.Values.election.profile "fast" | terna
 {{- define "leasehold.redisSettings" -}}
 port: {{ (include "leasehold.ports" . | fromYaml).redis }}
 {{- if .Values.tls.enabled }}
+plaintextPort: {{ .Values.tls.plaintextPort }}
 tls:
   certFile: /etc/leasehold/tls/tls.crt
   keyFile: /etc/leasehold/tls/tls.key

@@ -33,7 +33,7 @@ describe.each(CI)("with the values %s", (ci) => {
   test("the write Service has the group's name, no selector and a port named redis", async () => {
     const { spec } = find(await rendering, "Service", GROUP);
     expect(spec.selector).toBeUndefined();
-    expect(spec.ports).toMatchObject([{ name: "redis", appProtocol: "redis" }]);
+    expect(spec.ports[0]).toMatchObject({ name: "redis", targetPort: 6379, appProtocol: "redis" });
   });
 
   test("what Kubernetes freezes is what it always was", async () => {
@@ -281,6 +281,18 @@ test("two releases in one namespace share no name and no label that selects", as
   expect(names(one).filter((name) => names(other).includes(name))).toEqual([]);
   const selector = (objects: typeof one) => find(objects!, "StatefulSet").spec.selector;
   expect(selector(one)).not.toEqual(selector(other));
+});
+
+test("while clients move to TLS every address has the plain port, too", async () => {
+  const objects = await render({ ci: "tls" });
+  for (const name of [GROUP, `${GROUP}-read`, `${GROUP}-headless`]) {
+    const { ports } = find(objects, "Service", name).spec;
+    expect(ports).toContainEqual(
+      expect.objectContaining({ name: "redis-plain", port: 6380, targetPort: 6380 }),
+    );
+  }
+  const [redis] = find(objects, "NetworkPolicy").spec.ingress;
+  expect(redis.ports).toEqual([{ port: 6379 }, { port: 6380 }]);
 });
 
 test("a long release name leaves room for what Kubernetes and the sidecars append", async () => {

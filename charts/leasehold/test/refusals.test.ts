@@ -80,6 +80,21 @@ const SENTENCES: readonly Case[] = [
     passes: { tls: { certFilename: "c" } },
   },
   {
+    says: "tls.plaintextPort needs tls.enabled=true",
+    refused: { tls: { plaintextPort: 6380 } },
+    passes: { tls: { ...TLS, plaintextPort: 6380 } },
+  },
+  {
+    says: "tls.plaintextPort (7000) is taken",
+    refused: { tls: { ...TLS, plaintextPort: 7000 }, service: { port: 7000 } },
+    passes: { tls: { ...TLS, plaintextPort: 7001 }, service: { port: 7000 } },
+  },
+  {
+    says: "tls.plaintextPort (6379) is taken",
+    refused: { tls: { ...TLS, plaintextPort: 6379 }, service: { port: 1, read: { port: 1 } } },
+    passes: { tls: TLS },
+  },
+  {
     says: "tls.certManager.issuerRef is missing",
     refused: { tls: { enabled: true, certManager: { enabled: true } } },
     passes: { tls: { enabled: true, certManager: CERT_MANAGER } },

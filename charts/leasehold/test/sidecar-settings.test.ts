@@ -86,8 +86,9 @@ test("access arrives, and only as names of files", async () => {
     users: ["reporting /etc/leasehold/users/reporting-password ~report:* +@read"],
     rotationOverlapMs: 3_600_000,
   });
-  const tls = JSON.parse((await printConfig({ ci: "tls" })).stdout).redis.tls;
-  expect(tls).toEqual({
+  const { redis } = JSON.parse((await printConfig({ ci: "tls" })).stdout);
+  expect(redis.plaintextPort).toBe(6380);
+  expect(redis.tls).toEqual({
     certFile: "/etc/leasehold/tls/tls.crt",
     keyFile: "/etc/leasehold/tls/tls.key",
     caFile: "/etc/leasehold/tls/ca.crt",
