@@ -261,6 +261,13 @@ test("images come from where the values say, for one registry or for each", asyn
   ]);
 });
 
+test("pull Secrets are told by name, however they are written", async () => {
+  const values = { global: { imagePullSecrets: ["a"] }, image: { pullSecrets: [{ name: "b" }] } };
+  for (const spec of podSpecs(await render({ values }))) {
+    expect(spec.imagePullSecrets).toEqual([{ name: "a" }, { name: "b" }]);
+  }
+});
+
 test("OpenShift gives user and group, and asks for a right of its own", async () => {
   const flags = ["--api-versions", "security.openshift.io/v1"];
   for (const objects of [await render({ ci: "openshift" }), await render({ flags })]) {

@@ -6,7 +6,6 @@ import { expect, onTestFinished, test } from "vitest";
 import { stringify } from "yaml";
 import {
   CHART,
-  chartFile,
   find,
   helm,
   isHook,
@@ -90,34 +89,6 @@ test("files that follow from others are current", () => {
   const script = join(CHART, "document.ts");
   const run = () => execFileSync(process.execPath, [script, "--check"], { timeout: 30_000 });
   expect(run).not.toThrow();
-});
-
-test("every value is read by a template, and every value that a template reads exists", async () => {
-  const { VALUES } = await import("../document.ts");
-  type Values = typeof VALUES;
-  const leaves = (values: Values): readonly string[] =>
-    values.flatMap(({ path, children }) => (children.length > 0 ? leaves(children) : [path]));
-  const templates = readdirSync(join(CHART, "templates"), { recursive: true, encoding: "utf8" })
-    .filter((file) => /\.(tpl|yaml|txt)$/.test(file))
-    .map((file) => chartFile(`templates/${file}`))
-    .join("\n");
-  // A leaf may be read by its name alone where its parent is at hand: `.enabled` below `with`.
-  const unread = leaves(VALUES).filter(
-    (path) => !new RegExp(`[."]${path.split(".").at(-1)}\\b`).test(templates),
-  );
-  // Handed on as a whole.
-  expect(unread.map((path) => path.slice(0, path.lastIndexOf(".")))).toEqual([
-    "sidecar.log",
-    "sidecar.log",
-    "persistentVolumeClaimRetentionPolicy",
-    "persistentVolumeClaimRetentionPolicy",
-  ]);
-  const known = new Set(VALUES.flatMap(({ path, children }) => [path, ...leaves(children)]));
-  const read = [...templates.matchAll(/\.Values\.([\w.]+\w)/g)].map(([, path = ""]) => path);
-  const missing = read.filter(
-    (path) => ![...known].some((one) => one === path || one.startsWith(`${path}.`)),
-  );
-  expect(new Set(missing)).toEqual(new Set());
 });
 
 test("the package holds the chart, and nothing that develops it", async () => {
