@@ -1,0 +1,3 @@
+module leasehold.example/pause
+
+go 1.26.0

@@ -1,0 +1,56 @@
+/**
+ * Where everything lies in the cache folder.
+ *
+ * `bin-KEY` depends on the Go modules alone, so that a second clone, or a branch, builds only what
+ * it changed. `state` is the one running cluster: whatever is in there goes with `down`.
+ */
+import { createHash } from "node:crypto";
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { arch } from "node:process";
+
+export const GO_FOLDER = join(import.meta.dirname, "..", "go");
+export const SHELL_FOLDER = join(import.meta.dirname, "shell");
+export const REPOSITORY = join(import.meta.dirname, "..", "..", "..");
+
+export interface Paths {
+  readonly cache: string;
+  readonly bin: string;
+  readonly images: string;
+  readonly debs: string;
+  readonly state: string;
+  readonly pki: string;
+  readonly logs: string;
+  readonly nodes: string;
+  readonly kubeconfig: string;
+}
+
+export function pathsIn(cache: string): Paths {
+  const state = join(cache, "state");
+  return {
+    cache,
+    bin: join(cache, `bin-${keyOfFolder(GO_FOLDER)}`),
+    images: join(cache, "images"),
+    debs: join(cache, "debs"),
+    state,
+    pki: join(state, "pki"),
+    logs: join(state, "logs"),
+    nodes: join(state, "nodes"),
+    kubeconfig: join(state, "kubeconfig"),
+  };
+}
+
+/** Changes with every file of the folder, and with the kind of machine. */
+export function keyOfFolder(folder: string): string {
+  const files = globSync("**/*.{go,mod,sum,sh}", { cwd: folder }).toSorted();
+  return keyOf([
+    arch,
+    ...files.flatMap((file) => [file, readFileSync(join(folder, file), "utf8")]),
+  ]);
+}
+
+export function keyOf(parts: readonly string[]): string {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(`${part.length}:${part}`);
+  return hash.digest("hex").slice(0, 12);
+}
