@@ -23,10 +23,20 @@ const SUITES = {
     fileParallelism: false,
     testTimeout: 120_000,
   },
+  /** On a real cluster, which they share. */
+  cluster: {
+    include: ["test/cluster/**/*.cluster.ts"],
+    fileParallelism: false,
+    testTimeout: 300_000,
+  },
 };
 
+function isSuite(mode: string): mode is keyof typeof SUITES {
+  return Object.hasOwn(SUITES, mode);
+}
+
 export default defineConfig(({ mode }) => {
-  const suite = mode === "process" || mode === "repo" ? mode : "unit";
+  const suite = isSuite(mode) ? mode : "unit";
   return {
     cacheDir: ".reports/.vite",
     test: {

@@ -43,6 +43,7 @@ const PHASES: readonly Phase[] = [
     command: [...SERIAL, "test:process"],
     suites: ["process"],
   },
+  { name: "cluster tests", command: [...SERIAL, "test:cluster"], suites: ["cluster"] },
 ];
 
 let interrupted = false;

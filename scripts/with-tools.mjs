@@ -1,6 +1,6 @@
 /**
  * Runs one of Leasehold's commands with everything that it needs, on a machine that has nothing
- * but npm and some Node >= 18: `node scripts/with-tools.mjs demo|check|sim [arguments]`, or
+ * but npm and some Node >= 18: `node scripts/with-tools.mjs demo|check|sim|cluster [arguments]`, or
  * `… exec <program> [arguments]` for any program that the tools and dependencies bring.
  *
  * It brings Node 24, pnpm, the dependencies and, where needed, redis-server and helm, each only
@@ -24,6 +24,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
  * @typedef {object} Command
  * @property {readonly string[]} run What the arguments are appended to.
  * @property {readonly import("./setup/step.mjs").SetupStep[]} setup
+ * @property {"inherit"} [stdin] What it reads; else nothing.
  */
 
 const WITHOUT_REDIS = [provideToolchain, installDependencies];
@@ -34,6 +35,7 @@ const COMMANDS = new Map([
   ["demo", { run: ["node", "apps/cli/src/main.ts", "demo"], setup: WITH_REDIS }],
   ["check", { run: ["node", "scripts/check.ts"], setup: [...WITH_REDIS, provideHelm] }],
   ["sim", { run: ["node", "packages/testkit/src/simulation/main.ts"], setup: WITHOUT_REDIS }],
+  ["cluster", { run: ["node", "e2e/cluster/src/main.ts"], setup: WITHOUT_REDIS, stdin: "inherit" }],
   ["exec", { run: [], setup: WITHOUT_REDIS }],
 ]);
 
@@ -49,7 +51,7 @@ async function run(name, rest) {
   }
   const [file = "node", ...args] = [...command.run, ...rest];
   const env = await setUp(command);
-  return supervise(file, args, { env, cwd: ROOT });
+  return supervise(file, args, { env, cwd: ROOT, stdin: command.stdin ?? "ignore" });
 }
 
 /**

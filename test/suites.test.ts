@@ -8,22 +8,27 @@ type ScriptsIn = (folder: string) => Readonly<Record<string, string>> | undefine
 
 const SUITES = [
   {
-    matches: /^((?:packages|apps|charts)\/[^/]+)\/test\/(?:.*\/)?[^/]+\.test\.ts$/,
+    matches: /^((?:packages|apps|charts|e2e)\/[^/]+)\/test\/(?:.*\/)?[^/]+\.test\.ts$/,
     script: "test",
   },
   {
     matches: /^((?:packages|apps|charts)\/[^/]+)\/test\/process\/(?:.*\/)?[^/]+\.process\.ts$/,
     script: "test:process",
   },
+  {
+    matches: /^(e2e\/[^/]+)\/test\/cluster\/(?:.*\/)?[^/]+\.cluster\.ts$/,
+    script: "test:cluster",
+  },
 ];
 
 const EXPECTED: Readonly<Record<string, string>> = {
   test: "vitest run",
   "test:process": "vitest run --mode process",
+  "test:cluster": "vitest run --mode cluster",
 };
 
 function orphans(paths: readonly string[], scriptsIn: ScriptsIn): string[] {
-  const tests = paths.filter((path) => /\.(test|process)\.ts$/.test(path));
+  const tests = paths.filter((path) => /\.(test|process|cluster)\.ts$/.test(path));
   return tests.flatMap((path) => {
     if (/^test\/.+\.test\.ts$/.test(path)) return [];
     const suite = SUITES.find(({ matches }) => matches.test(path));
@@ -58,13 +63,14 @@ test("a test that nothing runs is found", () => {
     "packages/redis/test/server.process.ts",
     "packages/redis/src/server.test.ts",
     "test/style.process.ts",
+    "e2e/cluster/test/up.cluster.ts",
   ];
   expect(orphans(lost, scriptsIn)).toHaveLength(lost.length);
 });
 
 test("every package hands its test configuration on to the repository's", () => {
   const folders = listFiles().filter((path) =>
-    /^(packages|apps|charts)\/[^/]+\/package\.json$/.test(path),
+    /^(packages|apps|charts|e2e)\/[^/]+\/package\.json$/.test(path),
   );
   for (const path of folders) {
     const config = readText(posix.join(posix.dirname(path), "vitest.config.ts"));

@@ -15,6 +15,7 @@
  * @property {NodeJS.ProcessEnv} env
  * @property {string} [cwd]
  * @property {number} [graceMs]
+ * @property {"inherit" | "ignore"} [stdin]
  */
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
@@ -39,7 +40,11 @@ const POLL_MS = 50;
  * @param {SuperviseOptions} options
  * @returns {Promise<number>}
  */
-export async function supervise(command, args, { graceMs = GRACE_MS, ...options }) {
+export async function supervise(
+  command,
+  args,
+  { graceMs = GRACE_MS, stdin = "ignore", ...options },
+) {
   // Listens before there is anything to end: no signal may find this process without a listener.
   /** @type {Group} */
   const group = { pid: undefined };
@@ -47,7 +52,7 @@ export async function supervise(command, args, { graceMs = GRACE_MS, ...options 
   // Detached = a session of its own: a terminal's Ctrl-C reaches it once, through here.
   const child = spawn(command, args, {
     ...options,
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: [stdin, "inherit", "inherit"],
     detached: true,
   });
   group.pid = child.pid;

@@ -67,6 +67,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   "@leasehold/sidecar": { may: [...CORES, ...ADAPTERS] },
   "@leasehold/cli": { may: [...CORES, ...ADAPTERS, "@leasehold/testkit"] },
   "@leasehold/chart": { may: [] },
+  "@leasehold/cluster": { may: [] },
   "leasehold-monorepo": { may: [] },
 };
 

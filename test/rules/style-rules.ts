@@ -86,7 +86,7 @@ function violationsOfFile(file: SourceFile): StyleViolation[] {
 
 /** Test files speak by the names of their tests, and lists of exports by what they export. */
 function needsOpening({ path, onlyReexports }: SourceFile): boolean {
-  const isTest = /\.(test|process)\.ts$/.test(path);
+  const isTest = /\.(test|process|cluster)\.ts$/.test(path);
   return !isTest && !onlyReexports;
 }
 

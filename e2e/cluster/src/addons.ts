@@ -1,4 +1,4 @@
-/** What a cluster has before anybody uses it, as manifests: names by DNS, and a class of volumes. */
+/** What a cluster has before anybody uses it, as manifests: DNS and a class of volumes. */
 import { PROVISIONER } from "./control-plane.ts";
 import { CONTROL_PLANE_ADDRESS, DNS_ADDRESS } from "./network.ts";
 

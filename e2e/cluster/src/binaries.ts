@@ -1,8 +1,8 @@
 /**
  * Builds every binary of the cluster from Go modules that go.sum pins, once per state of `go/`.
  *
- * Guarantees: a folder `bin-KEY` that exists is complete; an interrupted build goes on where it was.
- * With an empty Go cache this takes long, so that it says how far it is.
+ * Guarantees: a folder `bin-KEY` that exists is complete; an interrupted build goes on where it
+ * was. With an empty Go cache this takes long, so that it says how far it is.
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";

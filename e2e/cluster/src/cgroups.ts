@@ -71,13 +71,12 @@ function lookupFolder(name: string): string {
 
 export function createGroup(name: string): void {
   for (const { mountPoint, version, options } of hierarchies()) {
-    const folders = [join(mountPoint, PARENT), join(mountPoint, PARENT, name)];
-    for (const folder of folders) {
+    const parent = join(mountPoint, PARENT);
+    for (const folder of [parent, join(parent, name)]) {
       mkdirSync(folder, { recursive: true });
       if (options.split(",").includes("cpuset")) inheritCpus(folder);
     }
-    if (version === 2 && isUnified())
-      for (const folder of [mountPoint, ...folders.slice(0, 1)]) enable(folder);
+    if (version === 2 && isUnified()) for (const folder of [mountPoint, parent]) enable(folder);
   }
 }
 

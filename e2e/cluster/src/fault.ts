@@ -73,7 +73,8 @@ export async function inject(
   args: readonly string[],
 ): Promise<void> {
   const fault = FAULTS.find((one) => one.name === name);
-  if (!fault)
+  if (!fault) {
     throw new Error(`"${name}" is no fault: use ${FAULTS.map((one) => one.name).join(", ")}`);
+  }
   await fault.inject(cluster, args);
 }

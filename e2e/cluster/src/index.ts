@@ -25,7 +25,8 @@ export type Cluster = ClusterHandle;
 export const Cluster = {
   /**
    * Our own cluster, or with E2E_KUBECONFIG the one that it names; either has the images of the
-   * engines and of the sidecar. One that this call made goes with its owner, by default this process.
+   * engines and of the sidecar. One that this call made goes with its owner, by default this
+   * process.
    */
   async up(options: UpOptions = {}): Promise<Cluster> {
     const { cache, kubeconfig, imageHook } = settingsFrom();

@@ -2,8 +2,8 @@
  * Brings our own cluster up, and removes it.
  *
  * Guarantees: `up` again completes what is missing; `down` leaves no process, mount, namespace,
- * control group or rule, whatever state an interrupted run left; a cluster that belongs to a process
- * is removed when that process ends, even by SIGKILL.
+ * control group or rule, whatever state an interrupted run left; a cluster that belongs to a
+ * process is removed when that process ends, even by SIGKILL.
  */
 import { existsSync, readdirSync, statfsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";

@@ -1,8 +1,8 @@
 /**
  * A node: a machine made of namespaces, with its own containerd, kubelet, kube-proxy and disk.
  *
- * Guarantees: `off` is a loss of power, nothing in the node runs another instruction, its network is
- * gone, its disk stays; `up` boots it again. What a call changed is in effect when it resolves,
+ * Guarantees: `off` is a loss of power, nothing in the node runs another instruction, its network
+ * is gone, its disk stays; `up` boots it again. What a call changed is in effect when it resolves,
  * except that `up` does not wait for the node to be Ready.
  */
 import { existsSync, readFileSync } from "node:fs";
@@ -134,7 +134,7 @@ export class Node {
     await addRules(apiCutRules(this.name));
   }
 
-  /** Packets to the other node, or to the control plane, vanish without a word; not those from it. */
+  /** Packets to the other node, or to the control plane, vanish; those from it do not. */
   async dropTo(other: string): Promise<void> {
     await addRules([dropRule(this.name, other)]);
   }

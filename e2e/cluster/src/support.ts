@@ -55,8 +55,9 @@ function checkFilesystems({ cache }: Paths): string | null {
 
 function checkControlGroups(): string | null {
   const all = hierarchies();
-  if (all.length === 0)
+  if (all.length === 0) {
     return `no control groups are mounted under /sys/fs/cgroup: mount them, ${EXISTING}`;
+  }
   for (const { mountPoint } of all) {
     const probe = join(mountPoint, "leasehold-probe");
     try {

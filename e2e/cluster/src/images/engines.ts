@@ -1,6 +1,6 @@
 /**
  * Images that stand in for the official ones of Redis and Valkey: the same names, paths, user 999
- * and entrypoint, made of Debian's packages. What they lack: modules, and other tools than a shell's.
+ * and entrypoint, made of Debian's packages. They lack modules, and tools other than a shell's.
  */
 import { chmod, chown, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
