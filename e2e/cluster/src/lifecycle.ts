@@ -2,12 +2,10 @@
  * Brings our own cluster up, and removes it.
  *
  * Guarantees: `up` again completes what is missing; `down` leaves no process, mount, namespace,
- * control group or rule, whatever state an interrupted run left; a cluster that belongs to a
- * process is removed when that process ends, even by SIGKILL.
+ * control group or rule, whatever state an interrupted run left.
  */
 import { existsSync, readdirSync, statfsSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, rm } from "node:fs/promises";
 import { addons } from "./addons.ts";
 import { buildBinaries } from "./binaries.ts";
 import { createCertificates } from "./certificates.ts";
@@ -17,8 +15,8 @@ import { startControlPlane } from "./control-plane.ts";
 import { buildImages } from "./images/build.ts";
 import { createOuter, namespaceOf, OUTER, outerExists, removeOuter } from "./network.ts";
 import { NODES, OwnCluster } from "./own-cluster.ts";
+import { isOrphan, ownerOf, setOwner, watchOwner, withLock } from "./owner.ts";
 import { installPackages, missingPackages } from "./packages.ts";
-import { SHELL_FOLDER } from "./paths.ts";
 import type { Paths } from "./paths.ts";
 import { run, succeeds, until } from "./run.ts";
 import { supportOf } from "./support.ts";
@@ -34,36 +32,43 @@ const READY_MS = 60_000;
 const OVERLAY = 0x794c7630;
 const silent = () => {};
 
+/** Throws with one sentence on a machine that cannot run it. */
 export async function bringUp(paths: Paths, options: UpOptions = {}): Promise<OwnCluster> {
-  const { kubeProxyMode = "nftables", progress = silent, owner = process.pid } = options;
+  const { progress = silent } = options;
   const support = await supportOf(paths);
   if (!support.ok) throw new Error(support.why);
+  return withLock(paths, progress, () => bringUpAlone(paths, options));
+}
+
+async function bringUpAlone(paths: Paths, options: UpOptions): Promise<OwnCluster> {
+  const { kubeProxyMode = "nftables", progress = silent, owner = process.pid } = options;
   await installPackages(missingPackages("run"), progress);
   await buildBinaries(paths, progress);
   const images = await buildImages(paths, progress);
-  const cluster = new OwnCluster(paths, () => takeDown(paths));
-  // Until it is up, and for as long as it is wanted, somebody cleans up after this process.
-  const isNew = !outerExists();
+  const isNew = !outerExists() || isOrphan(paths);
   if (isNew) {
-    await takeDown(paths);
+    await removeAll(paths);
     await createState(paths);
-    await watch(owner ?? process.pid, paths);
+    // Until it is up, it belongs to this process even if it is to stay.
+    setOwner(paths, owner ?? process.pid);
+    await watchOwner(owner ?? process.pid, paths);
   }
-  progress("starting the control plane and three nodes");
+  const cluster = new OwnCluster(paths, () => takeDown(paths));
+  progress(isNew ? "starting the control plane and three nodes" : "completing what runs");
   await createOuter();
   await createCertificates(paths.pki, NODES);
-  const startNodes = cluster.nodes.map(async (node) => {
-    await node.configure(kubeProxyMode);
-    await node.up();
-    for (const image of images) await node.loadImage(image);
-  });
-  const startPlane = startControlPlane(cluster.controlPlane, paths).then(() =>
-    cluster.kubectl(["apply", "-f", "-"], { input: addons() }),
-  );
-  await Promise.all([startPlane, ...startNodes]);
+  await Promise.all([
+    startControlPlane(cluster.controlPlane, paths).then(() =>
+      cluster.kubectl(["apply", "-f", "-"], { input: addons() }),
+    ),
+    ...cluster.nodes.map(async (node) => {
+      await node.configure(kubeProxyMode);
+      await node.up();
+      for (const image of images) await node.loadImage(image);
+    }),
+  ]);
   await waitUntilUsable(cluster);
-  await cluster.setKubeProxyMode(kubeProxyMode);
-  if (isNew && owner === null) await rm(ownerFile(paths), { force: true });
+  if (owner === null) setOwner(paths, null);
   progress("the cluster is up");
   return cluster;
 }
@@ -79,8 +84,15 @@ async function waitUntilUsable(cluster: OwnCluster): Promise<void> {
   );
 }
 
-export async function takeDown(paths: Paths): Promise<void> {
-  await rm(ownerFile(paths), { force: true });
+/** @param of Does nothing unless the cluster belongs to this process. */
+export async function takeDown(paths: Paths, of?: number): Promise<void> {
+  await withLock(paths, silent, async () => {
+    if (of === undefined || ownerOf(paths) === of) await removeAll(paths);
+  });
+}
+
+async function removeAll(paths: Paths): Promise<void> {
+  setOwner(paths, null);
   if (hierarchies().length > 0) await destroyGroup("");
   for (const name of existsSync("/run/netns") ? readdirSync("/run/netns") : []) {
     if (name.startsWith(namespaceOf(""))) await run("ip", ["netns", "del", name]);
@@ -96,18 +108,4 @@ async function createState({ state, logs, nodes }: Paths): Promise<void> {
   if (statfsSync(state).type === OVERLAY) await run("mount", ["-t", "tmpfs", OUTER, state]);
   await mkdir(logs, { recursive: true });
   await mkdir(nodes, { recursive: true });
-}
-
-function ownerFile({ cache }: Paths): string {
-  return join(cache, "owner");
-}
-
-/** Starts a watcher that is nobody's child, so that it outlives what kills this process's tree. */
-async function watch(pid: number, paths: Paths): Promise<void> {
-  const file = ownerFile(paths);
-  await writeFile(file, `${pid}\n`);
-  const main = join(import.meta.dirname, "main.ts");
-  const watcher = [join(SHELL_FOLDER, "watch-owner.sh"), String(pid), file, process.execPath, main];
-  const detach = 'setsid sh "$@" </dev/null >/dev/null 2>&1 &';
-  await run("sh", ["-c", detach, "detach", ...watcher]);
 }

@@ -54,7 +54,8 @@ program
 program
   .command("down")
   .description("remove it with all that it left; binaries and images stay")
-  .action(() => takeDown(paths));
+  .addOption(new Option("--of <pid>", "only if it belongs to that process").argParser(Number))
+  .action(({ of }: { of?: number }) => takeDown(paths, of));
 
 program
   .command("status")

@@ -68,7 +68,7 @@ export class Node {
     return processesIn(this.name).find((pid) => isFirstOfItsNamespace(pid)) ?? null;
   }
 
-  /** What its daemons read; written anew at each boot, so that a changed setting takes effect. */
+  /** Writes what its daemons read. */
   async configure(kubeProxyMode: KubeProxyMode): Promise<void> {
     const folder = this.#folder;
     await mkdir(join(folder, "cni"), { recursive: true });
@@ -76,13 +76,13 @@ export class Node {
     const machine = { memoryBytes: totalmem(), openFiles: openFilesLimit() };
     const files = {
       "kubelet.yaml": kubeletConfiguration(machine),
-      "kube-proxy.yaml": kubeProxyConfiguration(kubeProxyMode),
       "containerd.toml": containerdConfiguration(),
       "cni/pods.conflist": podNetwork(this.#self),
       "resolv.conf": resolvConf(),
       cgroups: cgroupMounts(hierarchies()),
     };
     for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+    await this.setKubeProxyMode(kubeProxyMode);
     const copies = {
       "ca.crt": "ca.crt",
       [`${this.name}.crt`]: "node.crt",
@@ -193,10 +193,9 @@ export class Node {
   async setKubeProxyMode(mode: KubeProxyMode): Promise<void> {
     const file = join(this.#folder, "kube-proxy.yaml");
     const text = kubeProxyConfiguration(mode);
-    if ((await readFile(file, "utf8")) === text) return;
+    if (existsSync(file) && (await readFile(file, "utf8")) === text) return;
+    // kube-proxy ends when this changes; the next one removes the rules of the other mode.
     await writeFile(file, text);
-    // node-init.sh starts it again, and the new one removes the rules of the other mode.
-    if (this.pid !== null) await this.exec(["pkill", "-x", "kube-proxy"]);
   }
 
   /** Removes what is in a volume, as if its disk had been replaced. Its pod should not run. */

@@ -19,7 +19,6 @@ const TO_RUN: readonly Requirement[] = [
   { needs: "nft", debianPackage: "nftables" },
   { needs: "iptables", debianPackage: "iptables" },
   { needs: "openssl", debianPackage: "openssl" },
-  { needs: "pkill", debianPackage: "procps" },
 ];
 
 const TO_BUILD: readonly Requirement[] = [
