@@ -23,6 +23,11 @@ export function settingsFrom(environment: NodeJS.ProcessEnv = process.env): Sett
   };
 }
 
+/** For Go: its usual folder is often not on the PATH of a service. */
+export function environmentForGo(): NodeJS.ProcessEnv {
+  return environmentWith({ PATH: `${process.env["PATH"] ?? ""}:/usr/local/go/bin` });
+}
+
 /** The environment for a program that gets more than this process has. */
 export function environmentWith(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   return { ...process.env, ...more };

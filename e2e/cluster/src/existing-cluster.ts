@@ -60,7 +60,8 @@ export class ExistingCluster implements ClusterHandle {
           'there by E2E_IMAGE_HOOK, such as "kind load image-archive"',
       );
     }
-    await run("sh", ["-c", `${this.#imageHook} "$1"`, "hook", archive], { timeoutMs: PUSH_MS });
+    const hook = ["sh", "-c", `${this.#imageHook} "$1"`, "hook", archive];
+    await this.exec(hook, { timeoutMs: PUSH_MS });
   }
 
   signal(): Promise<number> {

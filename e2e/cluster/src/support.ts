@@ -2,12 +2,14 @@
  * Whether this machine can run the cluster. Never throws, changes nothing, and looks for what is
  * cheap to see: a kernel that lacks some rarer part is found out by `up`.
  */
-import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
+import { mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { getuid, platform } from "node:process";
 import { builtBinaries } from "./binaries.ts";
 import { hierarchies } from "./cgroups.ts";
+import { environmentForGo } from "./environment.ts";
 import { hasApt, missingPackages } from "./packages.ts";
+import { GO_FOLDER } from "./paths.ts";
 import type { Paths } from "./paths.ts";
 import { CommandError, run } from "./run.ts";
 
@@ -94,11 +96,13 @@ async function checkGo({ bin }: Paths): Promise<string | null> {
   if (missing.length > 0 && !hasApt()) {
     return `building the cluster needs Debian's ${missing.join(", ")}: install them, ${EXISTING}`;
   }
+  // The one that asks for the newest Go: an older one brings that, or says why it cannot.
+  const cwd = join(GO_FOLDER, "containerd");
   try {
-    await run("go", ["version"], { timeoutMs: 10_000 });
+    await run("go", ["version"], { cwd, env: environmentForGo(), timeoutMs: 120_000 });
     return null;
-  } catch {
-    const local = existsSync("/usr/local/go/bin/go") ? " (it is in /usr/local/go/bin)" : "";
-    return `building the cluster needs Go 1.21 or later on PATH${local}: install it from https://go.dev/dl, ${EXISTING}`;
+  } catch (error) {
+    const why = error instanceof CommandError ? error.message : String(error);
+    return `building the cluster needs Go 1.26.8, or 1.21 and later that may bring it (${why}): install it from https://go.dev/dl, ${EXISTING}`;
   }
 }
