@@ -72,6 +72,8 @@ export function controlPlaneIn(paths: Paths): ControlPlane {
       "--allocate-node-cidrs=false",
       "--use-service-account-credentials=true",
       "--node-monitor-grace-period=40s",
+      // It makes this folder, by default in the machine's /usr.
+      `--flex-volume-plugin-dir=${join(paths.state, "volume-plugins")}`,
     ]),
     scheduler: program("scheduler", [
       "kube-scheduler",

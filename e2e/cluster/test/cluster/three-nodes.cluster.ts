@@ -18,6 +18,7 @@ let cluster: Cluster;
 
 beforeEach((context) => {
   if (!support.ok) context.skip(support.why);
+  if (!cluster.canInjectFaults) context.skip("E2E_KUBECONFIG names a cluster without faults");
 });
 
 beforeAll(async () => {
@@ -30,7 +31,8 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
-  if (support.ok) await cluster.down();
+  // Without one `beforeAll` has failed, and said so.
+  if (outerExists()) await cluster.down();
 }, 60_000);
 
 function kubectl(...args: readonly string[]): Promise<string> {
