@@ -5,22 +5,12 @@
  * measures nothing and judges nothing.
  */
 import { processBounds, type Bound } from "@leasehold/testkit/result";
+import type { Act as StageAct } from "@leasehold/testkit/acts";
 import type { GroupMember } from "@leasehold/testkit/group";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Stage } from "./stage.ts";
 
-export interface Act {
-  readonly name: string;
-  readonly title: string;
-  readonly bound: Bound;
-  /**
-   * Writes that must survive. A failover may lose what had not reached a replica, so there only
-   * writes that one replica confirmed are promised.
-   */
-  readonly promised: "acknowledged" | "confirmed";
-  /** Throws if the group did not deal with it in time. */
-  readonly play: (stage: Stage) => Promise<void>;
-}
+export type Act = StageAct<Stage>;
 
 /** D of the profile that the demo runs with. */
 const LEASE_DURATION_MS = 5000;

@@ -7,7 +7,7 @@
 import { summarise, type Result } from "@leasehold/testkit/result";
 import type { Act } from "./acts.ts";
 import type { Narrator } from "./narrator.ts";
-import { runAct } from "./run-act.ts";
+import { runAct } from "@leasehold/testkit/acts";
 import { openStage, type Stage, type StageOptions } from "./stage.ts";
 
 export interface DemoOptions extends StageOptions {

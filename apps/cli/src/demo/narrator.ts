@@ -6,7 +6,7 @@ import { formatMs, type Result } from "@leasehold/testkit/result";
 import type { Screen, Style } from "../terminal/screen.ts";
 import { followLog } from "./log-follower.ts";
 import { drawPicture } from "./picture.ts";
-import type { ActReport } from "./run-act.ts";
+import type { ActReport } from "@leasehold/testkit/acts";
 import type { Stage } from "./stage.ts";
 
 export interface Narrator {

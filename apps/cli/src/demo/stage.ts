@@ -2,14 +2,10 @@
  * Where the acts play: a group of real processes, a balancer that follows its slice as kube-proxy
  * would, and one ledger over all acts, so that an act also answers for the writes of earlier ones.
  */
+import type { ActStage } from "@leasehold/testkit/acts";
 import { startBalancerThread } from "@leasehold/testkit/balancer";
 import { startGroup, type Group } from "@leasehold/testkit/group";
-import {
-  startLoadThread,
-  type Address,
-  type LedgerCheck,
-  type RemoteLoad,
-} from "@leasehold/testkit/workload";
+import { startLoadThread, type Address } from "@leasehold/testkit/workload";
 import { CONTROL_KEY, controlName } from "@leasehold/kubernetes";
 import { randomUUID } from "node:crypto";
 import { readMember, whatIsMissing, type NamedView } from "./member-view.ts";
@@ -20,19 +16,13 @@ export interface StageOptions {
   readonly engine: string;
 }
 
-export interface Stage {
+export interface Stage extends ActStage {
   readonly group: Group;
   /** The write address. */
   readonly address: Address;
   requestSwitchover(): void;
   /** What all members say of themselves, asked now. */
   views(): Promise<readonly NamedView[]>;
-  /** Waits until one member leads and all others follow it. Throws, naming what is missing. */
-  whole(timeoutMs: number): Promise<void>;
-  readonly load: RemoteLoad;
-  /** Starts writers through the write address and an observer of each member. */
-  startLoad(name: string): Promise<void>;
-  checkLedger(): Promise<LedgerCheck>;
   /** Leaves no process, port or file behind. */
   close(): Promise<void>;
 }

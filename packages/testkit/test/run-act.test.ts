@@ -1,8 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { LedgerCheck, RemoteLoad, WorkloadState } from "@leasehold/testkit/workload";
-import type { Act } from "../src/demo/acts.ts";
-import { runAct } from "../src/demo/run-act.ts";
-import type { Stage } from "../src/demo/stage.ts";
+import { runAct, type Act, type ActStage } from "../src/acts/index.ts";
+import type { LedgerCheck, WorkloadState } from "../src/workload/index.ts";
 
 interface World {
   readonly state?: Partial<WorkloadState>;
@@ -13,9 +11,9 @@ interface World {
   readonly flows?: boolean;
 }
 
-function stageOf(world: World): { stage: Stage; stopped: () => boolean } {
+function stageOf(world: World): { stage: ActStage; stopped: () => boolean } {
   let stopped = false;
-  const load: Partial<RemoteLoad> = {
+  const load: ActStage["load"] = {
     flowing: () => Promise.resolve(world.flows ?? true),
     restartGap: () => Promise.resolve(),
     state: () =>
@@ -31,10 +29,10 @@ function stageOf(world: World): { stage: Stage; stopped: () => boolean } {
     writable: () => Promise.resolve({ members: world.writable ?? ["a"], atMs: 0 }),
     stop: () => Promise.resolve(void (stopped = true)),
   };
-  const stage: Partial<Stage> = {
+  const stage: ActStage = {
     whole: () =>
       world.notWhole === undefined ? Promise.resolve() : Promise.reject(new Error(world.notWhole)),
-    load: load as RemoteLoad,
+    load,
     startLoad: () => Promise.resolve(),
     checkLedger: () =>
       world.checkFails === undefined
@@ -47,17 +45,17 @@ function stageOf(world: World): { stage: Stage; stopped: () => boolean } {
           })
         : Promise.reject(new Error(world.checkFails)),
   };
-  return { stage: stage as Stage, stopped: () => stopped };
+  return { stage, stopped: () => stopped };
 }
 
-const PLANNED: Act = {
+const PLANNED: Act<ActStage> = {
   name: "switchover",
   title: "a switchover is asked for",
   bound: { medianMs: 30, p99Ms: 100 },
   promised: "acknowledged",
   play: () => Promise.resolve(),
 };
-const FAILOVER: Act = { ...PLANNED, name: "redis-kill", promised: "confirmed" };
+const FAILOVER: Act<ActStage> = { ...PLANNED, name: "redis-kill", promised: "confirmed" };
 
 const run = (world: World, act = PLANNED) => runAct(stageOf(world).stage, act, 0);
 

@@ -4,11 +4,10 @@
  * Guarantees: never throws for a broken group. What went wrong becomes a note and an unkept
  * promise, since "could not be measured" must not look like "held".
  */
-import { formatMs, judge, type Measured, type Result } from "@leasehold/testkit/result";
-import type { LedgerCheck, WorkloadState, WritableFinding } from "@leasehold/testkit/workload";
+import { formatMs, judge, type Measured, type Result } from "../result/index.ts";
+import type { LedgerCheck, WorkloadState, WritableFinding } from "../workload/index.ts";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Act } from "./acts.ts";
-import type { Stage } from "./stage.ts";
+import type { Act, ActStage, Promised } from "./act.ts";
 
 export interface ActReport {
   readonly result: Result;
@@ -23,7 +22,11 @@ const CALM_MS = 500;
 /** A standstill of the clients worth a word: nothing else on this machine ran better. */
 const BUSY_MS = 50;
 
-export async function runAct(stage: Stage, act: Act, calmMs = CALM_MS): Promise<ActReport> {
+export async function runAct<S extends ActStage>(
+  stage: S,
+  act: Act<S>,
+  calmMs = CALM_MS,
+): Promise<ActReport> {
   const broken: string[] = [];
   const attempt = async <T>(step: () => Promise<T>): Promise<T | null> => {
     try {
@@ -68,7 +71,7 @@ interface Seen {
   readonly check: LedgerCheck | null;
 }
 
-function measure(act: Act, { state, writable, check }: Seen): Measured {
+function measure(act: Promised, { state, writable, check }: Seen): Measured {
   const confirmedOnly = act.promised === "confirmed";
   return {
     name: act.name,
@@ -80,7 +83,7 @@ function measure(act: Act, { state, writable, check }: Seen): Measured {
   };
 }
 
-function promisedLosses(act: Act, check: LedgerCheck | null): number {
+function promisedLosses(act: Promised, check: LedgerCheck | null): number {
   if (check === null) return 0;
   return check.lostConfirmed + (act.promised === "acknowledged" ? check.lostAcknowledged : 0);
 }
@@ -92,7 +95,7 @@ interface Findings {
   readonly remarks: readonly string[];
 }
 
-function findingsOf(act: Act, { state, writable, check }: Seen): Findings {
+function findingsOf(act: Promised, { state, writable, check }: Seen): Findings {
   const broken: string[] = [];
   const remarks: string[] = [];
   if (writable && writable.members.length > 1) {
