@@ -1,6 +1,6 @@
 /**
  * Runs one of Leasehold's commands with everything that it needs, on a machine that has nothing
- * but npm and some Node >= 18: `node scripts/with-tools.mjs demo|check|sim|cluster [arguments]`, or
+ * but npm and some Node >= 18: `node scripts/with-tools.mjs demo|check|sim|cluster|e2e [arguments]`, or
  * `… exec <program> [arguments]` for any program that the tools and dependencies bring.
  *
  * It brings Node 24, pnpm, the dependencies and, where needed, redis-server and helm, each only
@@ -36,6 +36,7 @@ const COMMANDS = new Map([
   ["check", { run: ["node", "scripts/check.ts"], setup: [...WITH_REDIS, provideHelm] }],
   ["sim", { run: ["node", "packages/testkit/src/simulation/main.ts"], setup: WITHOUT_REDIS }],
   ["cluster", { run: ["node", "e2e/cluster/src/main.ts"], setup: WITHOUT_REDIS, stdin: "inherit" }],
+  ["e2e", { run: ["node", "e2e/suite/src/main.ts"], setup: WITHOUT_REDIS }],
   ["exec", { run: [], setup: WITHOUT_REDIS }],
 ]);
 

@@ -68,6 +68,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   "@leasehold/cli": { may: [...CORES, ...ADAPTERS, "@leasehold/testkit"] },
   "@leasehold/chart": { may: [] },
   "@leasehold/cluster": { may: [] },
+  "@leasehold/e2e": { may: ["@leasehold/cluster", "@leasehold/testkit"] },
   "leasehold-monorepo": { may: [] },
 };
 

@@ -1,7 +1,4 @@
-/**
- * What docs/protocol.md, section 8, promises for a write gap when only processes take part: no
- * Service in between, no kube-proxy.
- */
+/** What docs/protocol.md, section 8, promises for a write gap. */
 import type { Bound } from "./result.ts";
 
 export interface ProcessBounds {
@@ -15,6 +12,7 @@ export interface ProcessBounds {
   readonly apiOutage: Bound;
 }
 
+/** Only processes take part: no Service in between, no kube-proxy. */
 export function processBounds(leaseDurationMs: number): ProcessBounds {
   return {
     switchover: { medianMs: 30, p99Ms: 100 },
@@ -22,5 +20,22 @@ export function processBounds(leaseDurationMs: number): ProcessBounds {
     redisHangs: { medianMs: 2500, p99Ms: 3000 },
     leaderLost: { medianMs: leaseDurationMs + 500, p99Ms: leaseDurationMs + 1500 },
     apiOutage: { medianMs: 0, p99Ms: 0 },
+  };
+}
+
+export interface ServiceBounds extends ProcessBounds {
+  /** The slice was edited or deleted by hand. */
+  readonly addressRepaired: Bound;
+}
+
+/** Through the Service of a cluster where no other Service changes. */
+export function serviceBounds(leaseDurationMs: number): ServiceBounds {
+  return {
+    switchover: { medianMs: 100, p99Ms: 300 },
+    redisDies: { medianMs: 300, p99Ms: 500 },
+    redisHangs: { medianMs: 3000, p99Ms: 3500 },
+    leaderLost: { medianMs: leaseDurationMs + 700, p99Ms: leaseDurationMs + 1700 },
+    apiOutage: { medianMs: 0, p99Ms: 0 },
+    addressRepaired: { medianMs: 1200, p99Ms: 2200 },
   };
 }

@@ -1,0 +1,61 @@
+/**
+ * `npm run e2e`: plays acts on a real cluster and prints what they did to the clients.
+ *
+ * Exit codes: 0 all promises were kept, 1 one was broken or could not be measured, 2 wrong usage or
+ * a machine that cannot run the cluster.
+ */
+import { writeFileSync } from "node:fs";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { Cluster, clusterSupport } from "@leasehold/cluster";
+import { renderJsonRows, renderTable } from "@leasehold/testkit/result";
+import { ACTS } from "./acts.ts";
+import { play } from "./play.ts";
+
+interface Options {
+  readonly act: readonly string[];
+  readonly core: boolean;
+  readonly runs: number;
+  readonly json?: string;
+}
+
+function atLeastOne(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("1 or more");
+  return value;
+}
+
+const names = ACTS.map(({ name }) => name);
+const program = new Command("e2e")
+  .description("hurt a group on a real cluster in every way, and show what clients saw")
+  .addOption(
+    new Option("--act <name...>", "only these acts").choices(names).default([], "all of them"),
+  )
+  .option("--core", "the acts that every check plays", false)
+  .option("--runs <n>", "play the acts n times; the table shows medians", atLeastOne, 1)
+  .option("--json <file>", "write one JSON row for each act");
+program.parse();
+const options = program.opts<Options>();
+
+const support = await clusterSupport();
+if (!support.ok) {
+  console.error(`The cluster cannot run here: ${support.why}`);
+  process.exit(2);
+}
+const started = performance.now();
+const say = (line: string): void =>
+  console.log(`${((performance.now() - started) / 1000).toFixed(1).padStart(7)} s  ${line}`);
+const cluster = await Cluster.up({ progress: (line) => say(`cluster: ${line}`) });
+try {
+  const chosen = ACTS.filter(
+    (act) =>
+      (options.act.length === 0 || options.act.includes(act.name)) &&
+      (!options.core || act.isCore === true),
+  );
+  const { results, notRun } = await play(cluster, { acts: chosen, runs: options.runs, say });
+  console.log(`\n${renderTable(results)}`);
+  if (notRun.length > 0) console.log(`Not run, since nodes are not ours: ${notRun.join(", ")}`);
+  if (options.json !== undefined) writeFileSync(options.json, renderJsonRows(results));
+  process.exitCode = results.every(({ held }) => held) ? 0 : 1;
+} finally {
+  await cluster.down();
+}
