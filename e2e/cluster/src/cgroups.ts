@@ -1,5 +1,5 @@
 /**
- * The control groups under which every process of the cluster lives: `leasehold/NAME`, one for each
+ * The control groups under which every process of the cluster lives: `CLUSTER/NAME`, one for each
  * node and each program of the control plane.
  *
  * They are how a process is found again, whoever started it: no pid file can be stale. Knows both
@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { CLUSTER_NAME } from "./environment.ts";
 import { until } from "./run.ts";
 
 export interface Hierarchy {
@@ -23,7 +24,7 @@ export interface Hierarchy {
   readonly options: string;
 }
 
-const PARENT = "leasehold";
+const PARENT = CLUSTER_NAME;
 const FLAGS = new Set([
   "rw",
   "ro",

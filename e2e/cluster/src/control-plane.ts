@@ -35,7 +35,7 @@ export function controlPlaneIn(paths: Paths): ControlPlane {
   const pki = (file: string) => join(paths.pki, file);
   const kubectl = async (args: readonly string[]) => {
     const file = join(paths.bin, "kubectl");
-    const { stdout } = await runInside([file, `--kubeconfig=${pki("admin.kubeconfig")}`, ...args], {
+    const { stdout } = await runInside([file, `--kubeconfig=${paths.kubeconfig}`, ...args], {
       timeoutMs: 5_000,
     });
     return stdout;
@@ -82,7 +82,7 @@ export function controlPlaneIn(paths: Paths): ControlPlane {
     dns: program("dns", ["coredns", "-conf", corefile]),
     volumes: program("volumes", [
       "volumes",
-      `-kubeconfig=${pki("admin.kubeconfig")}`,
+      `-kubeconfig=${paths.kubeconfig}`,
       `-provisioner=${PROVISIONER}`,
       `-root=${paths.nodes}`,
       `-inside=${VOLUMES_FOLDER}`,
@@ -92,10 +92,7 @@ export function controlPlaneIn(paths: Paths): ControlPlane {
 
 /** In the order in which they need one another. */
 export async function startControlPlane(plane: ControlPlane, paths: Paths): Promise<void> {
-  writeFileSync(
-    join(paths.state, "Corefile"),
-    dnsConfiguration(join(paths.pki, "admin.kubeconfig")),
-  );
+  writeFileSync(join(paths.state, "Corefile"), dnsConfiguration(paths.kubeconfig));
   await plane.etcd.start();
   await plane.apiServer.start();
   // Started before the API is ready, the controller manager ends for good.

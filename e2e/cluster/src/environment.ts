@@ -2,8 +2,14 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 
+/**
+ * Of the one cluster that this process speaks of, by LEASEHOLD_CLUSTER_NAME: clusters of different
+ * names do not know one another.
+ */
+export const CLUSTER_NAME = process.env["LEASEHOLD_CLUSTER_NAME"] || "leasehold";
+
 export interface Settings {
-  /** Where binaries, images and the running cluster's state lie: LEASEHOLD_CLUSTER_CACHE. */
+  /** Where binaries, images and the state of clusters lie: LEASEHOLD_CLUSTER_CACHE. */
   readonly cache: string;
   /** An existing cluster to use instead: E2E_KUBECONFIG. */
   readonly kubeconfig: string | null;

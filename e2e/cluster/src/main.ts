@@ -47,7 +47,7 @@ program
     const startMs = performance.now();
     await bringUp(paths, { kubeProxyMode, progress, owner: null });
     progress(
-      `${((performance.now() - startMs) / 1000).toFixed(1)} s; KUBECONFIG is ${paths.pki}/admin.kubeconfig`,
+      `${((performance.now() - startMs) / 1000).toFixed(1)} s; KUBECONFIG is ${paths.kubeconfig}`,
     );
   });
 

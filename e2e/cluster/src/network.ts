@@ -7,6 +7,7 @@
  * 10.244.I.0/24, Services 10.96.0.0/16.
  */
 import { existsSync } from "node:fs";
+import { CLUSTER_NAME } from "./environment.ts";
 import { run, succeeds } from "./run.ts";
 import type { Output, RunOptions } from "./run.ts";
 
@@ -15,7 +16,7 @@ export const SERVICE_RANGE = "10.96.0.0/16";
 export const POD_RANGE = "10.244.0.0/16";
 export const DNS_ADDRESS = "10.96.0.10";
 
-export const OUTER = "leasehold";
+export const OUTER = CLUSTER_NAME;
 const BRIDGE = "lh-switch";
 const TABLE = "leasehold-faults";
 
@@ -34,7 +35,7 @@ export function podRangeOf({ index }: NodeAddress): string {
 
 /** Of the node's own namespace, as `ip netns` names it. */
 export function namespaceOf(name: string): string {
-  return `${OUTER}-${name}`;
+  return `${OUTER}.${name}`;
 }
 
 /** The end of the node's cable that is plugged into the switch. */

@@ -1,6 +1,5 @@
 /** The cluster that runs: how to use it, and how to hurt it. How it comes up is in lifecycle.ts. */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { groupNames, processesIn, signalAll } from "./cgroups.ts";
 import type { ClaimName, ClusterHandle, ContainerTarget } from "./cluster.ts";
 import type { KubeProxyMode } from "./configuration.ts";
@@ -30,7 +29,7 @@ export class OwnCluster implements ClusterHandle {
   constructor(paths: Paths, remove: () => Promise<void>) {
     this.#paths = paths;
     this.#remove = remove;
-    this.kubeconfig = join(paths.pki, "admin.kubeconfig");
+    this.kubeconfig = paths.kubeconfig;
     this.nodes = NODES.map((node) => new Node(node, NODES, paths));
     this.controlPlane = controlPlaneIn(paths);
   }

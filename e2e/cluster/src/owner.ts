@@ -6,6 +6,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { CLUSTER_NAME } from "./environment.ts";
 import { SHELL_FOLDER } from "./paths.ts";
 import type { Paths } from "./paths.ts";
 import { run, until } from "./run.ts";
@@ -61,7 +62,7 @@ export async function watchOwner(pid: number, paths: Paths): Promise<void> {
 }
 
 function fileIn({ cache }: Paths): string {
-  return join(cache, "owner");
+  return join(cache, "state", `${CLUSTER_NAME}.owner`);
 }
 
 function createWith(file: string, pid: number): boolean {

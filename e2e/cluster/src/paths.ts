@@ -2,12 +2,13 @@
  * Where everything lies in the cache folder.
  *
  * `bin-KEY` depends on the Go modules alone, so that a second clone, or a branch, builds only what
- * it changed. `state` is the one running cluster: whatever is in there goes with `down`.
+ * it changed. `state/NAME` is a running cluster: whatever is in there goes with `down`.
  */
 import { createHash } from "node:crypto";
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { arch } from "node:process";
+import { CLUSTER_NAME } from "./environment.ts";
 
 export const GO_FOLDER = join(import.meta.dirname, "..", "go");
 export const SHELL_FOLDER = join(import.meta.dirname, "shell");
@@ -26,7 +27,7 @@ export interface Paths {
 }
 
 export function pathsIn(cache: string): Paths {
-  const state = join(cache, "state");
+  const state = join(cache, "state", CLUSTER_NAME);
   return {
     cache,
     bin: join(cache, `bin-${keyOfFolder(GO_FOLDER)}`),
@@ -36,7 +37,7 @@ export function pathsIn(cache: string): Paths {
     pki: join(state, "pki"),
     logs: join(state, "logs"),
     nodes: join(state, "nodes"),
-    kubeconfig: join(state, "kubeconfig"),
+    kubeconfig: join(state, "pki", "admin.kubeconfig"),
   };
 }
 

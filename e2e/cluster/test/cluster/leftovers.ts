@@ -3,9 +3,10 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { settingsFrom } from "../../src/environment.ts";
 import { foldersOf } from "../../src/cgroups.ts";
+import { OUTER } from "../../src/network.ts";
 import { pathsIn } from "../../src/paths.ts";
 
-const { cache, state } = pathsIn(settingsFrom().cache);
+const { state } = pathsIn(settingsFrom().cache);
 
 export function leftovers(): string[] {
   return [
@@ -20,14 +21,16 @@ export function leftovers(): string[] {
       .filter((name) => name.startsWith("lh-"))
       .map((name) => `link: ${name}`),
     ...linesOf(readFileSync("/proc/self/mountinfo", "utf8"))
-      .filter(isOurs)
+      .filter((line) => line.includes(state) || line.includes(`/run/netns/${OUTER}`))
       .map((line) => `mount: ${line}`),
-    ...linesOf(execFileSync("nft", ["list", "tables"], { encoding: "utf8" })).filter(isOurs),
+    ...linesOf(execFileSync("nft", ["list", "tables"], { encoding: "utf8" })).filter((table) =>
+      /leasehold-faults|kube-proxy/.test(table),
+    ),
     ...(existsSync(state) ? [`folder: ${state}`] : []),
   ];
 }
 
-/** Everything of the cluster is started by a path in the cache. */
+/** Those of nodes are in its control groups; all others name its files. */
 function processes(): string[] {
   const pids = namesIn("/proc").filter(
     (name) => /^\d+$/.test(name) && name !== String(process.pid),
@@ -35,15 +38,15 @@ function processes(): string[] {
   return pids.flatMap((pid) => {
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-      return command.includes(cache) || command.includes("/run/leasehold/") ? [command] : [];
+      return command.includes(state) ? [command] : [];
     } catch {
       return [];
     }
   });
 }
 
-function isOurs(text: string): boolean {
-  return text.includes("leasehold");
+function isOurs(namespace: string): boolean {
+  return namespace === OUTER || namespace.startsWith(`${OUTER}.`);
 }
 
 function namesIn(folder: string): string[] {
