@@ -120,8 +120,16 @@ async function goBuild(build: Build, bin: string, heartbeat: Heartbeat): Promise
     ...(await versionFlags(build, cwd)),
     ...(cgo ? ["-extldflags=-static"] : []),
   ];
-  const args = ["build", "-v", "-trimpath", `-tags=${tags}`, `-ldflags=${flags.join(" ")}`];
-  const env = { ...environmentForGo(), CGO_ENABLED: cgo ? "1" : "0", GOFLAGS: "-buildvcs=false" };
+  const args = [
+    "build",
+    "-v",
+    "-mod=readonly",
+    "-buildvcs=false",
+    "-trimpath",
+    `-tags=${tags}`,
+    `-ldflags=${flags.join(" ")}`,
+  ];
+  const env = { ...environmentForGo(), CGO_ENABLED: cgo ? "1" : "0" };
   const child = spawn("nice", ["-n", "5", "go", ...args, "-o", `${bin}/`, ...packages], {
     cwd,
     env,

@@ -55,6 +55,27 @@ async function bringUpAlone(paths: Paths, options: UpOptions): Promise<OwnCluste
   }
   const cluster = new OwnCluster(paths, () => takeDown(paths));
   progress(isNew ? "starting the control plane and three nodes" : "completing what runs");
+  try {
+    await startAll(cluster, paths, { kubeProxyMode, images });
+  } catch (error) {
+    await keepLogs(paths);
+    throw error;
+  }
+  if (owner === null) setOwner(paths, null);
+  progress("the cluster is up");
+  return cluster;
+}
+
+interface StartOptions {
+  readonly kubeProxyMode: KubeProxyMode;
+  readonly images: readonly string[];
+}
+
+async function startAll(
+  cluster: OwnCluster,
+  paths: Paths,
+  { kubeProxyMode, images }: StartOptions,
+): Promise<void> {
   await createOuter();
   await createCertificates(paths.pki, NODES);
   await Promise.all([
@@ -68,9 +89,13 @@ async function bringUpAlone(paths: Paths, options: UpOptions): Promise<OwnCluste
     }),
   ]);
   await waitUntilUsable(cluster);
-  if (owner === null) setOwner(paths, null);
-  progress("the cluster is up");
-  return cluster;
+}
+
+/** What did not come up is removed as soon as this process ends: its logs are all that stays. */
+async function keepLogs({ state, logs, nodes }: Paths): Promise<void> {
+  const copy =
+    'rm -rf "$1"; mkdir -p "$1"; cp "$2"/*.log "$1"; for log in "$3"/*/*.log; do cp "$log" "$1/$(basename "${log%/*}")-${log##*/}"; done';
+  await succeeds("sh", ["-c", copy, "copy", `${state}.failed`, logs, nodes]);
 }
 
 async function waitUntilUsable(cluster: OwnCluster): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * Where everything lies in the cache folder.
  *
- * `bin-KEY` depends on the Go modules alone, so that a second clone, or a branch, builds only what
+ * `bin-KEY` depends on the Go modules and their build alone, so that a second clone, or a branch, builds only what
  * it changed. `state/NAME` is a running cluster: whatever is in there goes with `down`.
  */
 import { createHash } from "node:crypto";
@@ -30,7 +30,7 @@ export function pathsIn(cache: string): Paths {
   const state = join(cache, "state", CLUSTER_NAME);
   return {
     cache,
-    bin: join(cache, `bin-${keyOfFolder(GO_FOLDER)}`),
+    bin: join(cache, `bin-${keyOfBinaries()}`),
     images: join(cache, "images"),
     debs: join(cache, "debs"),
     state,
@@ -41,13 +41,14 @@ export function pathsIn(cache: string): Paths {
   };
 }
 
-/** Changes with every file of the folder, and with the kind of machine. */
-export function keyOfFolder(folder: string): string {
-  const files = globSync("**/*.{go,mod,sum,sh}", { cwd: folder }).toSorted();
-  return keyOf([
-    arch,
-    ...files.flatMap((file) => [file, readFileSync(join(folder, file), "utf8")]),
-  ]);
+/** Changes with every Go file, with how they are built, and with the kind of machine. */
+function keyOfBinaries(): string {
+  const files = globSync("**/*.{go,mod,sum}", { cwd: GO_FOLDER }).toSorted();
+  const paths = files.map((file) => join(GO_FOLDER, file));
+  const texts = [...paths, join(import.meta.dirname, "binaries.ts")].map((path) =>
+    readFileSync(path, "utf8"),
+  );
+  return keyOf([arch, ...files, ...texts]);
 }
 
 export function keyOf(parts: readonly string[]): string {
