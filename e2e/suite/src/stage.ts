@@ -1,4 +1,4 @@
-/** A group installed by the chart, twenty writers in pods on all nodes, and observers of each member. */
+/** A group that the chart installed, and twenty writers in pods on all nodes. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { stringify } from "yaml";
 import type { Cluster } from "@leasehold/cluster";
@@ -62,7 +62,7 @@ interface Plan {
   readonly members: readonly string[];
 }
 
-/** Writers spread evenly; each agent observes all members, since its own node may be the one cut. */
+/** Writers spread evenly; each agent observes all members: its own node may be the one cut. */
 function workloadFor(
   { name, target, group, members }: Plan,
   index: number,

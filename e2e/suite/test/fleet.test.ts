@@ -1,0 +1,68 @@
+import type { Cluster } from "@leasehold/cluster";
+import type { LedgerCheck, WorkloadState } from "@leasehold/testkit/workload";
+import { describe, expect, it } from "vitest";
+import { addChecks, addStates, createFleet } from "../src/fleet.ts";
+import type { AgentCall } from "../src/agent-call.ts";
+
+function state(change: Partial<WorkloadState>): WorkloadState {
+  return {
+    acknowledged: 10,
+    confirmed: 5,
+    failed: 1,
+    gap: { lengthMs: 20, fromMs: 0 },
+    sinceLastAckMs: 3,
+    standstillMs: 2,
+    ...change,
+  };
+}
+
+const CHECK: LedgerCheck = {
+  lostConfirmed: 1,
+  lostAcknowledged: 2,
+  presentThoughRefused: 3,
+  examples: ["a#1"],
+};
+
+describe("a fleet", () => {
+  it("has the gap of its worst node, and counts everybody's writes", () => {
+    const worst = { lengthMs: 90, fromMs: 7 };
+    const sum = addStates([state({}), state({ gap: worst, sinceLastAckMs: 8 }), state({})]);
+    expect(sum).toEqual(
+      state({ acknowledged: 30, confirmed: 15, failed: 3, gap: worst, sinceLastAckMs: 8 }),
+    );
+  });
+
+  it("adds up what is lost", () => {
+    expect(addChecks([CHECK, { ...CHECK, examples: ["b#2"] }])).toEqual({
+      lostConfirmed: 2,
+      lostAcknowledged: 4,
+      presentThoughRefused: 6,
+      examples: ["a#1", "b#2"],
+    });
+  });
+
+  /** Pods that are named in `dead` do not answer. */
+  function fleetOf(dead: Set<string>) {
+    const asked: string[] = [];
+    const kubectl: Cluster["kubectl"] = (args, options) => {
+      const pod = args.join(" ").match(/pods\/([a-z0-9]+):/)?.[1] ?? "";
+      const { method } = JSON.parse(options?.input ?? "") as AgentCall;
+      asked.push(`${pod} ${method}`);
+      if (dead.has(pod)) return Promise.reject(new Error(`${pod} is gone`));
+      return Promise.resolve(JSON.stringify({ value: method === "state" ? state({}) : null }));
+    };
+    return { fleet: createFleet({ kubectl } as Cluster, "load", ["a", "b", "c"]), asked };
+  }
+
+  it("goes on without an agent that died, and does not ask it again", async () => {
+    const { fleet, asked } = fleetOf(new Set(["b"]));
+    expect((await fleet.load.state()).acknowledged).toBe(20);
+    await fleet.load.stop();
+    expect(asked).not.toContain("b stop");
+  });
+
+  it("knows nothing when only one answers", async () => {
+    const { fleet } = fleetOf(new Set(["a", "b"]));
+    await expect(fleet.load.state()).rejects.toThrow(/too few agents answer.*a is gone/);
+  });
+});
