@@ -1,7 +1,8 @@
 /**
  * Runs one of Leasehold's commands with everything that it needs, on a machine that has nothing
  * but npm and some Node >= 18:
- * `node scripts/with-tools.mjs demo|check|sim|cluster|e2e [arguments]`, or `… exec <program> [arguments]` for any program that the tools and dependencies bring.
+ * `node scripts/with-tools.mjs demo|check|sim|cluster|e2e [arguments]`, or
+ * `… exec <program> [arguments]` for any program that the tools and dependencies bring.
  *
  * It brings Node 24, pnpm, the dependencies and, where needed, redis-server and helm, each only
  * when it is missing or changed, and hands over. Guarantees: nothing is written outside the clone's
