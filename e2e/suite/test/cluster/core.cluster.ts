@@ -1,13 +1,19 @@
-/** The acts that every check plays: what the chart installs keeps its promises on real nodes. */
+/**
+ * The acts that every check plays: what the chart installs keeps its promises on real nodes.
+ *
+ * Nothing may be lost, refused or writable twice. Gaps are asserted generously, since whatever else
+ * this machine does lengthens them; `npm run e2e` holds them against the bounds.
+ */
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { Cluster, clusterSupport } from "@leasehold/cluster";
-import { renderTable, type Result } from "@leasehold/testkit/result";
+import { renderTable, type Bound, type Result } from "@leasehold/testkit/result";
 import { ACTS } from "../../src/acts.ts";
 import { openPlay, type Play } from "../../src/play.ts";
 
 /** Cold, all binaries are built. */
 const UP_MS = 40 * 60_000;
 const ACT_MS = 400_000;
+const GENEROSITY = 5;
 
 const support = await clusterSupport();
 const results: Result[] = [];
@@ -25,6 +31,10 @@ beforeEach((context) => {
   if (!support.ok) context.skip(support.why);
 });
 
+function generous({ medianMs, p99Ms }: Bound): Bound {
+  return { medianMs: medianMs * GENEROSITY, p99Ms: p99Ms * GENEROSITY };
+}
+
 afterAll(async () => {
   if (results.length > 0) console.log(renderTable(results));
   await cluster?.down();
@@ -39,7 +49,7 @@ for (const act of ACTS.filter(({ isCore }) => isCore)) {
     if (act.needsFaults && cluster?.canInjectFaults !== true) {
       context.skip("E2E_KUBECONFIG names a cluster without faults");
     }
-    const { result, notes } = await play.act(act);
+    const { result, notes } = await play.act({ ...act, bound: generous(act.bound) });
     results.push(result);
     expect({ ...result, notes }).toMatchObject({ held: true, lost: 0 });
   });
