@@ -9,7 +9,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { environmentForGo } from "./environment.ts";
+import { environmentWith } from "./environment.ts";
 import { installPackages, missingPackages } from "./packages.ts";
 import { GO_FOLDER } from "./paths.ts";
 import type { Paths } from "./paths.ts";
@@ -129,7 +129,7 @@ async function goBuild(build: Build, bin: string, heartbeat: Heartbeat): Promise
     `-tags=${tags}`,
     `-ldflags=${flags.join(" ")}`,
   ];
-  const env = { ...environmentForGo(), CGO_ENABLED: cgo ? "1" : "0" };
+  const env = environmentWith({ CGO_ENABLED: cgo ? "1" : "0" });
   const child = spawn("nice", ["-n", "5", "go", ...args, "-o", `${bin}/`, ...packages], {
     cwd,
     env,

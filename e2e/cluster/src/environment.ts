@@ -1,6 +1,6 @@
 /** The one place that reads the environment: what a user can choose about the cluster. */
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 
 /**
  * Of the one cluster that this process speaks of, by LEASEHOLD_CLUSTER_NAME: clusters of different
@@ -29,12 +29,14 @@ export function settingsFrom(environment: NodeJS.ProcessEnv = process.env): Sett
   };
 }
 
-/** For Go: its usual folder is often not on the PATH of a service. */
-export function environmentForGo(): NodeJS.ProcessEnv {
-  return environmentWith({ PATH: `${process.env["PATH"] ?? ""}:/usr/local/go/bin` });
+/** Where programs are that a service, or another user than root, often lacks on its PATH. */
+const MORE_FOLDERS = ["/usr/sbin", "/sbin", "/usr/local/go/bin"];
+
+export function searchPath(): string[] {
+  return [...(process.env["PATH"] ?? "").split(delimiter), ...MORE_FOLDERS];
 }
 
-/** The environment for a program that gets more than this process has. */
-export function environmentWith(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  return { ...process.env, ...more };
+/** The environment for a program: this process's, with all that `searchPath` finds, and `more`. */
+export function environmentWith(more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  return { ...process.env, PATH: searchPath().join(delimiter), ...more };
 }

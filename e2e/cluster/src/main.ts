@@ -1,9 +1,10 @@
 /**
- * The cluster by hand: `npm run cluster -- up|down|status|sh|exec|kubectl|helm|fault …`.
+ * The cluster by hand: `npm run cluster -- up|down|status|sh|exec|kubectl|helm|load|fault …`.
  *
  * Exit code 0: done; 1: not, with a sentence that says why; for sh, exec, kubectl and helm that of
  * the program.
  */
+import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { KUBE_PROXY_MODES } from "./configuration.ts";
 import type { KubeProxyMode } from "./configuration.ts";
@@ -94,6 +95,14 @@ program
       .node(name)
       .execArguments(command.length > 0 ? command : ["sh"]);
     process.exitCode = await runOnTerminal("nsenter", args);
+  });
+
+program
+  .command("load")
+  .description("make the image of an OCI archive known to every node")
+  .argument("<archive>")
+  .action(async (archive: string) => {
+    await running().loadImage(resolve(archive));
   });
 
 program

@@ -1,11 +1,12 @@
 /** The cluster that runs: how to use it, and how to hurt it. How it comes up is in lifecycle.ts. */
 import { readFileSync } from "node:fs";
+import { delimiter } from "node:path";
 import { groupNames, processesIn, signalAll } from "./cgroups.ts";
 import type { ClaimName, ClusterHandle, ContainerTarget } from "./cluster.ts";
 import type { KubeProxyMode } from "./configuration.ts";
 import { CONTROL_PLANE_GROUPS, controlPlaneIn, VOLUMES_FOLDER } from "./control-plane.ts";
 import type { ControlPlane } from "./control-plane.ts";
-import { environmentWith } from "./environment.ts";
+import { environmentWith, searchPath } from "./environment.ts";
 import { runInside } from "./network.ts";
 import type { NodeAddress } from "./network.ts";
 import { Node } from "./node.ts";
@@ -66,8 +67,8 @@ export class OwnCluster implements ClusterHandle {
 
   /** For programs inside: kubectl and helm on PATH, and whom they speak to. */
   environment(): NodeJS.ProcessEnv {
-    const path = environmentWith({})["PATH"] ?? "";
-    return environmentWith({ PATH: `${this.#paths.bin}:${path}`, KUBECONFIG: this.kubeconfig });
+    const path = [this.#paths.bin, ...searchPath()].join(delimiter);
+    return environmentWith({ PATH: path, KUBECONFIG: this.kubeconfig });
   }
 
   async loadImage(archive: string): Promise<void> {

@@ -3,8 +3,8 @@
  * ones from there; everybody else is told their names.
  */
 import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
-import { environmentWith } from "./environment.ts";
+import { join } from "node:path";
+import { environmentWith, searchPath } from "./environment.ts";
 import { run } from "./run.ts";
 
 interface Requirement {
@@ -32,11 +32,10 @@ const APT_MS = 300_000;
 
 /** Debian's names of what is missing. */
 export function missingPackages(purpose: "run" | "build"): string[] {
-  const folders = (environmentWith({})["PATH"] ?? "").split(delimiter);
   const isThere = ({ needs }: Requirement) =>
     needs.startsWith("/")
       ? existsSync(needs)
-      : [...folders, "/usr/sbin", "/sbin"].some((folder) => existsSync(join(folder, needs)));
+      : searchPath().some((folder) => existsSync(join(folder, needs)));
   const missing = (purpose === "run" ? TO_RUN : TO_BUILD).filter((one) => !isThere(one));
   return missing.map(({ debianPackage }) => debianPackage);
 }

@@ -7,6 +7,7 @@
 import { execFile, spawn } from "node:child_process";
 import { openSync, closeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { environmentWith } from "./environment.ts";
 
 export interface RunOptions {
   readonly timeoutMs?: number;
@@ -46,10 +47,10 @@ export function run(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<Output> {
-  const { timeoutMs = TIMEOUT_MS, input = "", cwd, env } = options;
+  const { timeoutMs = TIMEOUT_MS, input = "", cwd, env = environmentWith() } = options;
   return new Promise((resolve, reject) => {
     const limits = { timeout: timeoutMs, killSignal: "SIGKILL", maxBuffer: OUTPUT_BYTES } as const;
-    const place = { ...(cwd === undefined ? {} : { cwd }), ...(env === undefined ? {} : { env }) };
+    const place = { env, ...(cwd === undefined ? {} : { cwd }) };
     const child = execFile(file, args, { ...limits, ...place }, (error, stdout, stderr) => {
       if (!error) {
         resolve({ stdout, stderr });
@@ -89,7 +90,11 @@ export async function succeeds(
 /** Starts a program that outlives this process, in a session of its own. */
 export function daemonize(file: string, args: readonly string[], logFile: string): void {
   const log = openSync(logFile, "a");
-  const child = spawn(file, args, { detached: true, stdio: ["ignore", log, log] });
+  const child = spawn(file, args, {
+    detached: true,
+    env: environmentWith(),
+    stdio: ["ignore", log, log],
+  });
   closeSync(log);
   child.once("error", () => {});
   child.unref();
@@ -99,10 +104,10 @@ export function daemonize(file: string, args: readonly string[], logFile: string
 export function runOnTerminal(
   file: string,
   args: readonly string[],
-  env?: NodeJS.ProcessEnv,
+  env = environmentWith(),
 ): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { stdio: "inherit", ...(env ? { env } : {}) });
+    const child = spawn(file, args, { stdio: "inherit", env });
     child.once("error", reject);
     child.once("exit", (code) => {
       resolve(code ?? 1);

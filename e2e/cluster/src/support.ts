@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { getuid, platform } from "node:process";
 import { builtBinaries } from "./binaries.ts";
 import { hierarchies } from "./cgroups.ts";
-import { environmentForGo } from "./environment.ts";
 import { hasApt, missingPackages } from "./packages.ts";
 import { GO_FOLDER } from "./paths.ts";
 import type { Paths } from "./paths.ts";
@@ -99,7 +98,7 @@ async function checkGo({ bin }: Paths): Promise<string | null> {
   // The one that asks for the newest Go: an older one brings that, or says why it cannot.
   const cwd = join(GO_FOLDER, "containerd");
   try {
-    await run("go", ["version"], { cwd, env: environmentForGo(), timeoutMs: 120_000 });
+    await run("go", ["version"], { cwd, timeoutMs: 120_000 });
     return null;
   } catch (error) {
     const why = error instanceof CommandError ? error.message : String(error);

@@ -22,7 +22,7 @@ export const SIDECAR_CONFIG: Image["config"] = {
 
 /** Makes the bundles, and resolves with all that decides what the image will hold. */
 export async function prepareSidecar(): Promise<readonly string[]> {
-  await Promise.all([SIDECAR, CLI].map((cwd) => run("node", ["build.ts"], { cwd })));
+  await Promise.all([SIDECAR, CLI].map((cwd) => run(process.execPath, ["build.ts"], { cwd })));
   const texts = [...BUNDLES, ROOTFS].map((file) => readFileSync(file, "utf8"));
   return [process.version, JSON.stringify(SIDECAR_CONFIG), version(), ...texts];
 }
