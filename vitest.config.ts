@@ -23,11 +23,12 @@ const SUITES = {
     fileParallelism: false,
     testTimeout: 120_000,
   },
-  /** On a real cluster, which they share. */
+  /** On a real cluster, and by default not on the one that somebody works with by hand. */
   cluster: {
     include: ["test/cluster/**/*.cluster.ts"],
     fileParallelism: false,
     testTimeout: 300_000,
+    env: { LEASEHOLD_CLUSTER_NAME: process.env["LEASEHOLD_CLUSTER_NAME"] ?? "leasehold-test" },
   },
 };
 

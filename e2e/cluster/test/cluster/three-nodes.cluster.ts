@@ -1,6 +1,6 @@
 /**
- * The cluster itself: what later tests rely on. Removes a cluster that runs, since the last word is
- * that nothing is left.
+ * The cluster itself: what later tests rely on. Removes the tests' cluster if it runs, since the
+ * last word is that nothing is left.
  */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -172,7 +172,7 @@ test("a run that is killed while it brings the cluster up leaves nothing", async
   expect(leftovers()).toEqual([]);
   const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
   const child = spawn(process.execPath, [main, "up"], { stdio: "ignore" });
-  await until("it has begun", { timeoutMs: 60_000, pollMs: 20 }, async () => outerExists());
+  await until("it has begun", { timeoutMs: 200_000, pollMs: 20 }, async () => outerExists());
   child.kill("SIGKILL");
   await until("all is gone", { timeoutMs: 60_000 }, async () => leftovers().length === 0);
 });
