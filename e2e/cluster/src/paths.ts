@@ -2,7 +2,7 @@
  * Where everything lies in the cache folder.
  *
  * `bin-KEY` depends on the Go modules and their build alone, so that a second clone, or a branch,
- * builds only what it changed. `state/NAME` is a running cluster: what is in there goes with `down`.
+ * builds only what it changed. `state/NAME` is a running cluster, and goes with `down`.
  */
 import { createHash } from "node:crypto";
 import { globSync, readFileSync } from "node:fs";

@@ -1,16 +1,16 @@
 /**
- * Whether this machine can run the cluster. Never throws, changes nothing, and looks for what is
- * cheap to see: a kernel that lacks some rarer part is found out by `up`.
+ * Whether this machine can run the cluster. Never throws, changes nothing but which modules the
+ * kernel has loaded, and looks for what is cheap to see: what is rarer is found out by `up`.
  */
-import { mkdirSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { getuid, platform } from "node:process";
 import { builtBinaries } from "./binaries.ts";
-import { hierarchies } from "./cgroups.ts";
+import { hierarchies, isUnified } from "./cgroups.ts";
 import { hasApt, missingPackages } from "./packages.ts";
 import { GO_FOLDER } from "./paths.ts";
 import type { Paths } from "./paths.ts";
-import { CommandError, run } from "./run.ts";
+import { CommandError, run, succeeds } from "./run.ts";
 
 /** A sentence that says what is missing, and what to do about it. */
 export type Support = { readonly ok: true } | { readonly ok: false; readonly why: string };
@@ -24,7 +24,7 @@ const CHECKS: readonly ((paths: Paths) => Promise<string | null> | string | null
       ? null
       : `the cluster needs Linux, this is ${platform}: use one, ${EXISTING}`,
   () => (getuid?.() === 0 ? null : `the cluster needs root: run this as root, ${EXISTING}`),
-  checkFilesystems,
+  checkKernel,
   checkControlGroups,
   checkPackages,
   checkNamespaces,
@@ -44,7 +44,12 @@ export async function supportOf(paths: Paths): Promise<Support> {
   return { ok: true };
 }
 
-function checkFilesystems({ cache }: Paths): string | null {
+async function checkKernel({ cache }: Paths): Promise<string | null> {
+  // They may be built in, and a container may have no modprobe: what counts is what is there.
+  await succeeds("modprobe", ["--all", "overlay", "br_netfilter"], { timeoutMs: 10_000 });
+  if (!existsSync("/proc/sys/net/bridge")) {
+    return `the kernel does not filter what bridges carry: load its module (modprobe br_netfilter), ${EXISTING}`;
+  }
   if (!/\boverlay$/m.test(readFileSync("/proc/filesystems", "utf8"))) {
     return `the kernel has no overlay file system: load its module (modprobe overlay), ${EXISTING}`;
   }
@@ -59,7 +64,12 @@ function checkControlGroups(): string | null {
   if (all.length === 0) {
     return `no control groups are mounted under /sys/fs/cgroup: mount them, ${EXISTING}`;
   }
-  for (const { mountPoint } of all) {
+  for (const { mountPoint, version } of all) {
+    // The machine's own root has no type; below it, a group has processes or groups with limits.
+    const isInner = version === 2 && existsSync(join(mountPoint, "cgroup.type"));
+    if (isInner && isUnified()) {
+      return `the control groups in ${mountPoint} are those of a container: start it with the machine's (--cgroupns=host), ${EXISTING}`;
+    }
     const probe = join(mountPoint, "leasehold-probe");
     try {
       mkdirSync(probe);
