@@ -181,11 +181,8 @@ export class Node {
     const loaded = join(this.#folder, "loaded");
     const mark = join(loaded, basename(archive));
     if (existsSync(mark)) return;
-    await this.exec([...CTR, "images", "import", archive], { timeoutMs: IMPORT_MS });
-    const { stdout } = await this.exec([...CTR, "images", "list", "--quiet"]);
-    for (const image of stdout.split("\n").filter(Boolean)) {
-      await this.exec([...CTR, "images", "label", image, "io.cri-containerd.pinned=pinned"]);
-    }
+    const pinned = "--label=io.cri-containerd.pinned=pinned";
+    await this.exec([...CTR, "images", "import", pinned, archive], { timeoutMs: IMPORT_MS });
     await mkdir(loaded, { recursive: true });
     await writeFile(mark, "");
   }
