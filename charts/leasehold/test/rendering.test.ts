@@ -65,7 +65,7 @@ test("with a Secret of one's own two renderings are equal, as GitOps needs it", 
 test("without one each rendering has a password of its own", async () => {
   const passwords = await Promise.all(
     [1, 2].map(async () => {
-      const { data } = find(await render(), "Secret");
+      const { data } = find(objectsIn(await renderText()), "Secret");
       return Buffer.from(data["redis-password"], "base64").toString();
     }),
   );
