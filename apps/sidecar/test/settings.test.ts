@@ -115,6 +115,18 @@ describe("settings", () => {
 });
 
 describe("the core's configuration", () => {
+  it("takes its priority from the line with its name, and else its own", async () => {
+    const priorityWith = async (lines: readonly string[]) => {
+      const fileText = `${MINIMAL}election: { priorities: ${JSON.stringify(lines)} }`;
+      return memberConfig(settingsOf(await read(fileText))).priority;
+    };
+    expect(await priorityWith([])).toBe(100);
+    expect(await priorityWith(["orders-0 0", "orders-2 7"])).toBe(7);
+    expect(await priorityWith(["orders-20 0", "orders-1 0"])).toBe(100);
+    const broken = await read(`${MINIMAL}election: { priorities: ["orders-2"] }`);
+    expect(errorsOf(broken).join()).toContain("must look like orders-2 0");
+  });
+
   it("turns a profile into durations, which single keys override", async () => {
     const fast = memberConfig(settingsOf(await read(MINIMAL)));
     expect([fast.leaseDurationMs, fast.renewIntervalMs]).toEqual([5_000, 1_000]);

@@ -46,6 +46,18 @@ valkeyConfig: use `config` and `commonConfiguration`
 {{- if gt (int $values.switchover.settleSeconds) $leaseSeconds -}}
 {{- fail (printf "leasehold: switchover.settleSeconds (%d) must not exceed the Lease's duration (%d): by then there is another leader." (int $values.switchover.settleSeconds) $leaseSeconds) -}}
 {{- end -}}
+{{- $name := include "leasehold.fullname" . -}}
+{{- $mayLead := $replicas -}}
+{{- range $member, $priority := $values.election.priorities -}}
+{{- if not (regexMatch (printf "^%s-[0-6]$" $name) $member) -}}
+{{- fail (printf "leasehold: election.priorities names `%s`, which is no pod of this group: they are called %s-0, %s-1 and so on." $member $name $name) -}}
+{{- end -}}
+{{- $ordinal := trimPrefix (printf "%s-" $name) $member | int -}}
+{{- if and (eq (int $priority) 0) (lt $ordinal $replicas) -}}{{- $mayLead = sub $mayLead 1 -}}{{- end -}}
+{{- end -}}
+{{- if eq (int $mayLead) 0 -}}
+{{- fail "leasehold: election.priorities gives every member 0: nobody could ever lead." -}}
+{{- end -}}
 {{- $needed := int $values.durability.minReplicasToWrite -}}
 {{- if ge $needed $replicas -}}
 {{- fail (printf "leasehold: durability.minReplicasToWrite (%d) must be lower than replicas (%d): no write could ever be accepted while one member is away." $needed $replicas) -}}

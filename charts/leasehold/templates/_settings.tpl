@@ -78,6 +78,14 @@ renewIntervalMs: {{ div $durationMs (eq $.Values.election.profile "fast" | terna
 {{- end -}}
 {{- end -}}
 
+{{- define "leasehold.priorityLines" -}}
+{{- $lines := list -}}
+{{- range $member, $priority := .Values.election.priorities -}}
+{{- $lines = append $lines (printf "%s %d" $member (int $priority)) -}}
+{{- end -}}
+{{- toJson $lines -}}
+{{- end -}}
+
 {{- define "leasehold.authSettings" -}}
 {{- $auth := .Values.auth -}}
 {{- $users := list -}}
@@ -114,6 +122,7 @@ configuration: {{ include "leasehold.redisLines" . }}
 {{- $election := merge (include "leasehold.leaseSettings" . | fromYaml) (dict
   "profile" $values.election.profile
   "maxLagBytes" ($values.election.maxLagBytes | int64)
+  "priorities" (include "leasehold.priorityLines" . | fromJsonArray)
   "failsafeEnabled" $values.election.failsafe.enabled
   "failsafeAlone" $values.election.failsafe.alone) -}}
 {{- $config := dict

@@ -30,6 +30,16 @@ const SENTENCES: readonly Case[] = [
     passes: { switchover: { settleSeconds: 6 }, election: { profile: "frugal" } },
   },
   {
+    says: "election.priorities names `orders-2`, which is no pod of this group",
+    refused: { election: { priorities: { "orders-2": 0 } } },
+    passes: { election: { priorities: { "orders-leasehold-2": 0 } } },
+  },
+  {
+    says: "election.priorities gives every member 0",
+    refused: { replicas: 1, election: { priorities: { "orders-leasehold-0": 0 } } },
+    passes: { replicas: 2, election: { priorities: { "orders-leasehold-0": 0 } } },
+  },
+  {
     says: "durability.minReplicasToWrite (3) must be lower than replicas (3)",
     refused: { durability: { minReplicasToWrite: 3 } },
     passes: { durability: { minReplicasToWrite: 2 } },

@@ -51,6 +51,7 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   config: { hz: 20 },
   containerSecurityContext: { runAsNonRoot: true },
   "election.leaseDurationSeconds": 10,
+  "election.priorities": { "orders-leasehold-2": 0 },
   extraContainers: [{ name: "one" }],
   extraInitContainers: [{ name: "one" }],
   extraVolumeMounts: [{ name: "one" }],

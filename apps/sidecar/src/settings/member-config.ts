@@ -28,9 +28,15 @@ export function memberConfig(settings: Settings): MemberConfig {
     failsafe: { enabled: election.failsafeEnabled, alone: election.failsafeAlone },
     minReplicasToWrite: settings.durability.minReplicasToWrite,
     mode: settings.persistence.mode,
-    priority: settings.member.priority,
+    priority: priorityOf(settings),
     deletionGraceForProxyMs: switchover.deletionGraceForProxyMs,
   };
+}
+
+/** All members of a chart read the same file; who is meant is in the line. */
+function priorityOf({ member, election }: Settings): number {
+  const line = election.priorities.find((one) => one.startsWith(`${member.name} `));
+  return line === undefined ? member.priority : Number(line.slice(member.name.length + 1));
 }
 
 /** `orders-2` → 2. */

@@ -103,6 +103,10 @@ const Election = v.strictObject({
   renewIntervalMs: described(v.optional(v.nullable(milliseconds), null), "Overrides the profile"),
   hangTimeoutMs: described(v.optional(milliseconds, 2_000), "Silence after which Redis is hung"),
   busyTimeoutMs: described(v.optional(milliseconds, 15_000), "BUSY counts as alive that long"),
+  priorities: described(
+    v.optional(v.array(v.pipe(v.string(), v.regex(/^\S+ \d+$/, "must look like orders-2 0"))), []),
+    "Instead of member.priority, one a line: <member> <priority>",
+  ),
   maxLagBytes: described(
     v.optional(count, 16_777_216),
     "An automatic failover refuses members further behind",
