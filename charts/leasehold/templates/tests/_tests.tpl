@@ -24,7 +24,7 @@
 
 {{/* `metadata` of a hook. Not the selector's labels: a test pod is no member. */}}
 {{- define "leasehold.testMetadata" -}}
-name: {{ include "leasehold.fullname" .root }}-test{{ .suffix }}
+name: {{ include "leasehold.fullname" .root }}-test-{{ .test }}
 namespace: {{ .root.Release.Namespace }}
 labels:
   app.kubernetes.io/name: leasehold-test
@@ -44,7 +44,7 @@ annotations:
 apiVersion: v1
 kind: Pod
 metadata:
-  {{- include "leasehold.testMetadata" (dict "root" $root "suffix" (printf "-%s" .test) "weight" .weight) | nindent 2 }}
+  {{- include "leasehold.testMetadata" (dict "root" $root "test" .test "weight" .weight) | nindent 2 }}
 spec:
   restartPolicy: Never
   activeDeadlineSeconds: 240
