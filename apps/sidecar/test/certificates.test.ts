@@ -118,7 +118,7 @@ describe("the copies that Redis reads", () => {
 
   it("come back when Redis itself refuses the new ones, which are not tried again", async () => {
     await start();
-    redis = { ok: false, refused: true, message: "Unable to update TLS configuration" };
+    redis = { ok: false, why: "refused", message: "Unable to update TLS configuration" };
     mount(SECOND);
     await until(() => expect(announced).toHaveLength(1));
     expect(announced[0]).toContain("certificateRejected: Redis refuses it: Unable to update");
@@ -129,7 +129,7 @@ describe("the copies that Redis reads", () => {
 
   it("are loaded later by a Redis that takes no commands now", async () => {
     await start();
-    redis = { ok: false, refused: false, message: "BUSY" };
+    redis = { ok: false, why: "notNow", message: "BUSY" };
     mount(SECOND);
     await until(() => expect(loads).toBeGreaterThan(2));
     redis = { ok: true };

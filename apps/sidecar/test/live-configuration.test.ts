@@ -43,6 +43,7 @@ describe("a changed configuration", () => {
   let told: string[] = [];
   let announced: string[] = [];
   let rendered: (readonly string[])[] = [];
+  let presence: AdminOutcome = { ok: true };
   let answer: (name: string) => AdminOutcome = () => ({ ok: true });
 
   async function mount(lines: readonly string[], more: Record<string, unknown> = {}) {
@@ -64,13 +65,15 @@ describe("a changed configuration", () => {
   beforeEach(async () => {
     [told, announced, rendered] = [[], [], []];
     answer = () => ({ ok: true });
+    presence = { ok: true };
     live = followConfiguration({
       settings: await mount(["hz 10", "databases 16"]),
       reload: () => Promise.resolve(mounted),
       check: (lines) => void checkUserLines(lines, "aof"),
       render: (lines) => rendered.push(lines),
       admin: {
-        run([command = []]) {
+        run([command]) {
+          if (!command) return Promise.resolve(presence);
           told.push(command.slice(2).join(" "));
           return Promise.resolve(answer(command[2] ?? ""));
         },
@@ -93,7 +96,7 @@ describe("a changed configuration", () => {
 
   it("that Redis refuses waits for a restart, and stays out of its file", async () => {
     answer = (name) =>
-      name === "databases" ? { ok: false, refused: true, message: "immutable" } : { ok: true };
+      name === "databases" ? { ok: false, why: "refused", message: "immutable" } : { ok: true };
     await mount(["hz 20", "databases 32"]);
     await until(() => expect(announced).toHaveLength(2));
     expect(announced[1]).toMatch(/^restartRequired: .*: databases$/);
@@ -109,12 +112,21 @@ describe("a changed configuration", () => {
   });
 
   it("is tried again while Redis takes no commands", async () => {
-    answer = () => ({ ok: false, refused: false, message: "BUSY" });
+    answer = () => ({ ok: false, why: "notNow", message: "BUSY" });
     await mount(["hz 20", "databases 16"]);
     await until(() => expect(told.length).toBeGreaterThan(2));
     expect(rendered).toEqual([]);
     answer = () => ({ ok: true });
     await until(() => expect(announced).toEqual(["configApplied: in force now: hz"]));
+  });
+
+  it("is what a Redis starts with that could not start with the lines before", async () => {
+    presence = { ok: false, why: "absent", message: "nobody" };
+    answer = () => presence;
+    await mount(["maxmemory 1gb"]);
+    await until(() => expect(rendered).toEqual([["maxmemory 1gb"]]));
+    expect(announced).toEqual([]);
+    expect(live?.isPending()).toBe(false);
   });
 
   it("names what else has changed or gone, without its value", async () => {

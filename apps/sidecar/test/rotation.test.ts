@@ -157,7 +157,7 @@ describe("a changed password", () => {
   it("waits for a Redis that takes no commands, and is not said to be accepted", async () => {
     await start();
     await inSync();
-    redis = { ok: false, refused: false, message: "BUSY" };
+    redis = { ok: false, why: "notNow", message: "BUSY" };
     write("password", "second");
     await until(() => expect(aclLine("default")).toContain(hashOf("second")));
     expect(rotation?.answer().accepts).not.toBe(vault.state().credentials.fingerprint);

@@ -10,14 +10,21 @@ import { LATE, within } from "./deadline.ts";
 import type { RedisServerOptions } from "./options.ts";
 
 export interface RedisAdmin {
-  /** All commands are sent, whatever the first ones' replies. */
+  /** All commands are sent, whatever the first ones' replies. None: is Redis there? */
   run(commands: readonly Command[], deadlineMs: number): Promise<AdminOutcome>;
 }
 
 export type AdminOutcome =
   | { readonly ok: true }
-  /** `refused`: Redis has understood it and said no; otherwise it may take it later. */
-  | { readonly ok: false; readonly refused: boolean; readonly message: string };
+  | { readonly ok: false; readonly why: NotDone; readonly message: string };
+
+export type NotDone =
+  /** Redis has understood it and said no. */
+  | "refused"
+  /** No process listens. */
+  | "absent"
+  /** Everything else: it may take it later. */
+  | "notNow";
 
 export const ADMIN_NAME = "leasehold-admin";
 
@@ -30,6 +37,7 @@ export function createRedisAdmin(options: RedisServerOptions): RedisAdmin {
         deadlineMs,
         onClosed: () => {},
       });
+      if (opened.kind === "nobody") return { ok: false, why: "absent", message: opened.message };
       if (opened.kind !== "open") return notNow(opened.message);
       const { connection } = opened;
       const answer = await within(endAtMs - performance.now(), connection.ask(commands));
@@ -38,11 +46,12 @@ export function createRedisAdmin(options: RedisServerOptions): RedisAdmin {
       if (answer.closed) return notNow(answer.message);
       const bad = answer.replies.find((reply) => !reply.ok);
       if (!bad) return { ok: true };
-      return { ok: false, refused: bad.refusal === "refused", message: bad.message };
+      const why = bad.refusal === "refused" ? "refused" : "notNow";
+      return { ok: false, why, message: bad.message };
     },
   };
 }
 
 function notNow(message: string): AdminOutcome {
-  return { ok: false, refused: false, message };
+  return { ok: false, why: "notNow", message };
 }

@@ -159,7 +159,7 @@ async function bringToRedis({ vault, admin, progress, log }: Turn): Promise<void
     await vault.write();
     const outcome = await admin.run(aclUsersOf(state).map(setUserCommand), ADMIN_DEADLINE_MS);
     if (!outcome.ok) {
-      if (outcome.refused) throw new Error(`Redis refuses its users: ${outcome.message}`);
+      if (outcome.why === "refused") throw new Error(`Redis refuses its users: ${outcome.message}`);
       log.debug(`Redis does not take its users now: ${outcome.message}`);
       return;
     }

@@ -3,7 +3,8 @@
  * the running Redis, and people are told what only a restart of the pod brings.
  *
  * Guarantees: a line is in redis.conf only once a running Redis has taken it, or the pod began
- * with it: so no change keeps a Redis that restarts from starting. Each change is told once. What
+ * with it, or no Redis has been there for half a minute: so no change keeps a Redis that restarts
+ * from starting, and every mistake can be mended. Each change is told once. What
  * could not be sent is tried again; what was refused is not, until it changes. Settings that
  * cannot be used change nothing.
  */
@@ -37,6 +38,8 @@ export interface LiveConfigurationParts {
 
 const POLL_MS = 2_000;
 const ADMIN_DEADLINE_MS = 1_000;
+/** Far longer than the guard's back-off between two starts. */
+const ABSENT_TURNS = 15;
 const LINES_KEY = "redis.configuration";
 
 interface Progress {
@@ -44,6 +47,8 @@ interface Progress {
   lines: readonly string[];
   /** By directive, the value that Redis has refused. */
   readonly refused: Map<string, string>;
+  /** For so many turns no Redis was there. */
+  absentTurns: number;
   /** Told last; empty: nothing waits. */
   waiting: string;
   trouble: string;
@@ -55,6 +60,7 @@ export function followConfiguration(parts: LiveConfigurationParts): LiveConfigur
   const progress: Progress = {
     lines: parts.settings.redis.configuration,
     refused: new Map(),
+    absentTurns: 0,
     waiting: "",
     trouble: "",
   };
@@ -83,6 +89,7 @@ async function turn(parts: LiveConfigurationParts, progress: Progress): Promise<
   if (!outcome.ok) throw new Error(outcome.errors.join(" "));
   const wanted = outcome.settings;
   parts.check(wanted.redis.configuration);
+  if (await startsWith(wanted.redis.configuration, parts, progress)) return;
   const { changed, removed } = changeOf(progress.lines, wanted.redis.configuration);
   const taken: string[] = [];
   for (const directive of changed) {
@@ -93,6 +100,28 @@ async function turn(parts: LiveConfigurationParts, progress: Progress): Promise<
   for (const name of progress.refused.keys()) if (!names.has(name)) progress.refused.delete(name);
   const keys = changedKeys(parts.settings, wanted).filter((key) => key !== LINES_KEY);
   tellWhatWaits(parts, progress, [...keys, ...progress.refused.keys(), ...removed]);
+}
+
+/**
+ * A Redis that does not start may not start because of its lines, and has nothing to lose by
+ * others. True: redis.conf holds the mounted ones from now on.
+ */
+async function startsWith(
+  lines: readonly string[],
+  { admin, render, log }: LiveConfigurationParts,
+  progress: Progress,
+): Promise<boolean> {
+  const { changed, removed } = changeOf(progress.lines, lines);
+  if (changed.length + removed.length === 0) return false;
+  const there = await admin.run([], ADMIN_DEADLINE_MS);
+  const isAbsent = !there.ok && there.why === "absent";
+  progress.absentTurns = isAbsent ? progress.absentTurns + 1 : 0;
+  if (progress.absentTurns < ABSENT_TURNS) return false;
+  log.warn("Redis has not been there for a while: it starts with the lines that are mounted now");
+  progress.lines = lines;
+  progress.refused.clear();
+  render(lines);
+  return true;
 }
 
 /** True: Redis has taken it. */
@@ -109,7 +138,9 @@ async function set(
     render(progress.lines);
     return true;
   }
-  if (!outcome.refused) throw new Error(`Redis does not take ${name} now: ${outcome.message}`);
+  if (outcome.why !== "refused") {
+    throw new Error(`Redis does not take ${name} now: ${outcome.message}`);
+  }
   log.warn(`Redis does not take ${name} while it runs: ${outcome.message}`);
   progress.refused.set(name, value);
   return false;

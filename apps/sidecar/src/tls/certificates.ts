@@ -178,7 +178,7 @@ async function load({ admin, paths, state, log }: Context): Promise<Trouble | nu
   state.isLoaded = outcome.ok;
   if (outcome.ok) return null;
   log.debug(`Redis did not read its certificate anew: ${outcome.message}`);
-  return { refused: outcome.refused, words: outcome.message };
+  return { refused: outcome.why === "refused", words: outcome.message };
 }
 
 function refuse({ state, announce }: Context, words: string, of: string): void {
