@@ -21,6 +21,7 @@ export interface Group {
   /** Of Lease, write Service and StatefulSet. */
   readonly name: string;
   readonly namespace: string;
+  readonly release: string;
   readonly writeHost: string;
   readonly readHost: string;
   memberHost(pod: string): string;
@@ -35,6 +36,8 @@ export interface Group {
   nodeOf(pod: string): Promise<string>;
   kubectl(args: readonly string[], options?: RunOptions): Promise<string>;
   helmUpgrade(values: readonly string[], options?: RunOptions): Promise<void>;
+  /** To the revision before. */
+  helmRollback(): Promise<void>;
   helmTest(): Promise<string>;
   /** Runs `leasehold` on this group and resolves with what it printed. */
   leasehold(args: readonly string[], options?: RunOptions): Promise<string>;
@@ -78,6 +81,7 @@ function groupOf(cluster: Cluster, { namespace, release }: Release): Group {
   return {
     name,
     namespace,
+    release,
     writeHost: `${name}.${namespace}.${DOMAIN}`,
     readHost: `${name}-read.${namespace}.${DOMAIN}`,
     memberHost: (pod) => `${pod}.${name}-headless.${namespace}.${DOMAIN}`,
@@ -106,6 +110,10 @@ function groupOf(cluster: Cluster, { namespace, release }: Release): Group {
         timeoutMs: 310_000,
         ...options,
       });
+    },
+    async helmRollback() {
+      const args = ["rollback", release, "--namespace", namespace, "--wait", "--timeout", "300s"];
+      await cluster.helm(args, { timeoutMs: 310_000 });
     },
     helmTest: () =>
       cluster.helm(["test", release, "--namespace", namespace, "--timeout", "240s"], {

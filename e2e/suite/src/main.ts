@@ -8,7 +8,7 @@ import { writeFileSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { Cluster, clusterSupport } from "@leasehold/cluster";
 import { renderJsonRows, renderTable, summarise, type Result } from "@leasehold/testkit/result";
-import { ACTS, type Act } from "./acts.ts";
+import { ACTS, type Act } from "./acts/index.ts";
 import { openPlay } from "./play.ts";
 
 interface Options {

@@ -2,7 +2,7 @@
 import type { Cluster } from "@leasehold/cluster";
 import { runAct, type ActReport } from "@leasehold/testkit/acts";
 import { formatMs } from "@leasehold/testkit/result";
-import type { Act } from "./acts.ts";
+import type { Act } from "./acts/index.ts";
 import { openStage, type Stage } from "./stage.ts";
 
 export interface Play {
@@ -23,7 +23,9 @@ export async function openPlay(cluster: Cluster, say: (line: string) => void): P
     stage,
     async act(act) {
       say(act.title);
+      await act.before?.(stage);
       const report = await runAct(stage, act, CALM_MS);
+      await act.after?.(stage);
       if (cluster.canInjectFaults) await cluster.healAll();
       for (const line of linesOf(report)) say(`  ${line}`);
       return report;

@@ -7,7 +7,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { Cluster, clusterSupport } from "@leasehold/cluster";
 import { renderTable, type Bound, type Result } from "@leasehold/testkit/result";
-import { ACTS } from "../../src/acts.ts";
+import { ACTS } from "../../src/acts/index.ts";
 import { openPlay, type Play } from "../../src/play.ts";
 
 /** Cold, all binaries are built. */

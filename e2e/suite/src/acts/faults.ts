@@ -1,0 +1,152 @@
+/** Faults that lose a member: what one replica confirmed may not be lost. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Stage } from "../stage.ts";
+import { BOUNDS, PATIENCE_MS, type Act } from "./act.ts";
+import { hurtNode } from "./nodes.ts";
+
+export const FAULTS: readonly Act[] = [
+  {
+    name: "force-delete",
+    title: "the leader's pod is deleted without grace",
+    bound: BOUNDS.leaderLost,
+    promised: "confirmed",
+    async play({ group }) {
+      const old = await group.holder();
+      await group.kubectl(["delete", "pod", old.pod, "--grace-period=0", "--force"]);
+      await group.newLeader(old, PATIENCE_MS);
+    },
+  },
+  {
+    name: "redis-kill",
+    title: "SIGKILL of the primary's Redis",
+    bound: BOUNDS.redisDies,
+    promised: "confirmed",
+    isCore: true,
+    needsFaults: true,
+    play: (stage) =>
+      signalLeader(stage, { container: "redis", command: "redis-server", signal: "SIGKILL" }),
+  },
+  {
+    name: "redis-hang",
+    title: "SIGSTOP of the primary's Redis",
+    bound: BOUNDS.redisHangs,
+    promised: "confirmed",
+    isCore: true,
+    needsFaults: true,
+    play: (stage) =>
+      signalLeader(stage, { container: "redis", command: "redis-server", signal: "SIGSTOP" }),
+  },
+  {
+    name: "sidecar-kill",
+    title: "SIGKILL of the leader's sidecar",
+    bound: BOUNDS.leaderLost,
+    promised: "confirmed",
+    isCore: true,
+    needsFaults: true,
+    async play({ cluster, group }) {
+      const old = await group.holder();
+      await cluster.signal(
+        { namespace: group.namespace, pod: old.pod, container: "leasehold" },
+        "SIGKILL",
+      );
+      await group.newLeader(old, PATIENCE_MS);
+    },
+  },
+  {
+    name: "sidecar-freeze",
+    title: "SIGSTOP of the leader's sidecar",
+    bound: BOUNDS.leaderLost,
+    promised: "confirmed",
+    needsFaults: true,
+    async play({ cluster, group }) {
+      const old = await group.holder();
+      const target = { namespace: group.namespace, pod: old.pod, container: "leasehold" };
+      await cluster.signal(target, "SIGSTOP");
+      try {
+        await group.newLeader(old, PATIENCE_MS);
+      } finally {
+        // Its probe may have had it killed meanwhile: then there is nobody to thaw.
+        await cluster.signal(target, "SIGCONT").catch(() => 0);
+      }
+    },
+  },
+  {
+    name: "node-off",
+    title: "the leader's node loses its power",
+    bound: BOUNDS.leaderLost,
+    promised: "confirmed",
+    isCore: true,
+    needsFaults: true,
+    play: (stage) =>
+      hurtNode(stage, {
+        begin: (node) => node.off(),
+        end: (node) => node.up(),
+        until: (old) => stage.group.newLeader(old, PATIENCE_MS),
+      }),
+  },
+  {
+    name: "cable-cut",
+    title: "the leader's node loses its network",
+    bound: BOUNDS.leaderLost,
+    promised: "confirmed",
+    needsFaults: true,
+    play: (stage) =>
+      hurtNode(stage, {
+        begin: (node) => node.cut(),
+        end: (node) => node.heal(),
+        until: (old) => stage.group.newLeader(old, PATIENCE_MS),
+      }),
+  },
+  {
+    name: "one-way-cut",
+    title: "nothing gets from the leader's node to one other member's for 15 s",
+    bound: BOUNDS.leaderLost,
+    promised: "confirmed",
+    needsFaults: true,
+    async play({ cluster, group }) {
+      const { pod } = await group.holder();
+      const other = (await group.members()).find((member) => member !== pod) ?? "";
+      const node = cluster.node(await group.nodeOf(pod));
+      await node.dropTo(await group.nodeOf(other));
+      try {
+        await sleep(15_000);
+      } finally {
+        await node.heal();
+      }
+    },
+  },
+  {
+    name: "volume-lost",
+    title: "the leader's node loses its power and comes back with an empty volume",
+    bound: BOUNDS.leaderLost,
+    promised: "confirmed",
+    needsFaults: true,
+    async play(stage) {
+      const { cluster, group } = stage;
+      await hurtNode(stage, {
+        begin: (node) => node.off(),
+        async until(old) {
+          await group.newLeader(old, PATIENCE_MS);
+          await cluster.emptyVolume({ namespace: group.namespace, name: `data-${old.pod}` });
+        },
+        end: (node) => node.up(),
+      });
+    },
+  },
+];
+
+interface LeaderSignal {
+  readonly container: string;
+  readonly command: string;
+  readonly signal: NodeJS.Signals;
+}
+
+async function signalLeader(
+  stage: Stage,
+  { container, command, signal }: LeaderSignal,
+): Promise<void> {
+  const { cluster, group } = stage;
+  const old = await group.holder();
+  await cluster.signal({ namespace: group.namespace, pod: old.pod, container, command }, signal);
+  await group.newLeader(old, PATIENCE_MS);
+}

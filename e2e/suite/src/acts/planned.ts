@@ -1,0 +1,164 @@
+/** Planned changes: nothing acknowledged may be lost. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "@leasehold/cluster";
+import type { Bound } from "@leasehold/testkit/result";
+import type { Group } from "../group.ts";
+import type { Stage } from "../stage.ts";
+import { BOUNDS, WHOLE_MS, type Act } from "./act.ts";
+
+/** From the last write before to the first after all members ended and started. */
+const TOTAL_RESTART: Bound = { medianMs: 45_000, p99Ms: 60_000 };
+/** A kubelet shows a changed Secret within its sync period and the lifetime of its cache. */
+const SECRET_MS = 240_000;
+const ROLLOUT_MS = 250_000;
+
+export const PLANNED: readonly Act[] = [
+  {
+    name: "switchover",
+    title: "a switchover is asked for on the command line",
+    bound: BOUNDS.switchover,
+    promised: "acknowledged",
+    isCore: true,
+    play: async ({ group }) => void (await group.leasehold(["switchover"])),
+  },
+  {
+    name: "switchover-iptables",
+    title: "a switchover is asked for while kube-proxy works with iptables",
+    bound: BOUNDS.switchover,
+    promised: "acknowledged",
+    needsFaults: true,
+    before: ({ cluster }) => cluster.setKubeProxyMode("iptables"),
+    play: async ({ group }) => void (await group.leasehold(["switchover"])),
+    after: ({ cluster }) => cluster.setKubeProxyMode("nftables"),
+  },
+  {
+    name: "pod-delete",
+    title: "the leader's pod is deleted",
+    bound: BOUNDS.switchover,
+    promised: "acknowledged",
+    isCore: true,
+    async play({ group }) {
+      const old = await group.holder();
+      await group.kubectl(["delete", "pod", old.pod, "--wait=true"], { timeoutMs: 90_000 });
+    },
+  },
+  {
+    name: "drain",
+    title: "the leader's node is drained",
+    bound: BOUNDS.switchover,
+    promised: "acknowledged",
+    isCore: true,
+    async play({ cluster, group }) {
+      const node = await group.nodeOf((await group.holder()).pod);
+      const flags = ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=100s"];
+      try {
+        await cluster.kubectl(["drain", node, ...flags], { timeoutMs: 110_000 });
+      } finally {
+        await cluster.kubectl(["uncordon", node]);
+      }
+    },
+  },
+  {
+    name: "rolling-update",
+    title: "helm upgrade restarts all members",
+    bound: BOUNDS.switchover,
+    promised: "acknowledged",
+    isCore: true,
+    async play({ group }) {
+      await group.helmUpgrade([`podAnnotations.rolled=at-${Math.round(performance.now())}`]);
+      await rolledOut(group);
+    },
+  },
+  {
+    name: "rollback",
+    title: "helm rollback restarts all members",
+    bound: BOUNDS.switchover,
+    promised: "acknowledged",
+    async play({ group }) {
+      await group.helmRollback();
+      await rolledOut(group);
+    },
+  },
+  {
+    name: "live-configuration",
+    title: "helm upgrade changes what a running Redis can be told",
+    bound: BOUNDS.apiOutage,
+    promised: "acknowledged",
+    async play({ group }) {
+      await group.helmUpgrade(["config.maxmemory-policy=noeviction"]);
+      await group.healthy(WHOLE_MS);
+    },
+  },
+  {
+    name: "scale",
+    title: "scaled to 5 members and back to 3",
+    bound: BOUNDS.switchover,
+    promised: "acknowledged",
+    async play({ group }) {
+      for (const replicas of [5, 3]) {
+        await group.helmUpgrade([`replicas=${replicas}`]);
+        await rolledOut(group);
+        await group.healthy(WHOLE_MS);
+      }
+    },
+  },
+  {
+    name: "scale-to-none",
+    title: "scaled to no member and back to 3",
+    bound: TOTAL_RESTART,
+    promised: "acknowledged",
+    async play({ group }) {
+      const scale = (replicas: number) =>
+        group.kubectl(["scale", `statefulset/${group.name}`, `--replicas=${replicas}`]);
+      await scale(0);
+      await until("all members gone", { timeoutMs: 90_000, pollMs: 500 }, async () => {
+        const selector = `app.kubernetes.io/instance=${group.release}`;
+        return (await group.kubectl(["get", "pods", "-l", selector, "-o", "name"])) === "";
+      });
+      await scale(3);
+      await group.healthy(WHOLE_MS);
+    },
+  },
+  {
+    name: "password-rotation",
+    title: "the application's password is changed in its Secret",
+    bound: BOUNDS.apiOutage,
+    promised: "acknowledged",
+    play: rotatePassword,
+  },
+  {
+    name: "controller-manager-stop",
+    title: "the controller manager is stopped, and a switchover is asked for",
+    bound: BOUNDS.switchover,
+    promised: "acknowledged",
+    needsFaults: true,
+    async play({ cluster, group }) {
+      await cluster.controllerManager.kill();
+      try {
+        await sleep(5_000);
+        await group.leasehold(["switchover"]);
+        await sleep(5_000);
+      } finally {
+        await cluster.controllerManager.start();
+      }
+    },
+  },
+];
+
+async function rolledOut(group: Group): Promise<void> {
+  const rollout = ["rollout", "status", `statefulset/${group.name}`, "--timeout=240s"];
+  await group.kubectl(rollout, { timeoutMs: ROLLOUT_MS });
+}
+
+/** Clients go on with the old password; the new one works on every member in the end. */
+async function rotatePassword({ group }: Stage): Promise<void> {
+  const password = `rotated-${Math.round(performance.now())}`;
+  const data = { "redis-password": Buffer.from(password).toString("base64") };
+  await group.kubectl(["patch", "secret", group.name, "-p", JSON.stringify({ data })]);
+  for (const pod of await group.members()) {
+    await until(`the new password at ${pod}`, { timeoutMs: SECRET_MS, pollMs: 2_000 }, async () => {
+      const ping = ["redis-cli", "--no-auth-warning", "-a", password, "ping"];
+      return (await group.kubectl(["exec", pod, "-c", "redis", "--", ...ping])).includes("PONG");
+    });
+  }
+}
