@@ -1,5 +1,5 @@
 /** The commands in this process: what they print, which rights they use, how they end. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Identity, PolicyRule } from "@leasehold/testkit/fake-kubernetes-api";
 import { COMMANDS } from "../src/commands.ts";
 import { EXIT } from "../src/exit.ts";
@@ -257,6 +257,10 @@ describe("pause", () => {
     const ran = await run("pause", "--reason", "racks", "--timeout", "200ms");
     expect(ran.code).toBe(4);
     expect(bench.control()).toEqual({ paused: "true", pauseReason: "racks" });
+    const short = bench.run(["pause", "--for", "500ms"]);
+    await vi.waitFor(() => expect(bench.control()).toHaveProperty("pauseFor"));
+    bench.put("ConfigMap", `${GROUP}-control`, { data: {} });
+    expect(await short).toMatchObject({ code: 0 });
     await run("pause", "--for", "1h30m", "--timeout", "200ms");
     expect(JSON.parse(bench.control()["pauseFor"]!)).toMatchObject({ forMs: 5_400_000 });
     expect((await run("status")).stdout).toContain("paused for 1h30m: no automatic change");

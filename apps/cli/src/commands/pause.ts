@@ -65,6 +65,9 @@ async function isConfirmed(context: GroupContext<Flags>, paused: boolean): Promi
   while (performance.now() < deadline && !session.signal.aborted) {
     const lease = valueOf(await reader.lease(group));
     if (lease?.record.paused === paused) return true;
+    // A pause may be over before the next renewal: then the leader took the wish away.
+    const control = await reader.control(group);
+    if (paused && control.kind === "read" && !control.value.wishes.paused) return true;
     await delay(LOOK_AGAIN_MS, undefined, { signal: session.signal }).catch(() => undefined);
   }
   return false;

@@ -11,9 +11,10 @@ import { startGroup, type Group, type GroupMember } from "@leasehold/testkit/gro
 import { readMember } from "../../src/demo/member-view.ts";
 import type { GroupStatus } from "../../src/group/status.ts";
 import type { ChangeResult } from "../../src/request/change.ts";
-import { MAIN, run, start, type Ran } from "./leasehold.ts";
+import { MAIN, run, start, type Ran, type Running } from "./leasehold.ts";
 
 const WHOLE_MS = 20_000;
+const STARTED_MS = 20_000;
 
 let group: Group;
 let directory: string;
@@ -52,6 +53,35 @@ function controlData(): Record<string, string> {
     name,
   });
   return (found?.["data"] as Record<string, string> | undefined) ?? {};
+}
+
+/** The leader goes on by promise of the others, and does not see what is asked for. */
+async function whileNobodyHears(act: (to: GroupMember) => Promise<void>): Promise<void> {
+  const leader = await whole();
+  leader.cutFromApi();
+  try {
+    await act(group.members.find((member) => member !== leader)!);
+  } finally {
+    leader.restoreApi();
+  }
+  expect(await whole()).toBe(leader);
+}
+
+/** Starts a command and waits until its request is there. */
+async function startPending(...args: readonly string[]): Promise<Running> {
+  const running = start(args, { environment });
+  let early: Ran | null = null;
+  void running.ended.then((ran) => (early = ran));
+  // A process alone may take seconds to start on a machine that others use.
+  const isThere = group.until("the request", STARTED_MS, () => {
+    if (early !== null) throw new Error(`it has ended: ${JSON.stringify(early)}`);
+    return controlData()["request"] !== undefined;
+  });
+  await isThere.catch((error: unknown) => {
+    running.child.kill("SIGKILL");
+    throw new Error(`${args.join(" ")}: ${JSON.stringify(controlData())}`, { cause: error });
+  });
+  return running;
 }
 
 it("status shows who leads and how the others follow, the same in the table and in JSON", async () => {
@@ -136,53 +166,40 @@ it("failover is refused while a member leads", async () => {
 });
 
 it("a request that nobody hears is withdrawn at its timeout, and when it is interrupted", async () => {
-  const leader = await whole();
-  const to = group.members.find((member) => member !== leader)!;
-  // It leads on by promise of the others, and does not see what is asked for.
-  leader.cutFromApi();
-  try {
+  await whileNobodyHears(async (to) => {
     const late = await leasehold("switchover", "--to", to.name, "--timeout", "1s");
     expect(late.code).toBe(4);
     expect(late.stdout).toMatch(/nobody answered in time \(request [\w-]+\)/);
     expect(controlData()["request"]).toBeUndefined();
-
-    const running = start(["switchover", "--to", to.name], { environment });
-    await group.until("the request", 5_000, () => controlData()["request"] !== undefined);
+  });
+  await whileNobodyHears(async (to) => {
+    const running = await startPending("switchover", "--to", to.name);
     const other = await leasehold("switchover");
     expect(other.code).toBe(3);
     expect(other.stdout).toContain("is not answered yet");
     running.child.kill("SIGINT");
     expect(await running.ended).toMatchObject({ code: 130 });
     expect(controlData()["request"]).toBeUndefined();
-  } finally {
-    leader.restoreApi();
-  }
-  expect(await whole()).toBe(leader);
+  });
 });
 
 it("a pause with a span ends by itself", async () => {
   const leader = await whole();
-  const paused = await leasehold("pause", "--for", "1s");
+  const paused = await leasehold("pause", "--for", "2s");
   expect(paused).toMatchObject({ code: 0, stdout: `orders: paused, ${leader.name} knows it\n` });
   await group.until("the pause to be over", 5_000, () => controlData()["paused"] === undefined);
   expect(controlData()).not.toHaveProperty("pauseFor");
 });
 
 it("switchover --cancel withdraws what somebody else asked for", async () => {
-  const leader = await whole();
   expect((await leasehold("switchover", "--cancel")).code).toBe(3);
-  leader.cutFromApi();
-  try {
-    const running = start(["switchover", "--timeout", "4s"], { environment });
-    await group.until("the request", 5_000, () => controlData()["request"] !== undefined);
+  await whileNobodyHears(async () => {
+    const running = await startPending("switchover", "--timeout", "10s");
     const ran = await leasehold("switchover", "--cancel");
     expect(ran).toMatchObject({ code: 0 });
     expect(ran.stdout).toContain("orders: withdrawn");
     expect((await running.ended).code).toBe(4);
-  } finally {
-    leader.restoreApi();
-  }
-  expect(await whole()).toBe(leader);
+  });
 });
 
 it("in a pause nobody takes over, and a forced failover is left to people", async () => {
