@@ -32,6 +32,7 @@ export const TURN_MS = 1000;
 
 export type Verdict = { readonly go: true } | { readonly go: false; readonly why: string };
 const GO: Verdict = { go: true };
+const ALL_EMPTY = "every copy is empty although the group had data: an operator must decide";
 
 function no(why: string): Verdict {
   return { go: false, why };
@@ -78,9 +79,20 @@ export function judgeEmpty(state: MemberState, modeNone: boolean): Verdict {
   if (missing !== undefined) return no(`empty, and ${missing}, which may have data, is silent`);
   const full = reports(state).find((report) => !report.empty);
   if (full !== undefined) return no(`empty, and ${full.member} is not known to be empty`);
-  if (!lost) return no("every copy is empty although the group had data: an operator must decide");
+  if (!lost) return no(ALL_EMPTY);
   const first = listed.toSorted((a, b) => ordinalOf(a) - ordinalOf(b))[0];
   return first === state.start.member ? GO : no(`all are empty: ${first ?? "nobody"} goes first`);
+}
+
+/**
+ * A copy of the group's history from before its first byte, such as the RDB file of an early full
+ * sync, is as good as none.
+ */
+export function lacksEverything(state: MemberState, required: Position | null): boolean {
+  const position = ownPosition(state);
+  const begins = state.lineage[0]?.startOffset ?? 0;
+  if (position === null || position.offset > begins || state.redis.info?.keys !== 0) return false;
+  return isBehind(position, required);
 }
 
 /** This Redis restarted since it last followed the holder (4.4), or lacks what was released. */
@@ -99,6 +111,7 @@ function judgeCold(turn: Turn, required: Position | null): Verdict {
   if (ahead.length > 0 && config.onMissing !== "best" && !complete) {
     return no(`undecided: ${ahead.join(", ")} may have a better copy and nobody here has all`);
   }
+  if (lacksEverything(state, required)) return no(ALL_EMPTY);
   if (waited) return GO;
   const whole = wholeElsewhere(state, required);
   if (whole !== null) return no(`waits for ${whole}, which has all and may not lead yet`);

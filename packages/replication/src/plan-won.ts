@@ -13,7 +13,7 @@ import {
 } from "@leasehold/election";
 import { isPaused } from "./control.ts";
 import { beginHandoff } from "./handoff.ts";
-import { judgeEmpty, mayBeAhead, silentMembers } from "./judge.ts";
+import { lacksEverything, judgeEmpty, mayBeAhead, silentMembers } from "./judge.ts";
 import { furthest } from "./lineage.ts";
 import { MAX_SKEW_MS, bestRival, clockSkewMs, ineligibility, reports } from "./members.ts";
 import type { MemberReport } from "./observation.ts";
@@ -137,6 +137,7 @@ function restartedMayLead(turn: Turn, lead: Lead): boolean {
   // The Lease's position is up to R old: a copy that lost its tail may lack what came after it.
   const complete = own !== null && !own.restored && !isBehind(own, lead.before.position);
   if (complete) return true;
+  if (lacksEverything(turn.state, lead.before.position)) return false;
   return !silentMembers(turn.state).some((name) => mayBeAhead(turn.state, name));
 }
 
