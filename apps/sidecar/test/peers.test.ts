@@ -117,6 +117,20 @@ describe("members in the middle of a change of the secret", () => {
     expect(await reportFrom([KEY])).toBeNull();
   });
 
+  it("ask with the secret first that was understood last", async () => {
+    let refused = 0;
+    server.server.on("request", (_request, response) => {
+      response.once("finish", () => (refused += response.statusCode === 401 ? 1 : 0));
+    });
+    const other = createPeerClient({ keys: () => [NEWER, KEY], localAddress: undefined });
+    for (let i = 0; i < 3; i += 1) expect(await other.report(peer, 1_000)).toEqual(REPORT);
+    expect(refused).toBe(1);
+    known = [NEWER];
+    expect(await other.report(peer, 1_000)).toEqual(REPORT);
+    other.close();
+    expect(refused).toBe(2);
+  });
+
   it("act on a request once, whichever secret it took", async () => {
     const other = createPeerClient({ keys: () => [NEWER, KEY], localAddress: undefined });
     expect(await other.promise(peer, PROMISE, 1_000)).toEqual({ yes: true, reason: "bound" });

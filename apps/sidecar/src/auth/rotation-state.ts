@@ -49,8 +49,11 @@ export interface RememberedSecrets {
   readonly retiredPeerKeys: readonly Retired[];
 }
 
-/** Whoever changes a password that often does not wait for the overlap. */
-const MAX_RETIRED = 4;
+/**
+ * So many changes may come before all members have agreed on one of them. Beyond that the oldest
+ * is forgotten, although another member may still use it.
+ */
+const MAX_RETIRED = 16;
 
 export function beginRotation(
   credentials: Credentials,

@@ -25,6 +25,8 @@ import {
   signRequest,
 } from "./signature.ts";
 
+const REMEMBERED = 16;
+
 export interface PeerClient {
   report(peer: Peer, timeoutMs: number): Promise<MemberReport | null>;
   promise(peer: Peer, request: PromiseRequest, timeoutMs: number): Promise<PromiseAnswer | null>;
@@ -46,9 +48,10 @@ export interface PeerClientOptions {
 export function createPeerClient(options: PeerClientOptions): PeerClient {
   const agent = new Agent({ keepAlive: true, keepAliveMsecs: 1_000, maxSockets: 4 });
   const { keys, localAddress } = options;
+  const understood = createKeyMemory();
   const askWithAnyKey = async (peer: Peer, call: Call): Promise<string | typeof REFUSED | null> => {
     const endAtMs = performance.now() + call.timeoutMs;
-    for (const key of keys()) {
+    for (const key of understood.order(peer.member, keys())) {
       const timeoutMs = endAtMs - performance.now();
       const answer = await askPeer({
         peer,
@@ -57,7 +60,9 @@ export function createPeerClient(options: PeerClientOptions): PeerClient {
         key,
         localAddress,
       });
-      if (answer !== REFUSED) return answer;
+      if (answer === REFUSED) continue;
+      if (answer !== null) understood.note(peer.member, key);
+      return answer;
     }
     return REFUSED;
   };
@@ -90,6 +95,30 @@ export function createPeerClient(options: PeerClientOptions): PeerClient {
       return answer === null ? null : readCredentialsAnswer(answer);
     },
     close: () => agent.destroy(),
+  };
+}
+
+/**
+ * Which key each member understood last: it is tried first, since every refusal costs a
+ * connection. Bounded by the members that a group may have.
+ */
+function createKeyMemory(): {
+  order(member: string, keys: readonly Buffer[]): readonly Buffer[];
+  note(member: string, key: Buffer): void;
+} {
+  const last = new Map<string, Buffer>();
+  return {
+    order(member, keys) {
+      const known = last.get(member);
+      const first = keys.filter((key) => known?.equals(key));
+      return [...first, ...keys.filter((key) => !known?.equals(key))];
+    },
+    note(member, key) {
+      last.delete(member);
+      last.set(member, key);
+      const [oldest] = last.keys();
+      if (last.size > REMEMBERED && oldest !== undefined) last.delete(oldest);
+    },
   };
 }
 
