@@ -20,6 +20,8 @@ import { act, announce, nextId, podOf, right, set, writeLease, type Turn } from 
 
 /** How long SIGTERM may wait for the answer to a release. */
 const LAST_WORD_MS = 1500;
+/** And how long for the record of a clean end, which says what this copy has: a disk may be slow. */
+const LAST_RECORD_MS = 5000;
 const GUARD_WORD_MS = 700;
 
 export function requestStop(turn: Turn): void {
@@ -148,8 +150,9 @@ function exitAtEnd(turn: Turn): void {
   if (stop === null || stop.terminatedAt === null) return;
   const waiting = election.tries.some((one) => one.purpose === "release" && one.open);
   const unsaved = isClean(stop) && turn.state.record.saved?.clean !== true;
-  const unsaid = !stop.ended && election.term !== null && mayStillEndCleanly(turn, stop);
-  const late = waiterElapsedMs(stop.terminatedAt, turn.at) > LAST_WORD_MS;
+  const unsaid = !stop.ended && mayStillEndCleanly(turn, stop);
+  const longestMs = unsaved ? LAST_RECORD_MS : LAST_WORD_MS;
+  const late = waiterElapsedMs(stop.terminatedAt, turn.at) > longestMs;
   if ((waiting || unsaved || unsaid) && !late) return;
   if (turn.actions.some((action) => action.type === "exit")) return;
   act(turn, { type: "exit", reason: "terminate" });
