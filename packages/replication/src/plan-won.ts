@@ -14,7 +14,7 @@ import {
 import { isPaused } from "./control.ts";
 import { beginHandoff } from "./handoff.ts";
 import { lacksEverything, judgeEmpty, mayBeAhead, silentMembers } from "./judge.ts";
-import { furthest } from "./lineage.ts";
+import { furthest, positionOf } from "./lineage.ts";
 import { MAX_SKEW_MS, bestRival, clockSkewMs, ineligibility, reports } from "./members.ts";
 import type { MemberReport } from "./observation.ts";
 import { demoteSurely, killRedis, planLeadPermit } from "./plan-fence.ts";
@@ -135,10 +135,17 @@ function restartedMayLead(turn: Turn, lead: Lead): boolean {
   // A better copy whose API is away cannot take over now; it may when it is back.
   if (reports(turn.state).some((one) => comparePositions(one.position, own) > 0)) return false;
   // The Lease's position is up to R old: a copy that lost its tail may lack what came after it.
-  const complete = own !== null && !own.restored && !isBehind(own, lead.before.position);
-  if (complete) return true;
-  if (lacksEverything(turn.state, lead.before.position)) return false;
+  const last = lastKnown(turn.state, lead);
+  if (own !== null && !own.restored && !isBehind(own, last)) return true;
+  if (lacksEverything(turn.state, last)) return false;
   return !silentMembers(turn.state).some((name) => mayBeAhead(turn.state, name));
+}
+
+/** How far the group's data reached: by the Lease, by the hand-over, and as this copy was seen. */
+function lastKnown(state: MemberState, { before, handover }: Lead): Position | null {
+  const history = handover && { ...handover, replid2: null, secondOffset: -1 };
+  const handed = history && positionOf(history, state.lineage);
+  return furthest(furthest(before.position, handed), state.redis.peak);
 }
 
 function giveUpLate(turn: Turn, lead: Lead): void {
@@ -154,8 +161,7 @@ function giveUp(turn: Turn, lead: Lead, why: string): void {
   const notWorse = best !== null && comparePositions(best.position, ownPosition(state)) >= 0;
   if (notWorse && mayDeferTo(turn, best)) return deferTo(turn, best);
   // Whoever takes it must lack nothing of what this copy has, nor of what it lacks itself.
-  const own = furthest(ownPosition(state), state.redis.peak);
-  const position = furthest(lead.before.position, own);
+  const position = furthest(lastKnown(state, lead), ownPosition(state));
   const released = releaseLease(turn, { position, clean: false, reason: "releaseMissingCopy" });
   if (released) announce(turn, "releaseMissingCopy", { words: `gives the Lease back: ${why}` });
 }
