@@ -19,6 +19,11 @@ const CALM_MS = 8_000;
 /** A plain write may be this young and still be on the wire. */
 const WIRE_MS = 1_200;
 
+/** Its client has an OK, and it was no tail. */
+function isPromised({ acknowledgedMs, isLost, isTail }: LedgerWrite): boolean {
+  return acknowledgedMs >= 0 && !isLost && !isTail;
+}
+
 interface Given {
   /** Null: to whoever is not behind. */
   readonly to: string | null;
@@ -76,7 +81,7 @@ export class Durability extends Checker {
     this.checkGiven(server);
     const pod = this.world.podOf(server);
     for (const write of this.world.ledger.writes) {
-      if (write.acknowledgedMs < 0 || write.isLost || write.place === null) continue;
+      if (!isPromised(write) || write.place === null) continue;
       if (holds(server.head, write.place)) continue;
       this.checkLoss(pod, write);
       write.isLost = true;
@@ -87,7 +92,7 @@ export class Durability extends Checker {
     const leader = this.world.pods.find((pod) => pod.redis?.isWritable())?.redis;
     if (!leader) return;
     for (const write of this.world.ledger.writes) {
-      if (write.acknowledgedMs < 0 || write.isLost || write.place === null) continue;
+      if (!isPromised(write) || write.place === null) continue;
       if (holds(leader.head, write.place)) continue;
       const touched = this.touchedSince(write.acceptedMs);
       if (touched.length > (write.copies > 0 ? 1 : 0)) continue;

@@ -48,8 +48,17 @@ export class Judge implements RedisJudge, StoreJudge {
   }
 
   accepted(server: RedisServer, request: WriteRequest): void {
-    this.world.ledger.accepted(request.id, server, this.world.clock.nowMs);
+    const { nowMs } = this.world.clock;
+    this.world.ledger.accepted(request.id, server, { nowMs, isTail: this.isTail(server) });
     for (const checker of this.checkers) checker.accepted(server, request);
+  }
+
+  /** Thawed a moment ago, under the eyes of another holder. */
+  private isTail(server: RedisServer): boolean {
+    const { world } = this;
+    if (world.exemptUntil(server) <= world.clock.nowMs) return false;
+    const holder = world.store.lease?.record.holder ?? null;
+    return holder === null || world.podOfIdentity(holder) !== world.podOf(server);
   }
 
   acknowledged(write: LedgerWrite): void {

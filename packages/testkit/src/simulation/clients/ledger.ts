@@ -16,6 +16,13 @@ export interface LedgerWrite {
   copies: number;
   /** Reported as lost already. */
   isLost: boolean;
+  /** Let in by a thawed Redis beside another holder: a tail that docs/protocol.md, 9, drops. */
+  isTail: boolean;
+}
+
+export interface Acceptance {
+  readonly nowMs: number;
+  readonly isTail: boolean;
 }
 
 export class Ledger {
@@ -32,14 +39,16 @@ export class Ledger {
       acknowledgedMs: -1,
       copies: 0,
       isLost: false,
+      isTail: false,
     };
     this.writes.push(write);
     return write;
   }
 
-  accepted(id: number, server: RedisServer, nowMs: number): void {
+  accepted(id: number, server: RedisServer, { nowMs, isTail }: Acceptance): void {
     const write = this.writes[id];
     if (write === undefined) return;
+    write.isTail = isTail;
     write.server = server;
     write.place = { segment: server.head.segment, index: server.head.length - 1 };
     write.replid = server.replid;
