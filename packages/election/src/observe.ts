@@ -149,9 +149,14 @@ export function learnEpoch(
   return { ...state, epochSeen: epoch, epochHeard: Math.max(state.epochHeard, epoch), holderSeen };
 }
 
-/** Folds in an epoch that somebody mentioned. */
-export function hearEpoch(state: ElectionState, epoch: Epoch): ElectionState {
-  return epoch > state.epochHeard ? { ...state, epochHeard: epoch } : state;
+/**
+ * Folds in an epoch that somebody mentioned. It may have been that of a Lease which was created and
+ * deleted between two looks: the Lease is missing since now at the earliest.
+ */
+export function hearEpoch(state: ElectionState, epoch: Epoch, at: Instant): ElectionState {
+  if (epoch <= state.epochHeard) return state;
+  const view = state.view.kind === "missing" ? { ...state.view, since: at } : state.view;
+  return { ...state, epochHeard: epoch, view };
 }
 
 /** Drops tries that can never commit any more: the version they compare with is gone. */

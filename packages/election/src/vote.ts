@@ -72,7 +72,7 @@ export function startRound(
   const { epoch, durationMs, binding, asked, lineage } = draft;
   // A round that binds uses its epoch up, whoever answers.
   const askedEpoch = binding ? Math.max(state.askedEpoch, epoch) : state.askedEpoch;
-  const heard = binding ? { ...hearEpoch(state, epoch), askedEpoch } : state;
+  const heard = binding ? { ...hearEpoch(state, epoch, at), askedEpoch } : state;
   const next: ElectionState = {
     ...heard,
     roundCounter: round,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
+  hearEpoch,
   listsInForce,
   observeChange,
   recordOf,
@@ -57,6 +58,15 @@ describe("the view of the Lease", () => {
     const newer = readAnswer(late, { seq: late.seq, lease: lease(7) }, instant(20));
     const older = readAnswer(newer, { seq: early.seq, lease: lease(3) }, instant(30));
     expect(older.view).toEqual(newer.view);
+  });
+
+  it("calls a Lease missing since it heard of an epoch that it has not seen (2)", () => {
+    const missing = see(see(fresh(), lease(1, { epoch: 3 }), instant(0)), null, instant(100));
+    expect(missing.view).toMatchObject({ kind: "missing", since: instant(100) });
+    expect(hearEpoch(missing, 3, instant(500)).view).toEqual(missing.view);
+    const heard = hearEpoch(missing, 4, instant(500));
+    expect(heard.view).toMatchObject({ kind: "missing", since: instant(500) });
+    expect(hearEpoch(heard, 4, instant(900)).view).toEqual(heard.view);
   });
 
   it("takes an offer to this process as the watch brings it, and nothing else (2.9)", () => {

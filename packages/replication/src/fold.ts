@@ -124,7 +124,7 @@ function peerReported(
   set(turn, { peers });
   if (!answered || event.report === null) return;
   set(turn, {
-    election: hearEpoch(turn.state.election, event.report.epoch),
+    election: hearEpoch(turn.state.election, event.report.epoch, turn.at),
     lineage: uniteLineages(turn.state.lineage, event.report.lineage, turn.state.lineage),
   });
 }

@@ -64,7 +64,7 @@ export function observeSlice(turn: Turn, seen: SliceObservation): void {
   if (another) set(turn, { deferred: [] });
   set(turn, {
     slice: { ...before, seen, retryAt },
-    election: hearEpoch(turn.state.election, seen.epoch),
+    election: hearEpoch(turn.state.election, seen.epoch, turn.at),
     lineage: uniteLineages(turn.state.lineage, seen.lineage),
   });
 }
