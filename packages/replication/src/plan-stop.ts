@@ -20,7 +20,7 @@ import { act, announce, nextId, podOf, right, set, writeLease, type Turn } from 
 
 /** How long SIGTERM may wait for the answer to a release. */
 const LAST_WORD_MS = 1500;
-/** And how long for the record of a clean end, which says what this copy has: a disk may be slow. */
+/** And for the record of a clean end, which says what this copy has: a disk may be slow. */
 const LAST_RECORD_MS = 5000;
 const GUARD_WORD_MS = 700;
 
