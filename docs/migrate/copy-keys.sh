@@ -12,7 +12,7 @@
 #   SENTINEL_HOST SENTINEL_PORT SENTINEL_MASTER            instead of SOURCE_HOST: who knows it
 #   TARGET_HOST TARGET_PORT TARGET_USER TARGET_PASSWORD    the write address
 #   SOURCE_OPTIONS     further options of redis-cli for the source, such as `--tls --cacert ca.crt`
-#   BATCH=1000         keys sent at once; fewer for great values
+#   BATCH=2000         keys sent at once; fewer for great values
 #   TIMEOUT_MS=30000   of one batch
 #   SAMPLE=20          keys of each database that are compared whole
 #   FAIL_LIMIT=10      gives up after that many failed keys
@@ -25,7 +25,7 @@ export LC_ALL=C
 
 SOURCE_PORT=${SOURCE_PORT:-6379} SOURCE_USER=${SOURCE_USER:-} SOURCE_PASSWORD=${SOURCE_PASSWORD:-}
 TARGET_PORT=${TARGET_PORT:-6379} TARGET_USER=${TARGET_USER:-} TARGET_PASSWORD=${TARGET_PASSWORD:-}
-SOURCE_OPTIONS=${SOURCE_OPTIONS:-} BATCH=${BATCH:-1000} TIMEOUT_MS=${TIMEOUT_MS:-30000}
+SOURCE_OPTIONS=${SOURCE_OPTIONS:-} BATCH=${BATCH:-2000} TIMEOUT_MS=${TIMEOUT_MS:-30000}
 SAMPLE=${SAMPLE:-20} FAIL_LIMIT=${FAIL_LIMIT:-10} REPLACE=${REPLACE:-no}
 copied=0 failed=0 unequal=0
 
@@ -36,7 +36,6 @@ stop() {
 }
 
 # Keys and values stay as redis-cli quotes them, so any bytes are safe. Commands come from stdin.
-# shellcheck disable=SC2086 # options are words
 ask() {
   password=$1 user=$2
   shift 2
@@ -44,9 +43,9 @@ ask() {
     REDISCLI_AUTH=$password redis-cli --no-raw ${user:+--user "$user"} "$@" 2>&1
   else
     redis-cli --no-raw "$@" 2>&1
-  fi
+  fi | sed '/^([0-9.]*s)$/d' # how long a slow command took
 }
-# shellcheck disable=SC2086
+# shellcheck disable=SC2086 # options are words
 source_db() { db_=$1 && shift && ask "$SOURCE_PASSWORD" "$SOURCE_USER" -h "$SOURCE_HOST" -p "$SOURCE_PORT" -n "$db_" $SOURCE_OPTIONS "$@"; }
 target_db() { db_=$1 && shift && ask "$TARGET_PASSWORD" "$TARGET_USER" -h "$TARGET_HOST" -p "$TARGET_PORT" -n "$db_" "$@"; }
 
