@@ -34,6 +34,13 @@ test("every act is one of the demo's", () => {
   expect(missing(named, acts, (name) => [`name: "${name}"`])).toEqual([]);
 });
 
+test("every act on a cluster is one of the suite's", () => {
+  const acts = textOf(/^e2e\/suite\/src\/acts\/[a-z-]+\.ts$/);
+  const named = REFERENCES.flatMap((one) => one.clusterActs);
+  expect(named.length).toBeGreaterThan(0);
+  expect(missing(named, acts, (name) => [`name: "${name}"`])).toEqual([]);
+});
+
 test("every act of the demo is named by the page", () => {
   const acts = textOf(/^apps\/cli\/src\/demo\/acts\.ts$/);
   const names = [...acts.matchAll(/^ {4}name: "([^"]+)"/gm)].map(([, name = ""]) => name);
@@ -50,9 +57,10 @@ test("every fault is one that the simulation inflicts", () => {
 });
 
 test("a cell that names no test, or names one in another way, is refused", () => {
-  expect(testReferences('"a b", demo `c`, sim `d`')).toEqual({
+  expect(testReferences('"a b", demo `c`, e2e `e`, sim `d`')).toEqual({
     sentences: ["a b"],
     acts: ["c"],
+    clusterActs: ["e"],
     faults: ["d"],
   });
   expect(testReferences("not yet tested").sentences).toEqual([]);

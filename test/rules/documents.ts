@@ -71,6 +71,8 @@ export function cellsOf(text: string, column: string): string[] {
 export interface TestReferences {
   readonly sentences: readonly string[];
   readonly acts: readonly string[];
+  /** On a cluster. */
+  readonly clusterActs: readonly string[];
   readonly faults: readonly string[];
 }
 
@@ -78,12 +80,13 @@ export interface TestReferences {
 export function testReferences(cell: string): TestReferences {
   const all = (pattern: RegExp) => [...cell.matchAll(pattern)].map(([, name = ""]) => name);
   const rest = cell
-    .replaceAll(/"[^"]+"|(demo|sim) `[^`]+`|not yet tested/g, "")
+    .replaceAll(/"[^"]+"|(demo|e2e|sim) `[^`]+`|not yet tested/g, "")
     .replaceAll(/[\s,]/g, "");
   if (rest !== "" || cell === "") throw new Error(`"${cell}" names a test in no known way`);
   return {
     sentences: all(/"([^"]+)"/g),
     acts: all(/demo `([^`]+)`/g),
+    clusterActs: all(/e2e `([^`]+)`/g),
     faults: all(/sim `([^`]+)`/g),
   };
 }
