@@ -4,6 +4,7 @@
  * Nodes and programs of one that exists cannot be hurt: there each fault is a `NotSupportedError`,
  * and `canInjectFaults` tells before.
  */
+import type { ChildProcess, SpawnOptions } from "node:child_process";
 import type { KubeProxyMode } from "./configuration.ts";
 import type { Output, RunOptions } from "./run.ts";
 
@@ -15,6 +16,8 @@ export interface ClusterHandle {
   helm(args: readonly string[], options?: RunOptions): Promise<string>;
   /** Runs a program where API server, nodes, pods and Services can be reached. */
   exec(args: readonly string[], options?: RunOptions): Promise<Output>;
+  /** Like `exec`, for a program that goes on: whoever starts it ends it. */
+  spawn(args: readonly string[], options?: SpawnOptions): ChildProcess;
   /** An OCI archive; what it is called stands in it. */
   loadImage(archive: string): Promise<void>;
 

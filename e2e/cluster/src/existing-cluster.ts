@@ -4,6 +4,7 @@
  * Images get there by a command of the user's, which is given an archive; nodes and programs are
  * not ours to hurt.
  */
+import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import type { ClusterHandle, NodeFaults, ProgramFaults } from "./cluster.ts";
 import { NotSupportedError } from "./cluster.ts";
 import { environmentWith } from "./environment.ts";
@@ -48,8 +49,15 @@ export class ExistingCluster implements ClusterHandle {
   }
 
   exec([file = "", ...args]: readonly string[], options: RunOptions = {}): Promise<Output> {
-    const env = environmentWith({ KUBECONFIG: this.kubeconfig });
-    return run(file, args, { ...options, env: { ...env, ...options.env } });
+    return run(file, args, { ...options, env: this.#environmentWith(options.env) });
+  }
+
+  spawn([file = "", ...args]: readonly string[], options: SpawnOptions = {}): ChildProcess {
+    return spawn(file, args, { ...options, env: this.#environmentWith(options.env) });
+  }
+
+  #environmentWith(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+    return { ...environmentWith({ KUBECONFIG: this.kubeconfig }), ...more };
   }
 
   /** Runs `E2E_IMAGE_HOOK ARCHIVE` by the shell. */

@@ -1,4 +1,5 @@
 /** The cluster that runs: how to use it, and how to hurt it. How it comes up is in lifecycle.ts. */
+import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { delimiter } from "node:path";
 import { groupNames, processesIn, signalAll } from "./cgroups.ts";
@@ -7,7 +8,7 @@ import type { KubeProxyMode } from "./configuration.ts";
 import { CONTROL_PLANE_GROUPS, controlPlaneIn, VOLUMES_FOLDER } from "./control-plane.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { environmentWith, searchPath } from "./environment.ts";
-import { runInside } from "./network.ts";
+import { enter, OUTER, runInside } from "./network.ts";
 import type { NodeAddress } from "./network.ts";
 import { Node } from "./node.ts";
 import type { Paths } from "./paths.ts";
@@ -63,6 +64,11 @@ export class OwnCluster implements ClusterHandle {
 
   exec(args: readonly string[], options: RunOptions = {}): Promise<Output> {
     return runInside(args, { ...options, env: { ...this.environment(), ...options.env } });
+  }
+
+  spawn(args: readonly string[], options: SpawnOptions = {}): ChildProcess {
+    const env = { ...this.environment(), ...options.env };
+    return spawn("nsenter", [...enter(OUTER), ...args], { ...options, env });
   }
 
   /** For programs inside: kubectl and helm on PATH, and whom they speak to. */
