@@ -68,7 +68,8 @@ export function fold(turn: Turn, event: MemberEvent): void {
 function leaseSeen(turn: Turn): void {
   const record = recordOf(turn.state.election.view);
   if (record === null) return;
-  set(turn, { lineage: uniteLineages(turn.state.lineage, record.lineage) });
+  const handledRequest = record.handover?.request ?? turn.state.handledRequest;
+  set(turn, { handledRequest, lineage: uniteLineages(turn.state.lineage, record.lineage) });
 }
 
 function podsSeen(

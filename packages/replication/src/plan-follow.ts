@@ -58,14 +58,15 @@ function arrive(turn: Turn): void {
  * Lifts the pause, and 50 ms later cuts; late ones again until the settle time is over. Held
  * writes are let go when there is somewhere to go: before that their clients would come back here
  * again and again, in the way of the hand-over that they wait for. A replica must not be paused
- * (S9), so that it is lifted before this one follows.
+ * (S9), so that it is lifted before this one follows; and a Redis that may end now holds nobody.
  */
 function planCutter(turn: Turn): void {
   const { cutter } = turn.state;
   if (cutter === null) return;
   const sinceMs = waiterElapsedMs(cutter.since, turn.at);
   if (!cutter.unpaused) {
-    if (promotedHolder(turn.state) === null && sinceMs < LONGEST_HOLD_MS) return;
+    const mayHold = turn.state.stop === null && promotedHolder(turn.state) === null;
+    if (mayHold && sinceMs < LONGEST_HOLD_MS) return;
     role(turn, { kind: "unpause" }, "transferSwitchover");
     return set(turn, { cutter: { ...cutter, since: turn.at, unpaused: true } });
   }

@@ -76,7 +76,8 @@ function beginLead(turn: Turn): void {
     forced: acquiring?.forced ?? null,
   };
   // The old leader answers the request that this hand-over fulfils.
-  const handledRequest = acquiring?.handover?.request ?? turn.state.handledRequest;
+  const handledRequest =
+    acquiring?.forced ?? acquiring?.handover?.request ?? turn.state.handledRequest;
   set(turn, { lead, handledRequest, acquiring: null, cutter: null });
   if (staysPrimary(turn, lead)) inherit(turn);
 }

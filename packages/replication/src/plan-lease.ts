@@ -285,8 +285,7 @@ function take(turn: Turn, way: ClaimWay, judgement: Judgement): void {
   // Beside the PUT where nothing is reserved, so that the promotion need not wait for the disk.
   ensureRecord(turn, { promotes: draft.record.epoch });
   const before = { ...beforeOf(turn.state, record), takenAt: turn.at };
-  const handledRequest = judgement.forced ?? turn.state.handledRequest;
-  set(turn, { handledRequest, acquiring: { way, handover, before, ...judgement } });
+  set(turn, { acquiring: { way, handover, before, ...judgement } });
   announce(turn, reason, { words: wordsOf(turn, way, record) });
 }
 

@@ -11,12 +11,23 @@ import {
   type Position,
 } from "@leasehold/election";
 import { release } from "./drafts.ts";
+import { finishRequest } from "./handoff.ts";
 import { furthest } from "./lineage.ts";
 import { ensureRecord } from "./plan-record.ts";
 import type { Reason } from "./reason.ts";
 import { mayBeWritable, ownPosition } from "./redis-view.ts";
 import type { MemberState, StopState } from "./state.ts";
-import { act, announce, nextId, podOf, right, set, writeLease, type Turn } from "./turn.ts";
+import {
+  act,
+  announce,
+  nextId,
+  podOf,
+  right,
+  set,
+  writeLease,
+  writePermit,
+  type Turn,
+} from "./turn.ts";
 
 /** How long SIGTERM may wait for the answer to a release. */
 const LAST_WORD_MS = 1500;
@@ -126,6 +137,8 @@ export function releaseLease(turn: Turn, wish: ReleaseWish): boolean {
   if (right(turn) <= 0 || election.term === null || mayBeWritable(turn.state)) return false;
   if (awaitsAnswer(election, turn.at)) return false;
   emptySlice(turn);
+  writePermit(turn, { kind: "follow", nonce: turn.state.start.nonce }, wish.reason);
+  finishRequest(turn, { done: false, refused: false, words: "the Lease was given back meanwhile" });
   const released = { by: election.me, position: wish.position, clean: wish.clean };
   writeLease(turn, release(turn, released), wish.reason);
   announce(turn, wish.reason, { words: "released the Lease" });

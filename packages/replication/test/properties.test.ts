@@ -39,7 +39,8 @@ type Step =
   | { readonly do: "peer"; readonly member: Other; readonly offset: number }
   | { readonly do: "ask"; readonly epoch: number; readonly binding: boolean }
   | { readonly do: "switchover" }
-  | { readonly do: "stop" };
+  | { readonly do: "stop" }
+  | { readonly do: "terminate" };
 
 function often(weight: number, arbitrary: fc.Arbitrary<Step>): fc.WeightedArbitrary<Step> {
   return { weight, arbitrary };
@@ -89,7 +90,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       binding: fc.boolean(),
     }),
   ),
-  often(4, fc.constant({ do: "switchover" })),
+  often(10, fc.constant({ do: "switchover" })),
   often(1, fc.constant({ do: "force" })),
   often(
     1,
@@ -100,6 +101,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   ),
   often(1, fc.constant({ do: "stop" })),
+  often(1, fc.constant({ do: "terminate" })),
 );
 
 /** What the runs reached: a property that never got to a promotion would prove nothing. */
@@ -111,7 +113,9 @@ class Adversary extends World {
   private requests = 0;
 
   /** Everything waits for a step; the decision itself is checked before it is obeyed. */
+  private gone = false;
   override tell(event: MemberEventBody): void {
+    if (this.gone) return;
     const full = { ...event, at: this.at(), jitter: 0.5 };
     const decision = decide(this.state, full, this.config);
     // A decision that changes what it was given, or keeps what it gave away, fails from here on.
@@ -119,6 +123,7 @@ class Adversary extends World {
     this.state = decision.state;
     checkActions(decision.actions, this);
     for (const action of decision.actions) {
+      if (action.type === "exit") this.gone = true;
       if (action.type === "writePermit") this.perform(action);
       else if (isAnswered(action)) this.heldActions.push(action);
       this.watch(action.type);
@@ -189,6 +194,8 @@ class Adversary extends World {
       case "pause":
         this.control = { ...this.control, paused: one.paused, pauseSpan: spanOf(one.forMs) };
         return this.tell({ type: "controlObserved", control: this.control });
+      case "terminate":
+        return this.tell({ type: "terminate" });
       case "stop":
         return this.tell({ type: "stopRequested" });
     }
