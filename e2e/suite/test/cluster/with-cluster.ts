@@ -2,6 +2,9 @@
  * `node test/cluster/with-cluster.ts PROGRAM…`: runs a program, such as all cluster tests of this
  * package, where the nodes, pods and Services of one cluster can be reached. `Cluster.up` in it
  * joins that cluster, which goes with this process.
+ *
+ * On a machine that cannot run a cluster the program runs all the same: its tests say why they
+ * skip. The exit code is the program's.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";

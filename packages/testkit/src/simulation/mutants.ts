@@ -342,7 +342,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: JUDGE,
-        find: '  if (!lost) return no("every copy is empty although the group had data: an operator must decide");',
+        find: "  if (!lost) return no(ALL_EMPTY);",
         replace: "",
       },
     ],
