@@ -61,11 +61,13 @@ export class Durability extends Checker {
       const { nowMs: atMs } = this.world.clock;
       if (head !== null) this.handover = { to: handover.to, head, atMs, from: handover.from };
     }
-    // Of a copy that restarted (it gives back what it must not lead) only a bound is known; a
-    // primary that stops knows it all, and says so even where its record was late for `clean`.
+    // Of a copy that restarted (it gives back what it must not lead), or whose Redis died, only a
+    // bound is known; a primary that stops knows it all, and says so while its Redis runs even
+    // where its record was late for `clean`.
     const releaser = released === null ? null : this.world.podOfIdentity(released.by);
-    const restarted = releaser?.sidecar?.report().coldStart ?? false;
-    const planned = releaser?.terminating === true && (released?.clean === true || !restarted);
+    const report = releaser?.sidecar?.report();
+    const isKnown = report !== undefined && !report.coldStart && report.redis !== "down";
+    const planned = releaser?.terminating === true && (released?.clean === true || isKnown);
     if (record.holder === null && released !== null && planned) {
       const head = this.headOf(released.by);
       const { nowMs: atMs } = this.world.clock;
