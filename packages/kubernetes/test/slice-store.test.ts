@@ -48,8 +48,11 @@ async function committed(store: SliceStore, write: SliceWrite): Promise<SliceObs
   return outcome.slice;
 }
 
-const addressesIn = (slice: KubernetesObject | null): unknown =>
-  (slice?.["endpoints"] as { addresses: string[] }[] | undefined)?.map((e) => e.addresses);
+const addressesIn = (slice: KubernetesObject | null): unknown => {
+  const endpoints = slice?.["endpoints"] as { addresses: string[] }[] | null | undefined;
+  // The server stores an empty list as null.
+  return endpoints === null ? [] : endpoints?.map((endpoint) => endpoint.addresses);
+};
 const calls = (verb: string) =>
   bench.api
     .usage()

@@ -43,6 +43,28 @@ export function patchContract(configMaps: Collection): void {
       expect(body.data).toEqual({ a: "1", c: "3" });
     });
 
+    test("as a JSON patch may ask that something is missing", async () => {
+      const { name } = await created(configMaps);
+      const missing = { op: "test", path: "/data/c", value: null };
+      const add = { op: "add", path: "/data/c", value: "3" };
+      expect((await patch(name, [missing, add], JSON_PATCH)).code).toBe(200);
+      expect((await patch(name, [missing, add], JSON_PATCH)).code).toBe(422);
+      expect((await patch(name, [{ op: "add" }], JSON_PATCH)).code).toBe(422);
+    });
+
+    test("that takes all away leaves no data", async () => {
+      const { name } = await created(configMaps);
+      const { body } = await patch(name, { data: { a: null, b: null } });
+      expect(body).not.toHaveProperty("data");
+    });
+
+    test("to a wrong type is a 422, to another uid as well", async () => {
+      const { name } = await created(configMaps);
+      expect((await patch(name, { data: { a: 1 } })).code).toBe(422);
+      const uid = "4a0a7c3a-1111-4444-8888-0123456789ab";
+      expect((await patch(name, { metadata: { uid } })).code).toBe(422);
+    });
+
     test("of what does not exist is a 404", async () => {
       expect((await patch(configMaps.name(), { data: {} })).code).toBe(404);
     });
@@ -50,6 +72,43 @@ export function patchContract(configMaps: Collection): void {
     test("of an unknown type is a 415", async () => {
       const { name } = await created(configMaps);
       expect((await patch(name, {}, "application/unknown+json")).code).toBe(415);
+    });
+  });
+}
+
+export function configMapContract(configMaps: Collection): void {
+  const { client, path, patch, post } = configMaps;
+  const body = (fields: object) => ({
+    metadata: { name: configMaps.name(), labels: { [CONTRACT_LABEL]: "" } },
+    ...fields,
+  });
+
+  describe("a ConfigMap", () => {
+    test.each([
+      ["a key with a blank", { data: { "a b": "1" } }],
+      ["a key twice", { data: { a: "1" }, binaryData: { a: "MQ==" } }],
+      ["more than 1 MiB", { data: { a: "x".repeat(1024 * 1024 + 1) } }],
+    ])("with %s is refused with 422", async (_what, fields) => {
+      expect((await post(body(fields))).code).toBe(422);
+    });
+
+    test("of more than 3 MiB is not read: 413", async () => {
+      const answer = await post(body({ data: { a: "x".repeat(3 * 1024 * 1024) } }));
+      expect(answer).toMatchObject({ code: 413, body: { reason: "RequestEntityTooLarge" } });
+    });
+
+    test("that is immutable keeps its data", async () => {
+      const { body: made } = await post(body({ data: { a: "1" }, immutable: true }));
+      expect((await patch(made.metadata.name, { data: { a: "2" } })).code).toBe(422);
+    });
+
+    test("is neither posted to its name nor sent as text", async () => {
+      const { name } = await created(configMaps);
+      const posted = await client.call(`${path}/${name}`, { method: "POST", body: body({}) });
+      expect(posted).toMatchObject({ code: 405, body: { reason: "MethodNotAllowed" } });
+      const contentType = "text/plain";
+      const text = await client.call(path, { method: "POST", body: body({}), contentType });
+      expect(text).toMatchObject({ code: 415, body: { reason: "UnsupportedMediaType" } });
     });
   });
 }
@@ -67,7 +126,9 @@ export function deletionContract(configMaps: Collection): void {
 
     test("of the uid meant is done", async () => {
       const { name, uid } = await created(configMaps);
-      expect((await remove(name, { preconditions: { uid } })).code).toBe(200);
+      const { code, body } = await remove(name, { preconditions: { uid } });
+      expect({ code, kind: body.kind }).toEqual({ code: 200, kind: "Status" });
+      expect(body).toHaveProperty("details", { name, uid, kind: "configmaps" });
       expect((await get(name)).code).toBe(404);
     });
   });
@@ -91,6 +152,7 @@ export function listContract(configMaps: Collection): void {
       expect(await labelled(",color=red")).toEqual([red]);
       expect(await labelled(",color!=red")).toEqual([blue]);
       expect(await labelled(",color in (blue,green)")).toEqual([blue]);
+      expect(await labelled(",color notin(blue)")).toEqual([red]);
       expect(await labelled(",!color")).toEqual([]);
     });
 
@@ -99,8 +161,25 @@ export function listContract(configMaps: Collection): void {
       expect(await namesBy(`fieldSelector=metadata.name%3D${name}`)).toEqual([name]);
     });
 
-    test("refuses a field that it does not know", async () => {
-      expect((await client.call(`${path}?fieldSelector=data.a%3D1`)).code).toBe(400);
+    test("is in the order of names, and says only once of what kind its items are", async () => {
+      const [first, second] = [await created(configMaps), await created(configMaps)];
+      const { body } = await client.call(`${path}?labelSelector=${CONTRACT_LABEL}`);
+      const names = body.items.map(({ metadata }) => metadata.name);
+      expect(names).toEqual(names.toSorted());
+      expect(names).toEqual(expect.arrayContaining([first.name, second.name]));
+      expect(body.kind).toBe("ConfigMapList");
+      for (const item of body.items) {
+        expect(item).not.toHaveProperty("kind");
+        expect(item).not.toHaveProperty("apiVersion");
+      }
+    });
+
+    test.each([
+      ["a field that nobody knows", "fieldSelector=data.a%3D1"],
+      ["a selector that is none", "labelSelector=a%3Db%3Dc"],
+      ["a version that is no number", "resourceVersion=latest"],
+    ])("refuses %s with 400", async (_what, query) => {
+      expect((await client.call(`${path}?${query}`)).code).toBe(400);
     });
 
     test("and everything else needs a valid token", async () => {

@@ -78,11 +78,50 @@ export function sliceFieldContract(slices: Collection): void {
       expect(body.message).toContain("addressType");
     });
 
+    test("have defaults", async () => {
+      const bare = { endpoints: [{ addresses: ["10.1.2.3"] }], ports: [{ port: 6379 }] };
+      const { code, body } = await slices.post({ ...slice(slices.name(), []), ...bare });
+      expect(code).toBe(201);
+      expect(body).toMatchObject({
+        endpoints: [{ addresses: ["10.1.2.3"], conditions: {} }],
+        ports: [{ name: "", port: 6379, protocol: "TCP" }],
+      });
+    });
+
+    test("and labels raise the generation, annotations do not", async () => {
+      const base = await created(slices);
+      const { metadata } = base;
+      const free = without(metadata, "resourceVersion");
+      const generation = async (fields: object): Promise<unknown> => {
+        const body = { ...base, metadata: { ...free, ...fields } };
+        return (await slices.put(body)).body.metadata.generation;
+      };
+      const annotations = { "leasehold.dev/epoch": "1" };
+      expect(await generation({ annotations })).toBe(1);
+      const labels = { [CONTRACT_LABEL]: "" };
+      expect(await generation({ labels })).toBe(2);
+    });
+
+    test("refuse a condition that is no boolean with 400", async () => {
+      const endpoints = [{ addresses: ["10.1.2.3"], conditions: { ready: "yes" } }];
+      const body = { ...slice(slices.name(), []), endpoints };
+      expect((await slices.post(body)).code).toBe(400);
+    });
+
     test.each([
       ["an endpoint without address", { endpoints: [{ addresses: [] }] }],
       ["an address of the other family", { endpoints: [{ addresses: ["fd00::1"] }] }],
       ["no address at all", { endpoints: [{ addresses: ["redis-0"] }] }],
       ["a loopback address", { endpoints: [{ addresses: ["127.0.0.1"] }] }],
+      ["a link-local address", { endpoints: [{ addresses: ["169.254.1.1"] }] }],
+      ["no definite address", { endpoints: [{ addresses: ["0.0.0.0"] }] }],
+      [
+        "an address that can be written shorter",
+        { addressType: "IPv6", endpoints: [{ addresses: ["fd00:0::1"] }] },
+      ],
+      ["a name of a port that is none", { ports: [{ name: "A_b", port: 1 }] }],
+      ["two ports of one name", { ports: [{ port: 1 }, { port: 2 }] }],
+      ["an unknown protocol", { ports: [{ port: 1, protocol: "ICMP" }] }],
       ["an unknown family", { addressType: "IPX", endpoints: [] }],
     ])("refuse %s with 422", async (_what, fields) => {
       expect((await slices.post({ ...slice(slices.name(), []), ...fields })).code).toBe(422);

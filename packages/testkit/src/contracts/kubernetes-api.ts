@@ -5,9 +5,15 @@
  */
 import { afterAll, describe } from "vitest";
 import { CONTRACT_LABEL, createCollection } from "./collection.ts";
-import { deletionContract, listContract, patchContract } from "./config-maps.ts";
+import { configMapContract, deletionContract, listContract, patchContract } from "./config-maps.ts";
 import { sliceFieldContract, sliceVersionContract } from "./endpoint-slices.ts";
-import { deletedLeaseContract, leaseFieldContract, leaseVersionContract } from "./leases.ts";
+import { eventContract } from "./events.ts";
+import {
+  deletedLeaseContract,
+  leaseFieldContract,
+  leaseMetadataContract,
+  leaseVersionContract,
+} from "./leases.ts";
 import { createRawClient } from "./raw-client.ts";
 import { watchContract } from "./watches.ts";
 
@@ -27,19 +33,23 @@ export function describeKubernetesApi({ kubeconfig, namespace }: KubernetesApiUn
     const leases = collection("/apis/coordination.k8s.io/v1", "leases");
     const slices = collection("/apis/discovery.k8s.io/v1", "endpointslices");
     const configMaps = collection("/api/v1", "configmaps");
+    const events = collection("/api/v1", "events");
 
     leaseVersionContract(leases);
     deletedLeaseContract(leases);
     leaseFieldContract(leases);
+    leaseMetadataContract(leases);
     sliceVersionContract(slices);
     sliceFieldContract(slices);
+    configMapContract(configMaps);
     patchContract(configMaps);
     deletionContract(configMaps);
     listContract(configMaps);
     watchContract(configMaps);
+    eventContract(events, namespace);
 
     afterAll(async () => {
-      for (const { path, remove } of [leases, slices, configMaps]) {
+      for (const { path, remove } of [leases, slices, configMaps, events]) {
         const { body } = await client.call(`${path}?labelSelector=${CONTRACT_LABEL}`);
         for (const { metadata } of body.items) await remove(metadata.name);
       }

@@ -82,6 +82,15 @@ export function leaseVersionContract(leases: Collection): void {
       expect(code).toBe(422);
       expect(body.message).toContain("metadata.resourceVersion");
     });
+
+    test.each([
+      ["0", 422],
+      ["latest", 500],
+    ])("is not replaced at version %s: %i", async (resourceVersion, code) => {
+      const base = await created(leases);
+      const metadata = { ...base.metadata, resourceVersion };
+      expect((await leases.put({ ...heldBy("b", base), metadata })).code).toBe(code);
+    });
   });
 }
 
@@ -127,12 +136,33 @@ export function leaseFieldContract(leases: Collection): void {
       expect(spec).toMatchObject({ renewTime: TIME, acquireTime: TIME });
     });
 
-    test.each(["2026-11-25T15:46:01.548Z", "2026-11-25T15:46:01Z", "2026-11-25T15:46:01.1234567Z"])(
-      "refuse the time %s with 400",
-      async (renewTime) => {
-        expect((await post({ renewTime })).code).toBe(400);
-      },
-    );
+    test("give times of another zone back in UTC", async () => {
+      const { spec } = await created(leases, { renewTime: "2026-11-25T16:46:01.548123+01:00" });
+      expect(spec).toHaveProperty("renewTime", TIME);
+    });
+
+    test.each([
+      "2026-11-25T15:46:01.548Z",
+      "2026-11-25T15:46:01Z",
+      "2026-11-25T15:46:01.1234567Z",
+      "2026-13-25T15:46:01.548123Z",
+      "",
+    ])("refuse the time %j with 400", async (renewTime) => {
+      expect((await post({ renewTime })).code).toBe(400);
+    });
+
+    test("are dropped where nobody knows them: then a PUT changes nothing", async () => {
+      const base = await created(leases, { unheard: "of" });
+      expect(base.spec).not.toHaveProperty("unheard");
+      const sent: Body = { ...base, spec: { ...base.spec, unheard: "of" } };
+      const { body } = await leases.put(sent);
+      expect(body.metadata.resourceVersion).toBe(base.metadata.resourceVersion);
+    });
+
+    test("may be missing: an empty spec comes back", async () => {
+      const { spec: _spec, ...bare } = lease(leases.name());
+      expect((await leases.post(bare)).body.spec).toEqual({});
+    });
 
     test.each([
       ["leaseDurationSeconds", 0, 422],
@@ -151,11 +181,29 @@ export function leaseFieldContract(leases: Collection): void {
       const none = await created(leases, { holderIdentity: null });
       expect(none.spec).not.toHaveProperty("holderIdentity");
     });
+  });
+}
 
-    test("refuse an annotation that is no string with 400", async () => {
+export function leaseMetadataContract(leases: Collection): void {
+  describe("a Lease's metadata", () => {
+    test("refuses an annotation that is no string with 400", async () => {
       const body = lease(leases.name());
       const metadata = { ...body.metadata, annotations: { "leasehold.dev/epoch": 7 } };
       expect((await leases.post({ ...body, metadata })).code).toBe(400);
+    });
+
+    test("drops annotations without any: then a PUT changes nothing", async () => {
+      const base = await created(leases);
+      const metadata = { ...base.metadata, annotations: {} };
+      const { body } = await leases.put({ ...base, metadata });
+      expect(body.metadata).not.toHaveProperty("annotations");
+      expect(body.metadata.resourceVersion).toBe(base.metadata.resourceVersion);
+    });
+
+    test("refuses an owner that is not named in full with 422", async () => {
+      const body = lease(leases.name());
+      const metadata = { ...body.metadata, ownerReferences: [{ kind: "Service", name: "x" }] };
+      expect((await leases.post({ ...body, metadata })).code).toBe(422);
     });
   });
 }

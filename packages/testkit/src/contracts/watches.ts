@@ -71,6 +71,16 @@ export function watchContract(configMaps: Collection): void {
       watch.close();
     });
 
+    test.each([
+      ["a version that is no number", "resourceVersion=latest", 500],
+      ["a time that is no number", "timeoutSeconds=soon", 400],
+      ["a field that nobody knows", "fieldSelector=data.a%3D1", 400],
+    ])("refuses %s (%s) with %i", async (_what, query, code) => {
+      const watch = await client.watch(`${path}?${query}`);
+      expect(watch.code).toBe(code);
+      watch.close();
+    });
+
     test("ends by itself after timeoutSeconds", async () => {
       const watch = await client.watch(`${named(configMaps.name())}&timeoutSeconds=1`);
       expect(watch.code).toBe(200);

@@ -9,12 +9,17 @@ export interface StatusBody {
   readonly kind: "Status";
   readonly apiVersion: "v1";
   readonly metadata: Record<string, never>;
-  readonly status: "Success" | "Failure";
-  readonly message?: string;
+  readonly status: "Failure";
+  readonly message: string;
   readonly reason?: string;
   readonly details?: Readonly<Record<string, unknown>>;
   readonly code: number;
 }
+
+/** It carries no code. */
+export type SuccessBody = Omit<StatusBody, "status" | "message" | "code"> & {
+  readonly status: "Success";
+};
 
 export class ApiError extends Error {
   readonly status: StatusBody;
@@ -82,17 +87,23 @@ export const MODIFIED =
   "the object has been modified; please apply your changes to the latest version and try again";
 
 export function invalid(resource: Resource, name: string, errors: readonly FieldError[]): ApiError {
-  const causes = errors.map(({ field, message }) => ({
-    reason: "FieldValueInvalid",
-    field,
-    message,
-  }));
+  const causes = errors.map(({ field, message }) => ({ reason: causeOf(message), field, message }));
   const listed = errors.map(({ field, message }) => `${field}: ${message}`);
   const words = listed.length === 1 ? listed[0] : `[${listed.join(", ")}]`;
   const kind = resource.group ? `${resource.kind}.${resource.group}` : resource.kind;
   const message = `${kind} "${name}" is invalid: ${words ?? "unknown"}`;
   const details = { ...detailsOf(resource, name), kind: resource.kind, causes };
   return new ApiError(failure(422, message, { details }));
+}
+
+/** By how the server begins its sentence. */
+function causeOf(message: string): string {
+  if (message.startsWith("Required value")) return "FieldValueRequired";
+  if (message.startsWith("Duplicate value")) return "FieldValueDuplicate";
+  if (message.startsWith("Unsupported value")) return "FieldValueNotSupported";
+  if (message.startsWith("Too long")) return "FieldValueTooLong";
+  if (message.startsWith("Forbidden")) return "FieldValueForbidden";
+  return "FieldValueInvalid";
 }
 
 export function badRequest(message: string): ApiError {
@@ -104,5 +115,10 @@ export function expired(resourceVersion: string, oldest: number): StatusBody {
 }
 
 function detailsOf(resource: Resource, name: string): Record<string, unknown> {
-  return { name, ...(resource.group ? { group: resource.group } : {}), kind: resource.plural };
+  return { name, ...groupOf(resource), kind: resource.plural };
+}
+
+/** The core group is not named. */
+export function groupOf({ group }: Resource): { readonly group?: string } {
+  return group === "" ? {} : { group };
 }

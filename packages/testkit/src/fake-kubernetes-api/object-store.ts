@@ -122,7 +122,7 @@ export function jsonOf(object: KubernetesObject): string {
   return text;
 }
 
-function pathOf(key: ObjectKey): string {
+export function pathOf(key: ObjectKey): string {
   return `${key.namespace}/${key.name}`;
 }
 

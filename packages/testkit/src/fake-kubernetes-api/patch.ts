@@ -1,6 +1,7 @@
 /**
  * JSON merge patch (RFC 7386) and the JSON patch operations that people use by hand (RFC 6902:
- * add, remove, replace, test). Strategic merge and server-side apply are answered with 415: no
+ * add, remove, replace, test), which in the real server replaces what is missing and finds null
+ * there. Strategic merge and server-side apply are answered with 415: no
  * client of ours sends them.
  */
 import { ApiError, badRequest, failure } from "./api-error.ts";
@@ -34,7 +35,7 @@ function jsonPatch(target: unknown, patch: unknown): unknown {
   const document = structuredClone(target);
   for (const operation of patch as unknown[]) {
     if (!isRecord(operation) || typeof operation["path"] !== "string") {
-      throw badRequest("a JSON patch operation needs `op` and `path`");
+      throw unprocessable("an operation needs `op` and `path`");
     }
     applyOperation(document, operation, operation["path"]);
   }
@@ -52,10 +53,12 @@ function applyOperation(document: unknown, operation: Record<string, unknown>, p
     throw unprocessable(`the path ${path} does not exist`);
   }
   const exists = childOf(parent, last) !== undefined;
-  if (operation["op"] !== "add" && !exists) throw unprocessable(`the path ${path} does not exist`);
+  if (operation["op"] === "remove" && !exists) {
+    throw unprocessable(`the path ${path} does not exist`);
+  }
   switch (operation["op"]) {
     case "test":
-      if (deepEqual(childOf(parent, last), operation["value"])) return;
+      if (deepEqual(childOf(parent, last) ?? null, operation["value"] ?? null)) return;
       throw unprocessable(`testing value ${path} failed`);
     case "replace":
       Reflect.set(parent, last, operation["value"]);

@@ -4,7 +4,8 @@
  *
  * Each rule that surprises has its measurement in docs/protocol.md, section 2: a PUT of a Lease
  * that does not exist creates it, unless it carries a uid. Not here: finalizers, garbage
- * collection by owner references, field managers, dry runs, status subresources, quota.
+ * collection by owner references, field managers, dry runs, status subresources, quota, whether a
+ * namespace exists, and defaults of kinds that no client of ours writes.
  */
 import { randomBytes, randomUUID } from "node:crypto";
 import {
@@ -14,14 +15,16 @@ import {
   badRequest,
   conflict,
   failure,
+  groupOf,
   invalid,
   notFound,
 } from "./api-error.ts";
 import { deepEqual, isRecord, withoutNulls } from "./object.ts";
 import { applyPatch } from "./patch.ts";
 import { apiVersionOf } from "./resource.ts";
+import { storedMeta } from "./stored-form.ts";
 import { checkTypes, loopbackErrors, validateMeta } from "./validation.ts";
-import type { StatusBody } from "./api-error.ts";
+import type { SuccessBody } from "./api-error.ts";
 import type { KubernetesObject, ObjectKey, ObjectMeta } from "./object.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { Resource } from "./resource.ts";
@@ -56,7 +59,7 @@ export interface Registry {
   replace(target: Target, body: unknown): Written;
   patch(target: Target, body: PatchBody): Written;
   /** Answers with a `Status`, or with the object if it only began to end. */
-  remove(target: Target, options: unknown): KubernetesObject | StatusBody;
+  remove(target: Target, options: unknown): KubernetesObject | SuccessBody;
 }
 
 export function createRegistry(options: RegistryOptions): Registry {
@@ -65,8 +68,10 @@ export function createRegistry(options: RegistryOptions): Registry {
     get: (target) => existing(store, target),
     create: (target, body) => create(options, target, body),
     replace: (target, body) => replace(options, target, body),
-    patch: (target, { patch, contentType }) =>
-      replace(options, target, applyPatch(existing(store, target), patch, contentType)),
+    patch: (target, { patch, contentType }) => {
+      const old = existing(store, target);
+      return replace(options, target, patched(target, old, applyPatch(old, patch, contentType)));
+    },
     remove: (target, deleteOptions) => remove(store, target, deleteOptions),
   };
 }
@@ -75,6 +80,23 @@ function existing(store: ObjectStore, { resource, key }: Target): KubernetesObje
   const found = store.get(resource, key);
   if (!found) throw notFound(resource, key.name);
   return found;
+}
+
+/** Types and uid are the patch's fault, and no conflict. */
+function patched({ resource, key }: Target, old: KubernetesObject, next: unknown): unknown {
+  if (!isRecord(next) || !isRecord(next["metadata"])) return next;
+  const { uid } = next["metadata"];
+  if (uid !== undefined && uid !== old.metadata.uid) {
+    const message = `Invalid value: ${JSON.stringify(uid)}: field is immutable`;
+    throw invalid(resource, key.name, [{ field: "metadata.uid", message }]);
+  }
+  try {
+    checkTypes({ ...old, ...withoutNulls(next) });
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    throw invalid(resource, key.name, [{ field: "patch", message: error.message }]);
+  }
+  return next;
 }
 
 function create(options: RegistryOptions, { resource, key }: Target, body: unknown): Written {
@@ -94,7 +116,8 @@ function create(options: RegistryOptions, { resource, key }: Target, body: unkno
 function replace(options: RegistryOptions, { resource, key }: Target, body: unknown): Written {
   const object = decode(resource, key.namespace, body);
   const old = options.store.get(resource, key);
-  const { name = "", uid, resourceVersion } = object.metadata;
+  const { name = "", uid } = object.metadata;
+  const resourceVersion = versionOf(object.metadata);
   if (name !== key.name) {
     const names = `(${name}) does not match the name on the URL (${key.name})`;
     throw badRequest(`the name of the object ${names}`);
@@ -112,10 +135,17 @@ function replace(options: RegistryOptions, { resource, key }: Target, body: unkn
   if (resourceVersion && resourceVersion !== old.metadata.resourceVersion) {
     throw conflict(resource, key.name, MODIFIED);
   }
-  const next = { ...object, metadata: updatedMeta(object, old, resource.hasGeneration) };
+  const next = { ...object, metadata: updatedMeta(resource, object, old) };
   validate(options, { resource, old }, next);
   if (deepEqual(next, old)) return { code: 200, object: old };
   return { code: 200, object: options.store.commit(resource, next) };
+}
+
+/** Zero stands for none. */
+function versionOf({ resourceVersion = "" }: ObjectMeta): string {
+  if (/^\d*$/.test(resourceVersion)) return /^0*$/.test(resourceVersion) ? "" : resourceVersion;
+  const parsing = `parsing ${JSON.stringify(resourceVersion)}: invalid syntax`;
+  throw new ApiError(failure(500, `strconv.ParseUint: ${parsing}`));
 }
 
 function insert(options: RegistryOptions, resource: Resource, object: KubernetesObject): Written {
@@ -134,7 +164,7 @@ function remove(
   store: ObjectStore,
   target: Target,
   deleteOptions: unknown,
-): KubernetesObject | StatusBody {
+): KubernetesObject | SuccessBody {
   const { resource, key } = target;
   const old = existing(store, target);
   const options = isRecord(deleteOptions) ? deleteOptions : {};
@@ -142,7 +172,7 @@ function remove(
   const graceSeconds = graceOf(resource, old, options["gracePeriodSeconds"]);
   if (graceSeconds === 0) {
     store.remove(resource, key);
-    return deleted(resource, old);
+    return resource.deletesGracefully ? old : deleted(resource, old);
   }
   if (old.metadata.deletionTimestamp) return old;
   const metadata = {
@@ -187,14 +217,14 @@ function decode(resource: Resource, namespace: string, body: unknown): Kubernete
   }
   const object = { ...fields, apiVersion: apiVersionOf(resource), kind: resource.kind, metadata };
   checkTypes(object);
-  return object;
+  return resource.stored(storedMeta(object));
 }
 
 /** The server's own fields come from the stored object, whatever the client sent. */
 function updatedMeta(
+  { hasGeneration, generationCountsLabels }: Resource,
   object: KubernetesObject,
   old: KubernetesObject,
-  hasGeneration: boolean,
 ): ObjectMeta {
   const { metadata } = old;
   const owned = [
@@ -210,7 +240,10 @@ function updatedMeta(
     .filter((key) => metadata[key] !== undefined)
     .map((key) => [key, metadata[key]] as const);
   const next: ObjectMeta = Object.fromEntries<unknown>([...sent, ...kept]);
-  if (hasGeneration && !deepEqual(contentOf(object), contentOf(old))) {
+  const labelled = !deepEqual(object.metadata.labels ?? {}, metadata.labels ?? {});
+  const changed =
+    (generationCountsLabels && labelled) || !deepEqual(contentOf(object), contentOf(old));
+  if (hasGeneration && changed) {
     next.generation = (metadata.generation ?? 1) + 1;
   }
   return next;
@@ -251,15 +284,14 @@ function graceOf(resource: Resource, old: KubernetesObject, asked: unknown): num
   return typeof own === "number" ? own : 30;
 }
 
-function deleted(resource: Resource, old: KubernetesObject): StatusBody {
+function deleted(resource: Resource, old: KubernetesObject): SuccessBody {
   const { name, uid } = old.metadata;
   return {
     kind: "Status",
     apiVersion: "v1",
     metadata: {},
     status: "Success",
-    details: { name, group: resource.group, kind: resource.plural, uid },
-    code: 200,
+    details: { name, ...groupOf(resource), kind: resource.plural, uid },
   };
 }
 

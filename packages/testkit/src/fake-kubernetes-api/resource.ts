@@ -13,8 +13,12 @@ export interface Resource {
   readonly updatesUnconditionally: boolean;
   /** Counts changes of everything but metadata and status in `metadata.generation`. */
   readonly hasGeneration: boolean;
+  /** Of labels, too. */
+  readonly generationCountsLabels: boolean;
   /** Deleted by grace period, and gone only when somebody removes it for good. */
   readonly deletesGracefully: boolean;
+  /** What is stored of what was sent. */
+  readonly stored: (object: KubernetesObject) => KubernetesObject;
   readonly validate: (
     object: KubernetesObject,
     old: KubernetesObject | null,

@@ -4,6 +4,7 @@
  * (`AllowCreateOnUpdate`, `AllowUnconditionalUpdate`).
  */
 import { apiVersionOf } from "./resource.ts";
+import { storedConfigMap, storedEndpointSlice, storedEvent, storedLease } from "./stored-form.ts";
 import {
   validateConfigMap,
   validateEndpointSlice,
@@ -16,7 +17,9 @@ const PLAIN = {
   createsOnUpdate: false,
   updatesUnconditionally: true,
   hasGeneration: false,
+  generationCountsLabels: false,
   deletesGracefully: false,
+  stored: (object) => object,
   validate: () => [],
 } satisfies Partial<Resource>;
 
@@ -29,6 +32,7 @@ export const RESOURCES: readonly Resource[] = [
     kind: "Lease",
     createsOnUpdate: true,
     updatesUnconditionally: false,
+    stored: storedLease,
     validate: validateLease,
   },
   {
@@ -38,6 +42,8 @@ export const RESOURCES: readonly Resource[] = [
     plural: "endpointslices",
     kind: "EndpointSlice",
     hasGeneration: true,
+    generationCountsLabels: true,
+    stored: storedEndpointSlice,
     validate: validateEndpointSlice,
   },
   { ...PLAIN, group: "", version: "v1", plural: "services", kind: "Service" },
@@ -48,6 +54,7 @@ export const RESOURCES: readonly Resource[] = [
     version: "v1",
     plural: "configmaps",
     kind: "ConfigMap",
+    stored: storedConfigMap,
     validate: validateConfigMap,
   },
   { ...PLAIN, group: "", version: "v1", plural: "secrets", kind: "Secret" },
@@ -58,6 +65,7 @@ export const RESOURCES: readonly Resource[] = [
     plural: "events",
     kind: "Event",
     createsOnUpdate: true,
+    stored: storedEvent,
     validate: validateEvent,
   },
   {

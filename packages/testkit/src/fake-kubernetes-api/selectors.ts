@@ -33,12 +33,12 @@ function fieldTerm(term: string): Selector {
 }
 
 function labelTerm(term: string): Selector {
-  const equality = /^([^\s!=,]+)\s*(==|=|!=)\s*(\S*)$/.exec(term);
+  const equality = /^([^\s!=,]+)\s*(==|=|!=)\s*([^\s!=]*)$/.exec(term);
   if (equality) {
     const [, key = "", operator, value] = equality;
     return (object) => (labelOf(object, key) === value) === (operator !== "!=");
   }
-  const set = /^(\S+)\s+(in|notin)\s+\(([^)]*)\)$/.exec(term);
+  const set = /^(\S+)\s+(in|notin)\s*\(([^)]*)\)$/.exec(term);
   if (set) {
     const [, key = "", operator, list = ""] = set;
     const values = list.split(",").map((value) => value.trim());

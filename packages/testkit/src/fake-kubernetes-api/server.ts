@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ApiError, badRequest, failure } from "./api-error.ts";
 import { allows, forbiddenMessage } from "./authorization.ts";
 import { isRecord } from "./object.ts";
-import { jsonOf } from "./object-store.ts";
+import { jsonOf, keyOf, pathOf } from "./object-store.ts";
 import { proxyToPod } from "./pod-proxy.ts";
 import { parseRequest } from "./request.ts";
 import { apiVersionOf } from "./resource.ts";
@@ -16,11 +16,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { StatusBody } from "./api-error.ts";
 import type { Identity } from "./authorization.ts";
 import type { FaultBoard, FaultPlan } from "./faults.ts";
+import type { KubernetesObject } from "./object.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { Registry, Written } from "./registry.ts";
 import type { ParsedRequest } from "./request.ts";
 import type { OpenWatch } from "./watch.ts";
 
+const JSON_TYPE = "application/json";
 const MAX_BODY_BYTES = 3 * 1024 * 1024;
 const VERSION = { major: "1", minor: "36", gitVersion: "v1.36.3-fake", platform: "linux/amd64" };
 const HEALTH_PATHS = ["/readyz", "/livez", "/healthz"];
@@ -46,7 +48,8 @@ interface Arrived {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly url: URL;
-  readonly body: string;
+  /** Null: longer than the server reads. */
+  readonly body: string | null;
   readonly identity: Identity | null;
   readonly parsed: ParsedRequest | null;
 }
@@ -113,7 +116,7 @@ function dispatch(context: ServerContext, arrived: Arrived): Answer | null {
   if (HEALTH_PATHS.includes(url.pathname)) return jsonAnswer(200, `"ok"`);
   if (!identity) throw new ApiError(failure(401, "Unauthorized"));
   if (url.pathname === "/version") return jsonAnswer(200, JSON.stringify(VERSION));
-  if (!parsed) throw new ApiError(failure(404, "the server could not find the requested resource"));
+  if (!parsed) throw new ApiError(unknownRequest(url));
   const { access } = parsed;
   if (identity.role && !allows(identity.role, access)) {
     throw new ApiError(failure(403, forbiddenMessage(identity.name, access)));
@@ -134,25 +137,33 @@ function dispatch(context: ServerContext, arrived: Arrived): Answer | null {
   return null;
 }
 
+/** A path that a GET knows takes another method. */
+function unknownRequest(url: URL): StatusBody {
+  return parseRequest("GET", url) === null
+    ? failure(404, "the server could not find the requested resource")
+    : failure(405, "the server does not allow this method on the requested resource");
+}
+
 function operate(context: ServerContext, arrived: Arrived, parsed: ParsedRequest): Answer {
   const { registry } = context;
+  const { body } = arrived;
+  const contentType = (arrived.request.headers["content-type"] ?? "").split(";")[0] ?? "";
+  if (body === null) {
+    throw new ApiError(failure(413, `Request entity too large: limit is ${MAX_BODY_BYTES}`));
+  }
   const { resource, verb, name, namespace } = parsed.access;
   const target = { resource, key: { namespace, name: name ?? "" } };
   switch (verb) {
     case "get":
       return jsonAnswer(200, jsonOf(registry.get(target)));
     case "create":
-      return writtenAnswer(registry.create(target, decodeBody(arrived.body)));
+      return writtenAnswer(registry.create(target, decodeObject(body, contentType)));
     case "update":
-      return writtenAnswer(registry.replace(target, decodeBody(arrived.body)));
-    case "patch": {
-      const contentType = (arrived.request.headers["content-type"] ?? "").split(";")[0] ?? "";
-      return writtenAnswer(
-        registry.patch(target, { patch: decodeBody(arrived.body), contentType }),
-      );
-    }
+      return writtenAnswer(registry.replace(target, decodeObject(body, contentType)));
+    case "patch":
+      return writtenAnswer(registry.patch(target, { patch: decodeBody(body), contentType }));
     case "delete": {
-      const options = arrived.body === "" ? {} : decodeBody(arrived.body);
+      const options = body === "" ? {} : decodeBody(body);
       return jsonAnswer(200, JSON.stringify(registry.remove(target, options)));
     }
     case "list":
@@ -164,11 +175,15 @@ function operate(context: ServerContext, arrived: Arrived, parsed: ParsedRequest
 function listJson(store: ObjectStore, { access, namespace, query }: ParsedRequest): string {
   const { resource } = access;
   const matches = selectorOf(query.get("fieldSelector"), query.get("labelSelector"));
-  const items: string[] = [];
-  for (const object of store.list(resource)) {
-    const inside = namespace === null || object.metadata.namespace === namespace;
-    if (inside && matches(object)) items.push(jsonOf(object));
+  if (!/^\d*$/.test(query.get("resourceVersion") ?? "")) {
+    throw badRequest("invalid resource version: it is no number");
   }
+  const inside = ({ metadata }: KubernetesObject): boolean =>
+    namespace === null || metadata.namespace === namespace;
+  const items = [...store.list(resource)]
+    .filter((object) => inside(object) && matches(object))
+    .toSorted((a, b) => compareText(pathOf(keyOf(a)), pathOf(keyOf(b))))
+    .map(({ apiVersion: _version, kind: _kind, ...item }) => JSON.stringify(item));
   const head = JSON.stringify({
     kind: `${resource.kind}List`,
     apiVersion: apiVersionOf(resource),
@@ -177,17 +192,25 @@ function listJson(store: ObjectStore, { access, namespace, query }: ParsedReques
   return `${head.slice(0, -1)},"items":[${items.join(",")}]}`;
 }
 
+/** By bytes, as etcd sorts. */
+function compareText(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
 function watchRequestOf(
   parsed: ParsedRequest,
   bookmarkIntervalMs: number,
 ): Parameters<typeof openWatch>[0] {
   const { access, namespace, query } = parsed;
   const version = query.get("resourceVersion") ?? "";
-  if (!/^\d*$/.test(version)) throw badRequest(`resourceVersion "${version}" is not a version`);
+  if (!/^\d*$/.test(version)) {
+    throw new ApiError(failure(500, `resourceVersion "${version}" is not a version`));
+  }
   if (query.get("sendInitialEvents")) {
     throw new ApiError(failure(422, "sendInitialEvents is not part of the fake API"));
   }
   const timeoutSeconds = Number(query.get("timeoutSeconds") ?? 0);
+  if (!Number.isInteger(timeoutSeconds)) throw badRequest("timeoutSeconds is no whole number");
   return {
     resource: access.resource,
     namespace,
@@ -226,6 +249,13 @@ function send(response: ServerResponse, answer: Answer): void {
   response.end(answer.json);
 }
 
+function decodeObject(body: string, contentType: string): unknown {
+  if (contentType === "" || contentType === JSON_TYPE) return decodeBody(body);
+  const message =
+    "the body of the request was in an unknown format - accepted media types include:";
+  throw new ApiError(failure(415, `${message} ${JSON_TYPE}`));
+}
+
 function decodeBody(body: string): unknown {
   try {
     const value: unknown = JSON.parse(body);
@@ -236,13 +266,14 @@ function decodeBody(body: string): unknown {
   throw badRequest("the object provided is unrecognized (must be JSON)");
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
+/** Reads all of it, so that the client is there to be told that it was too much. */
+async function readBody(request: IncomingMessage): Promise<string | null> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) throw new Error(`a body of more than ${MAX_BODY_BYTES} bytes`);
-    chunks.push(chunk);
+    if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
   }
+  if (bytes > MAX_BODY_BYTES) return null;
   return Buffer.concat(chunks).toString("utf8");
 }

@@ -4,7 +4,7 @@
  */
 import { isIP } from "node:net";
 import { badRequest } from "./api-error.ts";
-import { isRecord } from "./object.ts";
+import { deepEqual, isRecord } from "./object.ts";
 import type { KubernetesObject } from "./object.ts";
 import type { FieldError } from "./resource.ts";
 
@@ -17,6 +17,12 @@ const DNS_RULE =
 const NAME_RULE = "name part must consist of alphanumeric characters, '-', '_' or '.'";
 const VALUE_RULE =
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.'";
+const PORT_NAME = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
+const PORT_RULE =
+  "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-'";
+const PROTOCOLS = ["SCTP", "TCP", "UDP"];
+const CONFIG_KEY = /^[-._a-zA-Z0-9]{1,253}$/;
+const CONFIG_RULE = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'";
 const MAX_ANNOTATION_BYTES = 256 * 1024;
 const MAX_CONFIG_MAP_BYTES = 1024 * 1024;
 const MAX_ENDPOINTS = 1000;
@@ -30,6 +36,8 @@ export function checkTypes(object: KubernetesObject): void {
   expectString(kind, "metadata.uid", metadata.uid);
   expectString(kind, "metadata.resourceVersion", metadata.resourceVersion);
   if (kind === "ConfigMap") expectStrings(kind, "data", object["data"]);
+  if (kind === "Event") checkEventTypes(object);
+  if (kind === "EndpointSlice") checkConditions(object["endpoints"]);
   if (kind !== "Lease" || object["spec"] === undefined) return;
   const spec = object["spec"];
   if (!isRecord(spec)) throw badRequest(cannotUnmarshal(kind, "spec", spec));
@@ -38,6 +46,24 @@ export function checkTypes(object: KubernetesObject): void {
   expectInteger(kind, "spec.leaseTransitions", spec["leaseTransitions"]);
   expectMicroTime(kind, spec["acquireTime"]);
   expectMicroTime(kind, spec["renewTime"]);
+}
+
+function checkEventTypes({ kind, ...fields }: KubernetesObject): void {
+  expectInteger(kind, "count", fields["count"]);
+  for (const time of [fields["firstTimestamp"], fields["lastTimestamp"]]) {
+    if (time === undefined || (typeof time === "string" && isTime(time))) continue;
+    throw badRequest(`${cannotHandle(kind)}: parsing time ${quote(time)}: cannot parse`);
+  }
+}
+
+function checkConditions(endpoints: unknown): void {
+  for (const endpoint of Array.isArray(endpoints) ? (endpoints as unknown[]) : []) {
+    const conditions = isRecord(endpoint) ? endpoint["conditions"] : undefined;
+    for (const [name, value] of Object.entries(isRecord(conditions) ? conditions : {})) {
+      if (typeof value === "boolean") continue;
+      throw badRequest(cannotUnmarshal("EndpointSlice", `endpoints.conditions.${name}`, value));
+    }
+  }
 }
 
 export function validateMeta(object: KubernetesObject): readonly FieldError[] {
@@ -58,7 +84,15 @@ export function validateMeta(object: KubernetesObject): readonly FieldError[] {
     const message = `Too long: may not be more than ${MAX_ANNOTATION_BYTES} bytes`;
     errors.push({ field: "metadata.annotations", message });
   }
-  return errors;
+  return [...errors, ...ownerErrors(object.metadata["ownerReferences"])];
+}
+
+function ownerErrors(owners: unknown): readonly FieldError[] {
+  return (Array.isArray(owners) ? (owners as unknown[]) : []).flatMap((owner) =>
+    ["apiVersion", "kind", "name", "uid"]
+      .filter((field) => !isRecord(owner) || !owner[field])
+      .map((field) => bad(`metadata.ownerReferences.${field}`, "", "must not be empty")),
+  );
 }
 
 export function validateLease(object: KubernetesObject): readonly FieldError[] {
@@ -118,12 +152,20 @@ function validateEndpoint(
     ];
   }
   const version = where.type === "IPv4" ? 4 : where.type === "IPv6" ? 6 : 0;
-  return addresses
-    .map((address: unknown, index) => ({ address: String(address), index }))
-    .filter(({ address }) => version !== 0 && isIP(address) !== version)
-    .map(({ address, index }) =>
-      bad(`${where.path}.addresses[${index}]`, address, `must be a valid IPv${version} address`),
-    );
+  return addresses.flatMap((address: unknown, index) => {
+    const why = version === 0 ? null : wrongAddress(String(address), version);
+    return why === null ? [] : [bad(`${where.path}.addresses[${index}]`, address, why)];
+  });
+}
+
+function wrongAddress(address: string, version: 4 | 6): string | null {
+  if (isIP(address) !== version) return `must be an IPv${version} address`;
+  const { host } = new URL(version === 6 ? `http://[${address}]` : `http://${address}`);
+  const canonical = host.replace(/^\[|\]$/g, "");
+  if (address !== canonical) return `must be in canonical form (${quote(canonical)})`;
+  if (address === "0.0.0.0" || address === "::") return `may not be unspecified (${address})`;
+  const linkLocal = address.startsWith("169.254.") || /^fe[89ab]/.test(address);
+  return linkLocal ? "may not be in the link-local range (169.254.0.0/16, fe80::/10)" : null;
 }
 
 /** Refused by the real server; the fake may be told to take them, as the demo lives on 127.x. */
@@ -145,29 +187,54 @@ export function loopbackErrors(object: KubernetesObject): readonly FieldError[] 
 }
 
 function validatePorts(ports: unknown): readonly FieldError[] {
-  const names = (Array.isArray(ports) ? ports : []).map((port: unknown) =>
-    isRecord(port) ? port["name"] : undefined,
-  );
-  return names.flatMap((name, index) =>
-    names.indexOf(name) === index
-      ? []
-      : [{ field: `ports[${index}].name`, message: `Duplicate value: ${quote(name)}` }],
-  );
+  const records = (Array.isArray(ports) ? (ports as unknown[]) : []).filter(isRecord);
+  const names = records.map((port) => port["name"]);
+  return records.flatMap(({ name, protocol }, index) => {
+    const errors: FieldError[] = [];
+    const field = `ports[${index}].name`;
+    if (name !== "" && !PORT_NAME.test(String(name))) errors.push(bad(field, name, PORT_RULE));
+    if (names.indexOf(name) !== index) {
+      errors.push({ field, message: `Duplicate value: ${quote(name)}` });
+    }
+    if (!PROTOCOLS.includes(String(protocol))) {
+      const supported = PROTOCOLS.map(quote).join(", ");
+      const message = `Unsupported value: ${quote(protocol)}: supported values: ${supported}`;
+      errors.push({ field: `ports[${index}].protocol`, message });
+    }
+    return errors;
+  });
 }
 
-export function validateConfigMap(object: KubernetesObject): readonly FieldError[] {
+export function validateConfigMap(
+  object: KubernetesObject,
+  old: KubernetesObject | null,
+): readonly FieldError[] {
   const data = isRecord(object["data"]) ? object["data"] : {};
+  const binary = isRecord(object["binaryData"]) ? object["binaryData"] : {};
+  const errors = Object.keys(data).flatMap((key) => {
+    if (!CONFIG_KEY.test(key)) return [bad(`data[${key}]`, key, CONFIG_RULE)];
+    return key in binary
+      ? [bad(`data[${key}]`, key, "duplicate of key present in binaryData")]
+      : [];
+  });
+  if (old?.["immutable"] === true && !deepEqual(data, old["data"] ?? {})) {
+    const message = "Forbidden: field is immutable when `immutable` is set";
+    errors.push({ field: "data", message });
+  }
   const bytes = Object.values(data).reduce<number>(
     (sum, value) => sum + Buffer.byteLength(String(value)),
     0,
   );
-  if (bytes <= MAX_CONFIG_MAP_BYTES) return [];
-  return [{ field: "", message: `Too long: may not be more than ${MAX_CONFIG_MAP_BYTES} bytes` }];
+  if (bytes > MAX_CONFIG_MAP_BYTES) {
+    const message = `Too long: may not be more than ${MAX_CONFIG_MAP_BYTES} bytes`;
+    errors.push({ field: "[]", message });
+  }
+  return errors;
 }
 
 export function validateEvent(object: KubernetesObject): readonly FieldError[] {
   const involved = isRecord(object["involvedObject"]) ? object["involvedObject"] : {};
-  if (involved["namespace"] === object.metadata.namespace) return [];
+  if ((involved["namespace"] ?? "default") === object.metadata.namespace) return [];
   return [bad("involvedObject.namespace", involved["namespace"], "does not match event.namespace")];
 }
 
@@ -189,18 +256,27 @@ function expectInteger(kind: string, field: string, value: unknown): void {
 }
 
 function expectMicroTime(kind: string, value: unknown): void {
-  if (value === undefined || (typeof value === "string" && MICRO_TIME.test(value))) return;
+  const isMicroTime = typeof value === "string" && MICRO_TIME.test(value) && isTime(value);
+  if (value === undefined || isMicroTime) return;
   throw badRequest(
-    `${kind} in version "v1" cannot be handled as a ${kind}: parsing time ${quote(value)} as ` +
+    `${cannotHandle(kind)}: parsing time ${quote(value)} as ` +
       `"2006-01-02T15:04:05.000000Z07:00": cannot parse`,
   );
 }
 
 function cannotUnmarshal(kind: string, field: string, value: unknown): string {
   return (
-    `${kind} in version "v1" cannot be handled as a ${kind}: json: cannot unmarshal ` +
+    `${cannotHandle(kind)}: json: cannot unmarshal ` +
     `${typeof value} into Go struct field of ${field}`
   );
+}
+
+function cannotHandle(kind: string): string {
+  return `${kind} in version "v1" cannot be handled as a ${kind}`;
+}
+
+function isTime(text: string): boolean {
+  return !Number.isNaN(Date.parse(text));
 }
 
 function bad(field: string, value: unknown, why: string): FieldError {

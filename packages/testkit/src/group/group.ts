@@ -239,7 +239,7 @@ function cleanUp({ disk, memory }: Folders): void {
 }
 
 interface SliceLike {
-  readonly endpoints?: readonly { readonly addresses?: readonly string[] }[];
+  readonly endpoints?: readonly { readonly addresses?: readonly string[] }[] | null;
 }
 
 function sliceHost(api: FakeKubernetesApi, names: GroupNames): string | null {
