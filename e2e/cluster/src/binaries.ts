@@ -66,8 +66,8 @@ const BUILDS: readonly Build[] = [
   },
   {
     module: "addons",
-    title: "CoreDNS and volumes (about 1 min)",
-    packages: ["leasehold.example/addons/coredns", "leasehold.example/addons/volumes"],
+    title: "CoreDNS, volumes and a candidate of client-go (about 1 min)",
+    packages: ["coredns", "volumes", "candidate"].map((name) => `leasehold.example/addons/${name}`),
   },
   {
     module: "runc",
