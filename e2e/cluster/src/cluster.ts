@@ -34,7 +34,7 @@ export interface ClusterHandle {
   /** Ends every fault: nodes and programs run, thawed and connected. */
   healAll(): Promise<void>;
 
-  /** Removes our own cluster with all that it left; leaves one that exists alone. */
+  /** Removes the cluster that `up` made, with all that it left; leaves one that it joined alone. */
   down(): Promise<void>;
 }
 

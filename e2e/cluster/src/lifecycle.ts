@@ -53,7 +53,10 @@ async function bringUpAlone(paths: Paths, options: UpOptions): Promise<OwnCluste
     setOwner(paths, owner ?? process.pid);
     await watchOwner(owner ?? process.pid, paths);
   }
-  const cluster = new OwnCluster(paths, () => takeDown(paths));
+  // Whoever joins a cluster leaves it as it was.
+  const cluster = new OwnCluster(paths, async () => {
+    if (isNew) await takeDown(paths);
+  });
   progress(isNew ? "starting the control plane and three nodes" : "completing what runs");
   try {
     await startAll(cluster, paths, { kubeProxyMode, images });

@@ -110,12 +110,16 @@ export const PLANNED: readonly Act[] = [
     async play({ group }) {
       const scale = (replicas: number) =>
         group.kubectl(["scale", `statefulset/${group.name}`, `--replicas=${replicas}`]);
+      const pods = (await group.members()).map((member) => `pod/${member}`);
       await scale(0);
-      await until("all members gone", { timeoutMs: 90_000, pollMs: 500 }, async () => {
-        const selector = `app.kubernetes.io/instance=${group.release}`;
-        return (await group.kubectl(["get", "pods", "-l", selector, "-o", "name"])) === "";
-      });
-      await scale(3);
+      try {
+        await until("all members gone", { timeoutMs: 90_000, pollMs: 500 }, async () => {
+          const left = ["get", ...pods, "--ignore-not-found", "-o", "name"];
+          return (await group.kubectl(left)) === "";
+        });
+      } finally {
+        await scale(3);
+      }
       await group.healthy(WHOLE_MS);
     },
   },
