@@ -21,7 +21,6 @@ export interface Group {
   /** Of Lease, write Service and StatefulSet. */
   readonly name: string;
   readonly namespace: string;
-  readonly release: string;
   readonly writeHost: string;
   readonly readHost: string;
   memberHost(pod: string): string;
@@ -81,7 +80,6 @@ function groupOf(cluster: Cluster, { namespace, release }: Release): Group {
   return {
     name,
     namespace,
-    release,
     writeHost: `${name}.${namespace}.${DOMAIN}`,
     readHost: `${name}-read.${namespace}.${DOMAIN}`,
     memberHost: (pod) => `${pod}.${name}-headless.${namespace}.${DOMAIN}`,
