@@ -49,6 +49,8 @@ export class Rights extends Checker {
   private isOverdue(pod: Pod): boolean {
     const { redis, sidecar } = pod;
     if (!redis?.isWritable() || !sidecar?.isRunning()) return false;
+    // A demotion waits behind a script's silent second, longer than the guard.
+    if (redis.isMute()) return false;
     // A restarted process may live on the permit of the one before it.
     if (pod.tmpfs.permit?.nonce !== sidecar.nonce) return false;
     return sidecar.status().validMs <= 0;

@@ -162,6 +162,11 @@ export class RedisServer {
     for (const run of waiting) if (this.alive && !connection?.isCut) run();
   }
 
+  /** In the first second of a script. */
+  isMute(): boolean {
+    return this.scriptSilentUntilMs > this.world.clock.nowMs;
+  }
+
   /** A script that runs for `lengthMs` and writes at its end. */
   runScript(lengthMs: number, write: WriteRequest): void {
     const { clock } = this.world;
