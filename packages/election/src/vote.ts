@@ -7,7 +7,7 @@ import type { Instant } from "./instant.ts";
 import { leaderElapsedMs } from "./instant.ts";
 import { hearEpoch, learnEpoch } from "./observe.ts";
 import type { PromiseAnswer, PromiseRequest } from "./promise.ts";
-import type { Epoch, LineageEntry, MemberName } from "./record.ts";
+import { parseIdentity, type Epoch, type LineageEntry, type MemberName } from "./record.ts";
 import { recordOf, type ElectionState, type Term } from "./state.ts";
 import { boundLeftMs } from "./claim.ts";
 import { validityMs, waitMs } from "./timing.ts";
@@ -34,7 +34,11 @@ export function refusalOf(
   const other = state.epochSeen === request.epoch && state.holderSeen !== request.holder;
   if (other && state.holderSeen !== null) return `${state.holderSeen} holds that epoch`;
   if (state.tries.length > 0) return "I have a Lease write of unknown outcome";
-  if (recordOf(state.view)?.handover != null) return "a hand-over is open";
+  const record = recordOf(state.view);
+  if (record?.handover != null) return "a hand-over is open";
+  // A client of another kind: it is asked for no promise, and leads.
+  const holder = record?.holder ?? null;
+  if (holder !== null && parseIdentity(holder) === null) return `${holder} holds the Lease`;
   return null;
 }
 

@@ -60,6 +60,11 @@ describe("a promise", () => {
     expect(refusalOf(open, REQUEST, VOTER)).toContain("hand-over is open");
   });
 
+  it("is refused, for any epoch, while another kind of client holds the Lease", () => {
+    const taken = see(FOLLOWER, lease(1, { holder: "candidate" }), instant(0));
+    expect(refusalOf(taken, { ...REQUEST, epoch: 7 }, VOTER)).toBe("candidate holds the Lease");
+  });
+
   it("binds for 1.02 D from its receipt", () => {
     const bound = bind(FOLLOWER, REQUEST, instant(1000));
     expect(boundLeftMs(bound.bound, instant(1000))).toBe(5100);
