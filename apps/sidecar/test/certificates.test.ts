@@ -149,4 +149,45 @@ describe("the copies that Redis reads", () => {
     await until(() => expect(certificates.expiresAtMs()).not.toBeNull());
     expect(pair()).toContain(SECOND.keyPem.trimEnd());
   });
+
+  it("come back when Redis refuses later what it could not look at first", async () => {
+    await start();
+    redis = { ok: false, why: "notNow", message: "no answer within 1000 ms" };
+    mount(SECOND);
+    await until(() => expect(loads).toBeGreaterThan(3));
+    expect(announced).toEqual([]);
+    redis = { ok: false, why: "refused", message: "Unable to update TLS configuration" };
+    await until(() => expect(announced).toHaveLength(1));
+    expect(announced[0]).toContain("certificateRejected: Redis refuses it: Unable to update");
+    expect(pair()).toContain(FIRST.certPem.trimEnd());
+    const before = loads;
+    await pass(20);
+    expect([loads - before, announced.length]).toEqual([0, 1]);
+  });
+
+  it("are the old and the new ones by turns while no Redis starts", async () => {
+    await start();
+    redis = { ok: false, why: "absent", message: "connect ENOENT" };
+    mount(SECOND);
+    await until(() => expect(loads).toBeGreaterThan(3));
+    const holds = ({ certPem }: Certificate) => expect(pair()).toContain(certPem.trimEnd());
+    holds(FIRST);
+    await until(() => holds(SECOND));
+    await until(() => holds(FIRST));
+    expect(loads).toBeGreaterThan(29);
+    expect(announced).toEqual([]);
+    redis = { ok: true };
+    await until(() => expect(announced).toHaveLength(1));
+    expect(pair()).toContain(SECOND.certPem.trimEnd());
+  });
+
+  it("come back from their turn when the files turn bad", async () => {
+    await start();
+    redis = { ok: false, why: "absent", message: "connect ENOENT" };
+    mount(SECOND);
+    await until(() => expect(pair()).toContain(SECOND.certPem.trimEnd()));
+    mount({ ...SECOND, keyPem: FIRST.keyPem });
+    await until(() => expect(announced).toHaveLength(1));
+    expect(pair()).toContain(FIRST.certPem.trimEnd());
+  });
 });

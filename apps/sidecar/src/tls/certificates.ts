@@ -5,15 +5,17 @@
  * pair of which only one half is there yet, and a restarted Redis still finds the last good one
  * after a bad one was mounted. Certificate and key lie in one file, which changes as a whole.
  *
- * Guarantees: a file that others would not believe is refused with an Event, once, and changes
- * nothing; every wait is bounded; what failed is tried again. Decides nothing about roles.
+ * Guarantees: a file that others would not believe, or that Redis itself refuses, is refused with
+ * an Event, once, and changes nothing; a copy that Redis has not read yet replaces one that it has
+ * only while no Redis is there, and by turns with it; every wait is bounded; what failed is tried
+ * again. Decides nothing about roles.
  */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Reason } from "@leasehold/replication";
-import type { RedisAdmin } from "@leasehold/redis";
+import type { AdminOutcome, RedisAdmin } from "@leasehold/redis";
 import { readNeeded } from "../auth/secret-file.ts";
 import { replaceFileSync } from "../files/atomic.ts";
 import type { Log } from "../log.ts";
@@ -51,17 +53,22 @@ interface Copies {
 }
 
 interface State {
-  /** Null: none, or none that was found good. */
+  /** What Redis has read last, or starts with. Null: none. */
   copied: Copies | null;
+  /** Null: the copies were not found good. */
   expiresAtMs: number | null;
   /** The copies are what Redis has read. */
   isLoaded: boolean;
+  /** For so many turns no Redis was there to read others. */
+  absentTurns: number;
   /** Why the files are refused as they are; said once. */
   refused: string;
 }
 
 const POLL_MS = 2_000;
 const ADMIN_DEADLINE_MS = 1_000;
+/** Far longer than the guard's back-off between two starts. */
+const ABSENT_TURNS = 15;
 
 export function openCertificates(
   settings: Settings,
@@ -69,7 +76,13 @@ export function openCertificates(
   log: Log,
 ): Certificates {
   const paths = certificatePaths(settings);
-  const state: State = { copied: null, expiresAtMs: null, isLoaded: false, refused: "" };
+  const state: State = {
+    copied: null,
+    expiresAtMs: null,
+    isLoaded: false,
+    absentTurns: 0,
+    refused: "",
+  };
   const now = (): Date => new Date();
   const context = { tls, paths, state, log, now };
   return {
@@ -78,9 +91,8 @@ export function openCertificates(
       if (before) {
         const { pair, ca } = before;
         const check = checkCertificate({ cert: pair, key: pair, ca }, now());
-        if (!check.ok) return;
         state.copied = before;
-        state.expiresAtMs = check.expiresAtMs;
+        if (check.ok) state.expiresAtMs = check.expiresAtMs;
         return;
       }
       try {
@@ -89,8 +101,8 @@ export function openCertificates(
         const copies = copiesOf(texts);
         // A doubtful certificate is better than no Redis; the first turn says what is wrong.
         writeCopies(paths, copies);
-        if (!check.ok) return;
         state.copied = copies;
+        if (!check.ok) return;
         state.expiresAtMs = check.expiresAtMs;
         state.isLoaded = true;
       } catch (error) {
@@ -130,9 +142,8 @@ async function turn(context: Context): Promise<void> {
   const { state, tls, now } = context;
   const texts = await readTexts(tls);
   const copies = copiesOf(texts);
-  if (state.copied && isEqual(copies, state.copied)) {
+  if (state.isLoaded && state.copied && isEqual(copies, state.copied)) {
     state.refused = "";
-    if (!state.isLoaded) await load(context);
     return;
   }
   const check = checkCertificate(texts, now());
@@ -143,49 +154,63 @@ async function turn(context: Context): Promise<void> {
   await exchange(context, copies, check.expiresAtMs);
 }
 
-/** Redis itself has the last word: what it refuses is taken back. */
+/** Redis itself has the last word: what it has not read is taken back. */
 async function exchange(context: Context, copies: Copies, expiresAtMs: number): Promise<void> {
-  const { paths, state, announce } = context;
-  const before = state.copied;
+  const { paths, state, announce, log } = context;
   const byRedis = `by Redis: ${digestOf(copies)}`;
   if (state.refused === byRedis) return;
+  state.refused = "";
   writeCopies(paths, copies);
-  const trouble = await load(context);
-  if (trouble?.refused && before) {
-    writeCopies(paths, before);
-    refuse(context, `Redis refuses it: ${trouble.words}`, byRedis);
+  const outcome = await load(context);
+  if (outcome.ok) {
+    const isNew = state.copied !== null && !isEqual(copies, state.copied);
+    state.copied = copies;
+    state.expiresAtMs = expiresAtMs;
+    state.absentTurns = 0;
+    const until = new Date(expiresAtMs).toISOString();
+    if (isNew) {
+      announce("certificateReloaded", `Redis shows a new certificate, valid until ${until}`);
+    }
     return;
   }
-  state.copied = copies;
-  state.expiresAtMs = expiresAtMs;
-  state.refused = "";
-  if (before) {
-    const until = new Date(expiresAtMs).toISOString();
-    announce("certificateReloaded", `Redis shows a new certificate, valid until ${until}`);
+  if (outcome.why === "refused") {
+    refuse(context, `Redis refuses it: ${outcome.message}`, byRedis);
+    return;
   }
-}
-
-interface Trouble {
-  /** Redis has answered no. Otherwise it did not answer, and reads the copies when it starts. */
-  readonly refused: boolean;
-  readonly words: string;
+  state.absentTurns = outcome.why === "absent" ? state.absentTurns + 1 : 0;
+  if (state.absentTurns === ABSENT_TURNS) {
+    log.warn("Redis has not been there for a while: it may start with what is mounted now");
+  }
+  // Either may be what keeps Redis from starting.
+  const isTurnOfNew = Math.floor(state.absentTurns / ABSENT_TURNS) % 2 === 1;
+  if (!isTurnOfNew) restore(context);
 }
 
 /** Redis reads all its files anew when one of their names is set, also to what it was. */
-async function load({ admin, paths, state, log }: Context): Promise<Trouble | null> {
+async function load({ admin, paths, state, log }: Context): Promise<AdminOutcome> {
   const command = ["CONFIG", "SET", "tls-cert-file", paths.pair] as const;
   const outcome = await admin.run([command], ADMIN_DEADLINE_MS);
   state.isLoaded = outcome.ok;
-  if (outcome.ok) return null;
-  log.debug(`Redis did not read its certificate anew: ${outcome.message}`);
-  return { refused: outcome.why === "refused", words: outcome.message };
+  if (!outcome.ok) log.debug(`Redis did not read its certificate anew: ${outcome.message}`);
+  return outcome;
 }
 
-function refuse({ state, announce }: Context, words: string, of: string): void {
+function refuse(context: Context, words: string, of: string): void {
+  const { state, announce } = context;
   if (state.refused === of) return;
   state.refused = of;
-  const rest = state.copied ? "the certificate before it stays in use" : "there is no other one";
+  restore(context);
+  const isOther = state.expiresAtMs !== null;
+  const rest = isOther ? "the certificate before it stays in use" : "there is no other one";
   announce("certificateRejected", `${words}; ${rest}`);
+}
+
+function restore({ paths, state, log }: Context): void {
+  try {
+    if (state.copied) writeCopies(paths, state.copied);
+  } catch (error) {
+    log.error(`the certificate before cannot be put back: ${wordsOf(error)}`);
+  }
 }
 
 async function readTexts(tls: Context["tls"]): Promise<CertificateTexts> {
