@@ -72,6 +72,12 @@ describe("the file of users", () => {
       ...[`#${hashOf("m")}`, "+info"],
     ]);
   });
+
+  it("takes rules that were written on several lines", () => {
+    const user = { name: "default", hashes: ["ff"], rules: " ~*\n  +@all\t-@admin\n" };
+    expect(renderAclFile([user])).toBe("user default on #ff ~* +@all -@admin\n");
+    expect(setUserCommand(user).slice(4)).toEqual(["on", "#ff", "~*", "+@all", "-@admin"]);
+  });
 });
 
 describe("files with secrets", () => {

@@ -26,5 +26,7 @@ export function setUserCommand(user: AclUser): readonly [string, ...string[]] {
 }
 
 function wordsOf({ hashes, rules }: AclUser): readonly string[] {
-  return ["on", ...hashes.map((hash) => `#${hash}`), ...rules.split(" ")];
+  // Whoever writes settings breaks long rules into lines; users.acl has one line for a user.
+  const words = rules.split(/\s+/).filter((word) => word !== "");
+  return ["on", ...hashes.map((hash) => `#${hash}`), ...words];
 }
