@@ -81,4 +81,18 @@ describe("a certificate", () => {
     const early = check({}, new Date(NOW.getTime() - YEAR_MS));
     expect(early.ok ? "" : early.words).toContain("is not valid before");
   });
+
+  it("is good when its authority was renewed with the same key, and the old one is still there", () => {
+    const { name, keyPem } = ROOT;
+    const renewed = createLoopbackCertificate({
+      ...{ name, keyPem },
+      now: new Date(NOW.getTime() + YEAR_MS),
+    });
+    const later = new Date(NOW.getTime() + YEAR_MS);
+    const leaf = createLoopbackCertificate({ name: "redis", now: later, issuer: renewed });
+    const old = ROOT.certPem;
+    for (const ca of [`${old}${renewed.certPem}`, `${renewed.certPem}${old}`]) {
+      expect(check({ ...partsOf(leaf), ca }, later).ok).toBe(true);
+    }
+  });
 });

@@ -35,7 +35,7 @@ export function checkCertificate(texts: CertificateTexts, now: Date): Certificat
   if (!leaf.checkPrivateKey(key)) {
     return bad("the key in redis.tls.keyFile does not belong to redis.tls.certFile");
   }
-  const chain = chainOf(leaf, given, trusted);
+  const chain = chainOf(leaf, { given, trusted, now });
   if (typeof chain === "string") return bad(chain);
   const late = chain.find(({ validToDate }) => validToDate <= now);
   if (late) return bad(`${nameOf(late)} has expired on ${late.validTo}`);
@@ -45,11 +45,16 @@ export function checkCertificate(texts: CertificateTexts, now: Date): Certificat
   return { ok: true, expiresAtMs: Math.min(...ends) };
 }
 
+interface ChainSources {
+  readonly given: readonly X509Certificate[];
+  readonly trusted: readonly X509Certificate[];
+  readonly now: Date;
+}
+
 /** From the server's certificate to a trusted root, or why there is no such way. */
 function chainOf(
   leaf: X509Certificate,
-  given: readonly X509Certificate[],
-  trusted: readonly X509Certificate[],
+  { given, trusted, now }: ChainSources,
 ): readonly X509Certificate[] | string {
   const chain = [leaf];
   for (let last = leaf; chain.length <= MAX_CHAIN;) {
@@ -57,13 +62,24 @@ function chainOf(
       const isTrusted = trusted.some((root) => root.fingerprint256 === last.fingerprint256);
       return isTrusted ? chain : `${nameOf(last)} is not among those of redis.tls.caFile`;
     }
-    const issued: X509Certificate = last;
-    const issuer = [...trusted, ...given].find((other) => isIssuedBy(issued, other));
+    const issuer = issuerOf(last, trusted, now) ?? issuerOf(last, given, now);
     if (!issuer) return `the issuer of ${nameOf(last)} is not in redis.tls.caFile`;
     chain.push(issuer);
     last = issuer;
   }
   return `the chain of redis.tls.certFile is longer than ${MAX_CHAIN}`;
+}
+
+/** A renewed authority may have the key and name of the expired one: as OpenSSL, the valid one. */
+function issuerOf(
+  cert: X509Certificate,
+  among: readonly X509Certificate[],
+  now: Date,
+): X509Certificate | undefined {
+  const issuers = among.filter((other) => isIssuedBy(cert, other));
+  const isValid = (one: X509Certificate): boolean =>
+    one.validFromDate <= now && one.validToDate > now;
+  return issuers.find(isValid) ?? issuers[0];
 }
 
 function isIssuedBy(cert: X509Certificate, issuer: X509Certificate): boolean {

@@ -3,11 +3,17 @@
  *
  * Written by hand (one ECDSA key, seven fields of DER) because the small libraries for it bring
  * 1.4 MiB and more, and `openssl` is not on every machine. Guarantees: names `localhost`,
- * `127.0.0.1` and `::1`; a fresh key each time; a self-signed one is accepted by Node and OpenSSL
- * as its own authority.
+ * `127.0.0.1` and `::1`; a fresh key unless one is given; a self-signed one is accepted by Node and
+ * OpenSSL as its own authority.
  * Not for anything but tests and the demo. Form: RFC 5280, sections 4.1 and 4.2.1.
  */
-import { createPrivateKey, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  sign,
+} from "node:crypto";
 import { isIP } from "node:net";
 
 export interface Certificate {
@@ -25,6 +31,8 @@ export interface CertificateOptions {
   readonly issuer?: Certificate;
   /** With an issuer: may it sign others, too? Default: no. */
   readonly isAuthority?: boolean;
+  /** Default: a fresh one. */
+  readonly keyPem?: string;
 }
 
 const TAG = {
@@ -53,7 +61,9 @@ const YEAR_MS = 365 * 24 * 3_600_000;
 /** `notBefore` lies a day before `now`, `notAfter` a year behind it. */
 export function createLoopbackCertificate(options: CertificateOptions = {}): Certificate {
   const { now = new Date(), name = "leasehold loopback", issuer, isAuthority = !issuer } = options;
-  const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const privateKey = options.keyPem
+    ? createPrivateKey(options.keyPem)
+    : generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
   const algorithm = sequence(tlv(TAG.objectId, OID.ecdsaWithSha256));
   const validity = sequence(
     utcTime(new Date(now.getTime() - YEAR_MS / 365)),
@@ -68,16 +78,16 @@ export function createLoopbackCertificate(options: CertificateOptions = {}): Cer
     distinguishedName(issuer?.name ?? name),
     validity,
     distinguishedName(name),
-    keys.publicKey.export({ type: "spki", format: "der" }),
+    createPublicKey(privateKey).export({ type: "spki", format: "der" }),
     tlv(0xa3, sequence(...(isAuthority ? [authorityExtension()] : []), namesExtension())),
   );
-  const signer = issuer ? createPrivateKey(issuer.keyPem) : keys.privateKey;
+  const signer = issuer ? createPrivateKey(issuer.keyPem) : privateKey;
   const signature = sign("sha256", toBeSigned, signer);
   const certificate = sequence(toBeSigned, algorithm, bitString(signature));
   return {
     name,
     certPem: pem("CERTIFICATE", certificate),
-    keyPem: keys.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    keyPem: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
   };
 }
 
