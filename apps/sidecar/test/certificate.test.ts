@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createLoopbackCertificate, type Certificate } from "@leasehold/testkit/certificate";
-import { checkCertificate } from "../src/tls/certificate.ts";
+import { checkCertificate, type CertificateTexts } from "../src/tls/certificate.ts";
 
 const NOW = new Date("2030-01-01T00:00:00Z");
 const YEAR_MS = 365 * 24 * 3_600_000;
@@ -11,12 +11,10 @@ const BETWEEN = createLoopbackCertificate({
 });
 const LEAF = createLoopbackCertificate({ name: "redis", now: NOW, issuer: BETWEEN });
 
-function check(
-  parts: { readonly cert?: string; readonly key?: string; readonly ca?: string },
-  now = NOW,
-) {
+function check(parts: Partial<CertificateTexts>, now = NOW) {
   const cert = `${LEAF.certPem}${BETWEEN.certPem}`;
-  return checkCertificate({ cert, key: LEAF.keyPem, ca: ROOT.certPem, ...parts }, now);
+  const texts = { cert, key: LEAF.keyPem, ca: ROOT.certPem, authClients: "yes", ...parts } as const;
+  return checkCertificate(texts, now);
 }
 
 function partsOf(certificate: Certificate) {
@@ -94,5 +92,41 @@ describe("a certificate", () => {
     for (const ca of [`${old}${renewed.certPem}`, `${renewed.certPem}${old}`]) {
       expect(check({ ...partsOf(leaf), ca }, later).ok).toBe(true);
     }
+  });
+
+  const server = createLoopbackCertificate({
+    ...{ name: "server", now: NOW, issuer: ROOT },
+    uses: ["serverAuth"],
+  });
+  const client = createLoopbackCertificate({
+    ...{ name: "client", now: NOW, issuer: ROOT },
+    uses: ["clientAuth"],
+  });
+  const both = createLoopbackCertificate({
+    ...{ name: "both", now: NOW, issuer: ROOT },
+    uses: ["serverAuth", "clientAuth"],
+  });
+
+  it.each([
+    [server, "no", ""],
+    [server, "optional", 'CN=server lacks the extended key usage "client auth"'],
+    [server, "yes", 'CN=server lacks the extended key usage "client auth"'],
+    [client, "no", 'CN=client lacks the extended key usage "server auth"'],
+    [both, "yes", ""],
+  ] as const)("must be made for what Redis does with it (case %#)", (leaf, authClients, words) => {
+    const result = check({ ...partsOf(leaf), authClients });
+    expect(result.ok).toBe(words === "");
+    expect(result.ok ? "" : result.words).toContain(words);
+  });
+
+  it("is as good as the uses of those between it and the root", () => {
+    const between = createLoopbackCertificate({
+      ...{ name: "narrow", now: NOW, issuer: ROOT, isAuthority: true },
+      uses: ["serverAuth"],
+    });
+    const leaf = createLoopbackCertificate({ name: "redis", now: NOW, issuer: between });
+    const cert = `${leaf.certPem}${between.certPem}`;
+    const result = check({ cert, key: leaf.keyPem });
+    expect(result.ok ? "" : result.words).toContain("CN=narrow lacks");
   });
 });

@@ -3,8 +3,9 @@
  * sentence or the time of the first expiry out.
  *
  * Checks what OpenSSL checks when a replica attaches: that all can be read, that the key belongs
- * to the certificate, that the chain ends at a self-signed certificate of the CA file, and that
- * nothing in it is out of date. Does not check names: Redis does not, either.
+ * to the certificate, that the chain ends at a self-signed certificate of the CA file, that nothing
+ * in it is out of date, and that all of it may be used as Redis uses it. Does not check
+ * names: Redis does not, either.
  */
 import { createPrivateKey, X509Certificate, type KeyObject } from "node:crypto";
 
@@ -14,6 +15,8 @@ export interface CertificateTexts {
   readonly key: string;
   /** PEM: every CA that is trusted. */
   readonly ca: string;
+  /** Whether the others ask a replica for its certificate: then it is a client's, too. */
+  readonly authClients: "no" | "optional" | "yes";
 }
 
 export type CertificateCheck =
@@ -41,8 +44,33 @@ export function checkCertificate(texts: CertificateTexts, now: Date): Certificat
   if (late) return bad(`${nameOf(late)} has expired on ${late.validTo}`);
   const early = chain.find(({ validFromDate }) => validFromDate > now);
   if (early) return bad(`${nameOf(early)} is not valid before ${early.validFrom}`);
+  const unfit = chain.map((cert) => missingUse(cert, texts.authClients)).find((words) => words);
+  if (unfit) return bad(unfit);
   const ends = chain.map(({ validToDate }) => validToDate.getTime());
   return { ok: true, expiresAtMs: Math.min(...ends) };
+}
+
+/** Extended key usage (RFC 5280, 4.2.1.12). */
+const USES = [
+  { oid: "1.3.6.1.5.5.7.3.1", name: "server auth", isNeeded: () => true },
+  {
+    ...{ oid: "1.3.6.1.5.5.7.3.2", name: "client auth" },
+    isNeeded: (authClients: CertificateTexts["authClients"]) => authClients !== "no",
+  },
+];
+
+/** Null: none. A certificate that names no use has all; OpenSSL takes `any` for none. */
+function missingUse(
+  cert: X509Certificate,
+  authClients: CertificateTexts["authClients"],
+): string | null {
+  // Node's types do not say that a certificate may be without.
+  const uses: readonly string[] | undefined = cert.keyUsage;
+  if (!uses) return null;
+  const missing = USES.find(({ oid, isNeeded }) => isNeeded(authClients) && !uses.includes(oid));
+  if (!missing) return null;
+  const why = `(redis.tls.authClients is ${authClients})`;
+  return `${nameOf(cert)} lacks the extended key usage "${missing.name}" ${why}: issue it with both uses`;
 }
 
 interface ChainSources {

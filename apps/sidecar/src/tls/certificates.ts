@@ -90,7 +90,7 @@ export function openCertificates(
       const before = readCopies(paths);
       if (before) {
         const { pair, ca } = before;
-        const check = checkCertificate({ cert: pair, key: pair, ca }, now());
+        const check = checkCertificate({ ...tls, cert: pair, key: pair, ca }, now());
         state.copied = before;
         if (check.ok) state.expiresAtMs = check.expiresAtMs;
         return;
@@ -219,7 +219,7 @@ async function readTexts(tls: Context["tls"]): Promise<CertificateTexts> {
     readNeeded(tls.keyFile, "redis.tls.keyFile"),
     readNeeded(tls.caFile, "redis.tls.caFile"),
   ]);
-  return { cert, key, ca };
+  return { cert, key, ca, authClients: tls.authClients };
 }
 
 function copiesOf({ cert, key, ca }: CertificateTexts): Copies {

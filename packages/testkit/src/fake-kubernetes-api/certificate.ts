@@ -31,6 +31,8 @@ export interface CertificateOptions {
   readonly issuer?: Certificate;
   /** With an issuer: may it sign others, too? Default: no. */
   readonly isAuthority?: boolean;
+  /** Default: no extended key usage, which allows every one. */
+  readonly uses?: readonly ("serverAuth" | "clientAuth")[];
   /** Default: a fresh one. */
   readonly keyPem?: string;
 }
@@ -53,6 +55,9 @@ const OID = {
   commonName: Buffer.from("550403", "hex"),
   subjectAltName: Buffer.from("551d11", "hex"),
   basicConstraints: Buffer.from("551d13", "hex"),
+  extendedKeyUsage: Buffer.from("551d25", "hex"),
+  serverAuth: Buffer.from("2b06010505070301", "hex"),
+  clientAuth: Buffer.from("2b06010505070302", "hex"),
 } as const;
 
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "::1"];
@@ -79,7 +84,14 @@ export function createLoopbackCertificate(options: CertificateOptions = {}): Cer
     validity,
     distinguishedName(name),
     createPublicKey(privateKey).export({ type: "spki", format: "der" }),
-    tlv(0xa3, sequence(...(isAuthority ? [authorityExtension()] : []), namesExtension())),
+    tlv(
+      0xa3,
+      sequence(
+        ...(isAuthority ? [authorityExtension()] : []),
+        ...(options.uses ? [usesExtension(options.uses)] : []),
+        namesExtension(),
+      ),
+    ),
   );
   const signer = issuer ? createPrivateKey(issuer.keyPem) : privateKey;
   const signature = sign("sha256", toBeSigned, signer);
@@ -103,6 +115,11 @@ function authorityExtension(): Buffer {
     tlv(TAG.boolean, Buffer.from([0xff])), // critical
     tlv(TAG.octetString, value),
   );
+}
+
+function usesExtension(uses: NonNullable<CertificateOptions["uses"]>): Buffer {
+  const value = sequence(...uses.map((use) => tlv(TAG.objectId, OID[use])));
+  return sequence(tlv(TAG.objectId, OID.extendedKeyUsage), tlv(TAG.octetString, value));
 }
 
 function namesExtension(): Buffer {
