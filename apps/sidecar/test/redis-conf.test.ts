@@ -45,9 +45,34 @@ describe("the rendered redis.conf", () => {
     );
   });
 
+  it.each([
+    '"appendonly" no',
+    " 'AppendOnly' no",
+    String.raw`"append\x6fnly" no`,
+    String.raw`"append\only" no`,
+    'append"only" no',
+  ])("refuses a name in another notation: %s", async (line) => {
+    await expect(linesOf({ redis: { configuration: [line] } })).rejects.toThrow(
+      "write it without quotes",
+    );
+  });
+
+  it.each(["maxmemory 1gb\nappendonly no", "hz 20\rappendonly no", "hz 20\n"])(
+    "refuses several lines in one entry: %j",
+    async (line) => {
+      await expect(linesOf({ redis: { configuration: [line] } })).rejects.toThrow(
+        "one entry for each line",
+      );
+    },
+  );
+
   it("takes the user's other lines, and snapshots in mode rdb", async () => {
     expect(await linesOf({ redis: { configuration: ["maxmemory 1gb"] } })).toContain(
       "maxmemory 1gb",
+    );
+    const other = ["# save 1 1", "  #replicaof no one", "", "search.timeout 5"];
+    expect(await linesOf({ redis: { configuration: other } })).toEqual(
+      expect.arrayContaining(other),
     );
     const rdb = { persistence: { mode: "rdb" }, redis: { configuration: ["save 60 1"] } };
     expect(await linesOf(rdb)).toContain("save 60 1");

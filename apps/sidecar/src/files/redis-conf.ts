@@ -122,8 +122,21 @@ export function userLinesOf(text: string): readonly string[] | null {
 /** The same lines. Throws an Error that names the first one that is Leasehold's to set. */
 export function checkUserLines(lines: readonly string[], mode: string): readonly string[] {
   for (const line of lines) {
-    const directive = /^\s*([^\s#]+)/.exec(line)?.[1] ?? "";
-    if (RESERVED.test(directive) || (mode !== "rdb" && directive.toLowerCase() === "save")) {
+    if (/[\r\n]/.test(line)) {
+      const first = line.trim().split(/[\r\n]/, 1)[0];
+      throw new Error(
+        `redis.configuration: the entry that begins with \`${first}\` has a line break: ` +
+          `write one entry for each line, without a newline at its end.`,
+      );
+    }
+    const directive = /^\s*([^\s#]\S*)/.exec(line)?.[1]?.toLowerCase() ?? "";
+    // Redis takes quotes and escapes, also within a word: what is compared must be what it reads.
+    if (/[^\w.-]/.test(directive)) {
+      throw new Error(
+        `redis.configuration: \`${directive}\` is no name of a directive: write it without quotes.`,
+      );
+    }
+    if (RESERVED.test(directive) || (mode !== "rdb" && directive === "save")) {
       throw new Error(
         `redis.configuration: \`${directive}\` is managed by Leasehold; remove the line.`,
       );
