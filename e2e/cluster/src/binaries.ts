@@ -11,12 +11,14 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { environmentWith } from "./environment.ts";
 import { installPackages, missingPackages } from "./packages.ts";
-import { GO_FOLDER } from "./paths.ts";
+import { GO_FOLDER, HELM_FOLDER } from "./paths.ts";
 import type { Paths } from "./paths.ts";
 import { run } from "./run.ts";
 
 interface Build {
   readonly module: string;
+  /** Of its go.mod; by default that of the module's name below `go/`. */
+  readonly folder?: string;
   /** For people, with the time that it takes on two cores when nothing is cached. */
   readonly title: string;
   /** Import paths; each becomes a binary of the name of its last part. */
@@ -36,7 +38,12 @@ const CONTAINERD = "github.com/containerd/containerd/v2";
 const CNI = "github.com/containernetworking/plugins/plugins";
 
 const BUILDS: readonly Build[] = [
-  { module: "helm", title: "helm (about 2 min)", packages: ["helm.sh/helm/v4/cmd/helm"] },
+  {
+    module: "helm",
+    folder: HELM_FOLDER,
+    title: "helm (about 2 min)",
+    packages: ["helm.sh/helm/v4/cmd/helm"],
+  },
   {
     module: "kube",
     title: "Kubernetes and etcd (about 7 min)",
@@ -113,7 +120,7 @@ type Heartbeat = (compiled: number, seconds: number) => void;
 
 async function goBuild(build: Build, bin: string, heartbeat: Heartbeat): Promise<void> {
   const { module, packages, tags = "", cgo, links = [] } = build;
-  const cwd = join(GO_FOLDER, module);
+  const cwd = build.folder ?? join(GO_FOLDER, module);
   const flags = [
     "-s",
     "-w",

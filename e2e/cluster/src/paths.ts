@@ -6,13 +6,15 @@
  */
 import { createHash } from "node:crypto";
 import { globSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { arch } from "node:process";
 import { CLUSTER_NAME } from "./environment.ts";
 
 export const GO_FOLDER = join(import.meta.dirname, "..", "go");
 export const SHELL_FOLDER = join(import.meta.dirname, "shell");
 export const REPOSITORY = join(import.meta.dirname, "..", "..", "..");
+/** The one that the chart's tests use is built from the same modules. */
+export const HELM_FOLDER = join(REPOSITORY, "tools", "helm");
 
 export interface Paths {
   readonly cache: string;
@@ -43,8 +45,12 @@ export function pathsIn(cache: string): Paths {
 
 /** Changes with every Go file, with how they are built, and with the kind of machine. */
 function keyOfBinaries(): string {
-  const files = globSync("**/*.{go,mod,sum}", { cwd: GO_FOLDER }).toSorted();
-  const paths = files.map((file) => join(GO_FOLDER, file));
+  const paths = [GO_FOLDER, HELM_FOLDER].flatMap((cwd) =>
+    globSync("**/*.{go,mod,sum}", { cwd })
+      .toSorted()
+      .map((file) => join(cwd, file)),
+  );
+  const files = paths.map((path) => relative(REPOSITORY, path));
   const texts = [...paths, join(import.meta.dirname, "binaries.ts")].map((path) =>
     readFileSync(path, "utf8"),
   );
