@@ -7,12 +7,14 @@ import {
   isBehind,
   parseIdentity,
   recordOf,
+  versionOf,
   waiterElapsedMs,
   type Claim,
   type MemberName,
   type Position,
 } from "@leasehold/election";
 import {
+  ableMembers,
   compareCopies,
   type Copy,
   listedMembers,
@@ -20,7 +22,6 @@ import {
   ownCopy,
   reportFrom,
   reports,
-  rivals,
 } from "./members.ts";
 import type { MemberReport } from "./observation.ts";
 import { ownPosition } from "./redis-view.ts";
@@ -48,21 +49,32 @@ export function judgeCopies(turn: Turn, claim: Ready): Verdict {
   const released = claim.way === "released" ? record?.released : undefined;
   const lacks = released?.position ?? null;
   const isWhole = !position.restored && !isBehind(position, lacks);
-  if (released && isWhole) return judgeRivals(turn, claim.sinceMs);
+  if (released && isWhole) return judgeRivals(turn);
   if (released || state.redis.coldStart) return judgeCold(turn, lacks ?? record?.position ?? null);
-  return judgeRivals(turn, claim.sinceMs);
+  return judgeRivals(turn);
 }
 
-/** The best of those that answered goes first; the others after its turn is over. */
-function judgeRivals(turn: Turn, sinceMs: number): Verdict {
+/**
+ * The best of those that answered goes first; the others after its turn is over. That begins when
+ * this one could go, and not when the Lease ran out: after an outage all come back together.
+ */
+function judgeRivals(turn: Turn): Verdict {
   const better = betterRival(turn);
-  if (better === null || sinceMs >= TURN_MS) return GO;
+  if (better === null || heldBackMs(turn) >= TURN_MS) return GO;
   return no(`${better} has the better copy`);
 }
 
+function heldBackMs({ state, at }: Turn): number {
+  const { holdBack, election } = state;
+  const version = versionOf(election.view) ?? "missing";
+  if (holdBack === null || holdBack.version !== version) return 0;
+  return waiterElapsedMs(holdBack.since, at);
+}
+
+/** It may be without the API just now. */
 function betterRival(turn: Turn): MemberName | null {
   const own = ownCopy(turn.state, turn.config);
-  const best = rivals(turn.state, turn.config).toSorted(compareCopies)[0];
+  const best = ableMembers(turn.state).toSorted(compareCopies)[0];
   if (best === undefined || best.position === null) return null;
   return compareCopies(best, own) < 0 ? best.member : null;
 }

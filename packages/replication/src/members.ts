@@ -167,15 +167,18 @@ export function promotedHolder(
   return { member: parts.pod, address: seen.address };
 }
 
-/** Reports of members that may lead now. */
-export function rivals(state: MemberState, config: MemberConfig): readonly MemberReport[] {
+/** Reports of members that may lead as soon as they reach the API. */
+export function ableMembers(state: MemberState): readonly MemberReport[] {
   const listed = listedMembers(state);
   return reports(state).filter(
-    (report) =>
-      report.ineligible === null &&
-      listed.includes(report.member) &&
-      report.apiAgeMs <= silenceMs(config.renewIntervalMs),
+    (report) => report.ineligible === null && listed.includes(report.member),
   );
+}
+
+/** Reports of members that may lead now. */
+export function rivals(state: MemberState, config: MemberConfig): readonly MemberReport[] {
+  const silentMs = silenceMs(config.renewIntervalMs);
+  return ableMembers(state).filter((report) => report.apiAgeMs <= silentMs);
 }
 
 export interface Copy {

@@ -96,7 +96,8 @@ function releaseAtEnd(turn: Turn): void {
   const waits = stop.reported && mayStillEndCleanly(turn, stop);
   const goes = stop.terminatedAt !== null && (isOver || (!redis.dead && !waits));
   if (!leaves && !goes) return;
-  const clean = redis.dead && stop.ended && stop.position !== null;
+  // Where a copy that restarted stands is not known, however cleanly it ended.
+  const clean = redis.dead && isClean(stop) && stop.position?.restored !== true;
   releaseLease(turn, { position: lastPosition(turn.state), clean, reason: "release" });
 }
 

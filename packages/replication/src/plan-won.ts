@@ -13,9 +13,16 @@ import {
 } from "@leasehold/election";
 import { isPaused } from "./control.ts";
 import { beginHandoff } from "./handoff.ts";
-import { lacksEverything, judgeEmpty, mayBeAhead, silentMembers } from "./judge.ts";
+import { TURN_MS, judgeEmpty, lacksEverything, mayBeAhead, silentMembers } from "./judge.ts";
 import { furthest, positionOf } from "./lineage.ts";
-import { MAX_SKEW_MS, bestRival, clockSkewMs, ineligibility, reports } from "./members.ts";
+import {
+  MAX_SKEW_MS,
+  ableMembers,
+  bestRival,
+  clockSkewMs,
+  ineligibility,
+  reports,
+} from "./members.ts";
 import type { MemberReport } from "./observation.ts";
 import { demoteSurely, killRedis, planLeadPermit } from "./plan-fence.ts";
 import { askAgain, askPeers, isFreshSince } from "./plan-poll.ts";
@@ -68,6 +75,7 @@ function planWithoutRedis(turn: Turn, lead: Lead): void {
   const best = isFreshSince(turn, lead.since) ? bestRival(turn.state, turn.config) : null;
   const onDisk = turn.state.record.saved?.durablePosition ?? null;
   const notWorse = best !== null && !isBehind(best.position, onDisk);
+  if (best !== null && isWorthWaiting(turn, lead, best.position)) return;
   if (notWorse && mayDeferTo(turn, best)) return deferTo(turn, best);
   if (!redis.dead && redis.info?.loading) return;
   giveUpLate(turn, lead);
@@ -94,6 +102,7 @@ function isAskedAndBest(turn: Turn, lead: Lead): boolean {
   if (own === null) return emptyMayLead(turn, lead);
   const best = bestRival(turn.state, turn.config);
   const isBetter = best !== null && isBetterThan(best, own, lead);
+  if (isWorthWaiting(turn, lead, isBetter ? best.position : own)) return false;
   if (isBetter && mayDeferTo(turn, best)) {
     deferTo(turn, best);
     return false;
@@ -102,6 +111,12 @@ function isAskedAndBest(turn: Turn, lead: Lead): boolean {
   if (!isBetter && (lead.judged || restartedMayLead(turn, lead))) return true;
   giveUpLate(turn, lead);
   return false;
+}
+
+/** A better copy than the chosen one answers, and is without the API: it gets a turn to come back. */
+function isWorthWaiting(turn: Turn, lead: Lead, chosen: Position | null): boolean {
+  if (lead.judged || waiterElapsedMs(lead.since, turn.at) >= TURN_MS) return false;
+  return ableMembers(turn.state).some((one) => comparePositions(one.position, chosen) > 0);
 }
 
 /** A judgement may have preferred a restarted copy that has all to a live one that has not. */
@@ -138,7 +153,10 @@ function restartedMayLead(turn: Turn, lead: Lead): boolean {
   const last = lastKnown(turn.state, lead);
   if (own !== null && !own.restored && !isBehind(own, last)) return true;
   if (lacksEverything(turn.state, last)) return false;
-  return !silentMembers(turn.state).some((name) => mayBeAhead(turn.state, name));
+  // Who led before this one has what it handed over, and no note of its own in the Lease.
+  return !silentMembers(turn.state).some(
+    (name) => name === lead.before.holder || mayBeAhead(turn.state, name),
+  );
 }
 
 /** How far the group's data reached: by the Lease, by the hand-over, and as this copy was seen. */

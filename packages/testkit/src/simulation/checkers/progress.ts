@@ -64,7 +64,7 @@ export function isHopeless(world: World): boolean {
   if (scaledAway) return true;
   const able = holders.filter((pod) => {
     const isCut = pod.volume.record?.syncing === true && !pod.redis?.isLinkUp;
-    return !isCut && (listed === null || pod.name in listed);
+    return !isCut && (known.length === 0 || known.includes(pod.name));
   });
   if (able.length > 0) return false;
   // Without persistence an empty group starts anew by itself.
