@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { fileToken } from "../src/api/access.ts";
+import { pluginOf, startPlugin } from "../src/api/credential-plugin.ts";
 import {
   createApiClient,
   inClusterAccess,
@@ -123,6 +124,13 @@ describe("access by a credential plugin", () => {
     return file("config");
   }
 
+  function started(deadlineMs: number) {
+    const owner = { userName: "u", environment: allowed.pluginEnvironment, file };
+    const plugin = pluginOf({ command: "./plugin", apiVersion: V1 }, owner);
+    if (!plugin) throw new Error("no plugin");
+    return startPlugin(plugin, { server: bench.api.url, ca: null }, deadlineMs);
+  }
+
   test("asks it with its arguments, its environment and what it wants to know", async () => {
     writePlugin();
     writeFileSync(file("token"), bench.api.token("a"));
@@ -180,6 +188,18 @@ describe("access by a credential plugin", () => {
     chmodSync(file("plugin"), 0o700);
     const access = kubeconfigAccess(configWith({ command: "./plugin" }), allowed);
     await expect(access).rejects.toThrow("neither a token nor a certificate");
+  });
+
+  test("that leaves a child behind with its output is waited for no longer than the deadline", async () => {
+    writePlugin(`sleep 60 & echo $! > '${file("pid")}'; wait`);
+    await expect(started(500)).rejects.toThrow("no answer within 500 ms");
+    // It has outlived the plugin: so the deadline is what ended our wait.
+    process.kill(Number(readFileSync(file("pid"), "utf8")), "SIGKILL");
+  });
+
+  test("that prints without end is stopped", async () => {
+    writePlugin("yes");
+    await expect(started(20_000)).rejects.toThrow("more than 1048576 characters");
   });
 });
 

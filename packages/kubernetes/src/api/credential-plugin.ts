@@ -3,8 +3,9 @@
  * (https://kubernetes.io/docs/reference/config-api/client-authentication.v1/).
  *
  * A plugin is run when access is loaded, and again after the server refused its token. It may ask
- * on the terminal: it has our stdin and stderr. Guarantees: it ends within `PLUGIN_MS`; an error
- * names the program and how to get it. Not kept: credentials, beyond this process.
+ * on the terminal: it has our stdin and stderr. Guarantees: we wait `PLUGIN_MS` at most, also for
+ * what it has started itself, and read a bounded length; an error names the program and how to get
+ * it. Not kept: credentials, beyond this process.
  */
 import { spawn } from "node:child_process";
 import { isatty } from "node:tty";
@@ -32,6 +33,8 @@ interface Credential {
 
 /** A person may have to log in with a browser. */
 const PLUGIN_MS = 120_000;
+/** A token has some kilobytes. */
+const MAX_OUTPUT_LENGTH = 1_048_576;
 const API_VERSIONS = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
 
 export interface PluginOwner {
@@ -82,11 +85,13 @@ export function pluginOf(
 export async function startPlugin(
   plugin: Plugin,
   cluster: Pick<ClusterAccess, "server" | "ca">,
+  deadlineMs = PLUGIN_MS,
 ): Promise<Pick<ClusterAccess, "token" | "clientCertificate">> {
-  const first = await run(plugin, cluster);
+  const again = (): Promise<Credential> => run(plugin, cluster, deadlineMs);
+  const first = await again();
   return {
     clientCertificate: first.certificate,
-    token: first.token === null ? null : tokenSource(first.token, () => run(plugin, cluster)),
+    token: first.token === null ? null : tokenSource(first.token, again),
   };
 }
 
@@ -111,8 +116,9 @@ function tokenSource(first: string, renew: () => Promise<Credential>): TokenSour
 async function run(
   plugin: Plugin,
   cluster: Pick<ClusterAccess, "server" | "ca">,
+  deadlineMs: number,
 ): Promise<Credential> {
-  const text = await outputOf(plugin, cluster);
+  const text = await outputOf(plugin, infoOf(plugin, cluster), deadlineMs);
   const status = recordAt(parse(text), "status");
   const token = textAt(status, "token");
   const certPem = textAt(status, "clientCertificateData");
@@ -127,22 +133,34 @@ async function run(
   return { token, certificate };
 }
 
-function outputOf(plugin: Plugin, cluster: Pick<ClusterAccess, "server" | "ca">): Promise<string> {
+function outputOf(plugin: Plugin, info: string, deadlineMs: number): Promise<string> {
   const child = spawn(plugin.command, [...plugin.args], {
-    env: { ...plugin.environment, KUBERNETES_EXEC_INFO: infoOf(plugin, cluster) },
+    env: { ...plugin.environment, KUBERNETES_EXEC_INFO: info },
     stdio: [plugin.isInteractive ? "inherit" : "ignore", "pipe", "inherit"],
-    timeout: PLUGIN_MS,
-    killSignal: "SIGKILL",
   });
   let output = "";
-  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString("utf8")));
   return new Promise((resolve, reject) => {
     const refuse = (why: string): void => {
       const hint = plugin.installHint === null ? "" : `\n${plugin.installHint.trim()}`;
       reject(new Error(`the credential plugin ${plugin.command} gave nothing (${why})${hint}`));
     };
-    child.once("error", (error) => refuse(wordsOfError(error)));
+    // A wrapper's own child may hold stdout open: then no `close` comes, however dead the wrapper.
+    const abandon = (why: string): void => {
+      child.kill("SIGKILL");
+      child.stdout.destroy();
+      refuse(why);
+    };
+    const timer = setTimeout(() => abandon(`no answer within ${deadlineMs} ms`), deadlineMs);
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      output += chunk;
+      if (output.length > MAX_OUTPUT_LENGTH) abandon(`more than ${MAX_OUTPUT_LENGTH} characters`);
+    });
+    child.once("error", (error) => {
+      clearTimeout(timer);
+      refuse(wordsOfError(error));
+    });
     child.once("close", (code, signal) => {
+      clearTimeout(timer);
       if (code === 0) resolve(output);
       else refuse(signal === null ? `exit code ${code}` : `ended by ${signal}`);
     });
