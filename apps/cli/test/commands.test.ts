@@ -270,11 +270,16 @@ describe("pause", () => {
 });
 
 describe("uri", () => {
-  test("is the write address, and with the password only when it is asked for", async () => {
+  test("is the address with TLS where the Service says so, and with the password on demand", async () => {
     expect((await run("uri")).stdout).toBe("redis://orders.shop:6380\n");
     const secret = await run("uri", "--with-password");
     expect(secret.stdout).toBe("redis://:p%2Fw@orders.shop:6380\n");
     expect((await run("uri", "--read")).stderr).toContain("no Service orders-read");
+    bench.put("Service", `${GROUP}-read`, {
+      metadata: { annotations: { "leasehold.dev/tls": "true" } },
+      spec: { ports: [{ name: "redis", port: 6379 }] },
+    });
+    expect((await run("uri", "--read")).stdout).toBe("rediss://orders-read.shop:6379\n");
     const wrong = await run("uri", "--with-password", "--secret-key", "x");
     expect(wrong.stderr).toContain("no key x in Secret orders");
   });

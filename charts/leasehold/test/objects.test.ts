@@ -302,6 +302,20 @@ test("while clients move to TLS every address has the plain port, too", async ()
   expect(redis.ports).toEqual([{ port: 6379 }, { port: 6380 }]);
 });
 
+test("both addresses say whether they speak TLS, beside what the user notes there", async () => {
+  const service = { annotations: { a: "b" } };
+  const [encrypted, plain] = await Promise.all([
+    render({ ci: "tls", values: { service } }),
+    render({ values: { service } }),
+  ]);
+  const annotations = (objects: typeof plain, name: string) =>
+    find(objects, "Service", name).metadata.annotations;
+  expect(annotations(encrypted, GROUP)).toEqual({ a: "b", "leasehold.dev/tls": "true" });
+  expect(annotations(encrypted, `${GROUP}-read`)).toEqual({ "leasehold.dev/tls": "true" });
+  expect(annotations(plain, GROUP)).toEqual({ a: "b" });
+  expect(annotations(plain, `${GROUP}-read`)).toBeUndefined();
+});
+
 test("a long release name leaves room for what Kubernetes and the sidecars append", async () => {
   const release = "r".repeat(53);
   const objects = await render({ release });

@@ -16,7 +16,7 @@ import { isRecord, listAt, numberAt, recordAt, textAt } from "./api/object.ts";
 import { answerOf, controlOf, pauseReasonOf, type ControlAnswer } from "./control.ts";
 import { parseHistoryLine, type HistoryEntry } from "./history.ts";
 import { recordOf } from "./lease-record.ts";
-import { HISTORY_KEY, LABEL, controlName, historyName } from "./names.ts";
+import { ANNOTATION, HISTORY_KEY, LABEL, controlName, historyName } from "./names.ts";
 import { objectPath } from "./paths.ts";
 import { mapReading, notRead, readList, readOne, rightTo, type Reading } from "./reading.ts";
 import { observationOf } from "./slice.ts";
@@ -28,6 +28,11 @@ export interface LeaseView {
   readonly record: LeaseRecord;
   /** Wall clock of its holder, ISO 8601: for people. */
   readonly renewTime: string | null;
+}
+
+export interface ServicePortView {
+  readonly port: number;
+  readonly isTls: boolean;
 }
 
 export interface PodView {
@@ -70,7 +75,7 @@ export interface GroupReader {
   /** What a member says of itself. */
   member(pod: PodView): Promise<Reading<MemberView>>;
   /** The port named `redis` of a Service, or its first one. */
-  servicePort(service: string): Promise<Reading<number>>;
+  servicePort(service: string): Promise<Reading<ServicePortView>>;
   /** One value of a Secret, decoded; missing, too, if the Secret has no such key. */
   secret(name: string, key: string): Promise<Reading<string>>;
 }
@@ -132,7 +137,8 @@ export function createGroupReader(client: ApiClient, deadlineMs: number): GroupR
       return mapReading(read, (object) => {
         const ports = listAt(recordAt(object, "spec"), "ports");
         const port = ports.find((one) => textAt(one, "name") === "redis") ?? ports[0];
-        return numberAt(port, "port") ?? DEFAULT_REDIS_PORT;
+        const isTls = object.metadata?.annotations?.[ANNOTATION.tls] === "true";
+        return { port: numberAt(port, "port") ?? DEFAULT_REDIS_PORT, isTls };
       });
     },
     async secret(name, key) {

@@ -10,6 +10,8 @@ export const ANNOTATION = {
   released: "leasehold.dev/released",
   paused: "leasehold.dev/paused",
   holder: "leasehold.dev/holder",
+  /** The chart's, on Services: `true` if the port `redis` speaks TLS. */
+  tls: "leasehold.dev/tls",
 } as const;
 
 export const LABEL = {

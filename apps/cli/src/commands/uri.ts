@@ -30,10 +30,10 @@ export function uriCommand(session: Session): Command {
       throw new CommandError("usage", `no Service ${service} in namespace ${namespace}`);
     }
     // Who may not look at Services gets the usual port.
-    const port = valueOf(found) ?? DEFAULT_PORT;
+    const { port, isTls } = valueOf(found) ?? { port: DEFAULT_PORT, isTls: false };
     const password = flags.withPassword ? await passwordOf(context) : null;
     const user = password === null ? "" : `:${encodeURIComponent(password)}@`;
-    const uri = `redis://${user}${service}.${namespace}:${port}`;
+    const uri = `${isTls ? "rediss" : "redis"}://${user}${service}.${namespace}:${port}`;
     print(session, flags, {
       data: { apiVersion: API_VERSION, kind: "Uri", group, namespace, uri },
       lines: () => [uri],
