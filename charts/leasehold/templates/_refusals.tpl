@@ -156,6 +156,12 @@ replicaof|slaveof|masterauth|masteruser|requirepass|user|aclfile|port|bind|tls-.
 {{- $reserved := printf "(?i)^(%s%s)$" (include "leasehold.reservedDirectives" .) $save -}}
 {{- range include "leasehold.redisLines" . | fromJsonArray -}}
 {{- $directive := regexFind "^[^\\s]+" . -}}
+{{- if regexMatch "[^\\w.-]" $directive -}}
+{{- fail (printf "leasehold: `%s` in config or commonConfiguration is no name of a directive: write it without quotes." $directive) -}}
+{{- end -}}
+{{- if regexMatch "[\\r\\n]" . -}}
+{{- fail (printf "leasehold: `%s` in config has a value with a line break: write a list of values, or use commonConfiguration." $directive) -}}
+{{- end -}}
 {{- if regexMatch $reserved $directive -}}
 {{- fail (printf "leasehold: `%s` in config or commonConfiguration is managed by Leasehold; remove it." $directive) -}}
 {{- end -}}

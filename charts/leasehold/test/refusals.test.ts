@@ -170,6 +170,16 @@ const SENTENCES: readonly Case[] = [
     passes: { commonConfiguration: "hz 20\n  # replicaof 10.0.0.1 6379" },
   },
   {
+    says: '`"ReplicaOf"` in config or commonConfiguration is no name of a directive',
+    refused: { commonConfiguration: '"ReplicaOf" 10.0.0.1 6379' },
+    passes: { commonConfiguration: 'proc-title-template "{title}"' },
+  },
+  {
+    says: "`hz` in config has a value with a line break",
+    refused: { config: { hz: "20\nappendonly no" } },
+    passes: { config: { hz: "20" } },
+  },
+  {
     says: "`save` in config or commonConfiguration is managed by Leasehold",
     refused: { config: { save: "60 1" } },
     passes: { config: { save: "60 1" }, persistence: { mode: "rdb" } },
