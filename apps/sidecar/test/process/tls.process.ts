@@ -2,8 +2,9 @@
  * A group of real Redis servers that speak TLS to one another and to clients, and a certificate
  * that is renewed while they run. The tests share one group and run in their order.
  */
-import { randomUUID } from "node:crypto";
+import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { createLoopbackCertificate } from "@leasehold/testkit/certificate";
@@ -19,6 +20,13 @@ const NEXT_CA = createLoopbackCertificate({ name: "next authority" });
 const BOTH_CAS = `${CA.certPem}${NEXT_CA.certPem}`;
 const FIRST = createLoopbackCertificate({ name: "redis-first", issuer: CA });
 const SECOND = createLoopbackCertificate({ name: "redis-second", issuer: NEXT_CA });
+/** Node calls it good, OpenSSL as Redis uses it does not: "ee key too small". */
+const WEAK = createLoopbackCertificate({
+  ...{ name: "redis-weak", issuer: NEXT_CA },
+  keyPem: generateKeyPairSync("rsa", { modulusLength: 1024 })
+    .privateKey.export({ type: "pkcs8", format: "pem" })
+    .toString(),
+});
 
 let secret: SecretVolume;
 let group: Group;
@@ -140,6 +148,35 @@ it("shows a new certificate of a new authority to new connections, and cuts none
   expect(failed).toBe(0);
   expect((await viewOf(leader))?.status.epoch).toBe(epoch);
   expect(group.currentLeader()).toBe(leader);
+});
+
+it("takes back a certificate that Redis refuses only once it can be asked", async () => {
+  const leader = await whole(group, WHOLE_MS);
+  const replica = group.members.find((member) => member !== leader)!;
+  const copies = (): string => readFileSync(join(replica.runDirectory, "tls.pem"), "utf8");
+  const refusals = (member: GroupMember): number =>
+    reasonsOf(member, "certificateRejected").filter((line) => line.includes("Redis refuses it"))
+      .length;
+  const reloads = reasonsOf(replica, "certificateReloaded").length;
+  replica.redis.signal("SIGSTOP");
+  secret.set({ "tls.crt": WEAK.certPem, "tls.key": WEAK.keyPem });
+  await group.until("a try to load it", 10_000, () => copies().includes(WEAK.keyPem));
+  await group.until("the end of the try", 5_000, () => copies().includes(SECOND.keyPem));
+  expect(refusals(replica)).toBe(0);
+  replica.redis.signal("SIGCONT");
+  await group.until("everybody to refuse it", 10_000, () =>
+    group.members.every((member) => refusals(member) === 1),
+  );
+  expect(reasonsOf(replica, "certificateReloaded")).toHaveLength(reloads);
+  expect(copies()).toContain(SECOND.keyPem);
+  const before = replica.redis.pid();
+  replica.redis.signal("SIGKILL");
+  await group.until("another Redis with the last good one", 10_000, async () => {
+    const shown = await shownBy(replica).catch(() => "nobody");
+    return replica.redis.pid() !== before && shown === "redis-second";
+  });
+  expect(await whole(group, WHOLE_MS)).toBe(leader);
+  secret.set({ "tls.crt": SECOND.certPem, "tls.key": SECOND.keyPem });
 });
 
 it("starts again with the last good certificate while a bad one is mounted", async () => {
