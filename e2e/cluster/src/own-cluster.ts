@@ -74,7 +74,16 @@ export class OwnCluster implements ClusterHandle {
   /** For programs inside: kubectl and helm on PATH, and whom they speak to. */
   environment(): NodeJS.ProcessEnv {
     const path = [this.#paths.bin, ...searchPath()].join(delimiter);
-    return environmentWith({ PATH: path, KUBECONFIG: this.kubeconfig });
+    const { state } = this.#paths;
+    return environmentWith({
+      PATH: path,
+      KUBECONFIG: this.kubeconfig,
+      // Else kubectl and helm keep theirs in the user's folder.
+      KUBECACHEDIR: join(state, "kube-cache"),
+      HELM_CACHE_HOME: join(state, "helm", "cache"),
+      HELM_CONFIG_HOME: join(state, "helm", "config"),
+      HELM_DATA_HOME: join(state, "helm", "data"),
+    });
   }
 
   async loadImage(archive: string): Promise<void> {

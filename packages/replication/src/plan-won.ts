@@ -113,7 +113,7 @@ function isAskedAndBest(turn: Turn, lead: Lead): boolean {
   return false;
 }
 
-/** A better copy than the chosen one answers and is without the API: it gets a turn to come back. */
+/** A better copy than the chosen one answers, without the API: it gets a turn to come back. */
 function isWorthWaiting(turn: Turn, lead: Lead, chosen: Position | null): boolean {
   if (lead.judged || waiterElapsedMs(lead.since, turn.at) >= TURN_MS) return false;
   return ableMembers(turn.state).some((one) => comparePositions(one.position, chosen) > 0);

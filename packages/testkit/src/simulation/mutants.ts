@@ -366,7 +366,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: JUDGE,
-        find: "if (released && isWhole) return judgeRivals(turn, claim.sinceMs);",
+        find: "if (released && isWhole) return judgeRivals(turn);",
         replace: "if (released) return isWhole ? GO : GO;",
       },
     ],
