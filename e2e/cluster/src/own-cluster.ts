@@ -1,7 +1,7 @@
 /** The cluster that runs: how to use it, and how to hurt it. How it comes up is in lifecycle.ts. */
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { delimiter } from "node:path";
+import { delimiter, join } from "node:path";
 import { groupNames, processesIn, signalAll } from "./cgroups.ts";
 import type { ClaimName, ClusterHandle, ContainerTarget } from "./cluster.ts";
 import type { KubeProxyMode } from "./configuration.ts";
