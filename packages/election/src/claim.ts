@@ -22,7 +22,7 @@ export type ClaimWay =
 export type Claim =
   | { readonly kind: "none" }
   | { readonly kind: "wait"; readonly way: ClaimWay; readonly leftMs: number }
-  | { readonly kind: "now"; readonly way: ClaimWay; readonly sinceMs: number };
+  | { readonly kind: "now"; readonly way: ClaimWay };
 
 export interface ClaimFacts {
   /** Own configured D. */
@@ -47,7 +47,7 @@ function unboundClaim(state: ElectionState, facts: ClaimFacts, at: Instant): Cla
   if (view.kind === "unread" || isTermOfItsOwn(state)) return { kind: "none" };
   const wait = expiryMs(Math.max(view.maxDurationMs, facts.durationMs), facts.jitter);
   if (view.kind === "missing") {
-    if (facts.firstInstall) return { kind: "now", way: "missing", sinceMs: 0 };
+    if (facts.firstInstall) return now("missing");
     // Not on an old look: the wait ends with one that is recent.
     if (waiterElapsedMs(view.seenAt, at) > 2 * MISSING_LOOK_MS) {
       return { kind: "wait", way: "missing", leftMs: MISSING_LOOK_MS };
@@ -56,12 +56,12 @@ function unboundClaim(state: ElectionState, facts: ClaimFacts, at: Instant): Cla
   }
   const { record } = view.lease;
   const sinceMs = waiterElapsedMs(view.since, at);
-  if (state.offer !== null && state.offer === versionOf(view)) return now("handover", sinceMs);
+  if (state.offer !== null && state.offer === versionOf(view)) return now("handover");
   // A record older than what this process has read is somebody's restored copy: whoever led since
   // may still lead, so no short way is open (U17).
   if (isOutdated(state, record)) return after("expired", wait, sinceMs);
-  if (record.holder === null) return now("released", sinceMs);
-  if (isOwnPredecessor(state, record)) return now("ownPredecessor", sinceMs);
+  if (record.holder === null) return now("released");
+  if (isOwnPredecessor(state, record)) return now("ownPredecessor");
   if (facts.deadHolderVersion === versionOf(view)) {
     const read = state.firstReadAt ?? at;
     return after("provenDead", waitMs(facts.durationMs), waiterElapsedMs(read, at));
@@ -91,12 +91,12 @@ function expiryMs(durationMs: number, jitter: number): number {
   return waitMs(durationMs) + jitter * JITTER_MS;
 }
 
-function now(way: ClaimWay, sinceMs: number): Claim {
-  return { kind: "now", way, sinceMs };
+function now(way: ClaimWay): Claim {
+  return { kind: "now", way };
 }
 
 function after(way: ClaimWay, waitFor: number, sinceMs: number): Claim {
-  if (sinceMs >= waitFor) return { kind: "now", way, sinceMs: sinceMs - waitFor };
+  if (sinceMs >= waitFor) return now(way);
   return { kind: "wait", way, leftMs: waitFor - sinceMs };
 }
 
