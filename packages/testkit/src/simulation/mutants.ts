@@ -144,7 +144,7 @@ export const MUTANTS: readonly Mutant[] = [
       {
         file: CLAIM,
         find: '  return after(record.holder === state.me ? "stranger" : "expired", wait, sinceMs);',
-        replace: `  if (record.holder === state.me) return now("stranger", sinceMs);
+        replace: `  if (record.holder === state.me) return now("stranger");
   return after("expired", wait, sinceMs);`,
       },
     ],
@@ -156,8 +156,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: CLAIM,
-        find: '    if (facts.firstInstall) return { kind: "now", way: "missing", sinceMs: 0 };',
-        replace: '    return { kind: "now", way: "missing", sinceMs: 0 };',
+        find: '    if (facts.firstInstall) return now("missing");',
+        replace: '    return now("missing");',
       },
     ],
   },
