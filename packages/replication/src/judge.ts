@@ -100,7 +100,9 @@ export function judgeEmpty(state: MemberState, modeNone: boolean): Verdict {
  * A copy of the group's history from before its first byte, such as the RDB file of an early full
  * sync, is as good as none.
  */
-export function lacksEverything(state: MemberState, required: Position | null): boolean {
+export function lacksEverything({ state, config }: Turn, required: Position | null): boolean {
+  // Such a group begins anew by itself.
+  if (config.mode === "none") return false;
   const position = ownPosition(state);
   const begins = state.lineage[0]?.startOffset ?? 0;
   if (position === null || position.offset > begins || state.redis.info?.keys !== 0) return false;
@@ -123,7 +125,7 @@ function judgeCold(turn: Turn, required: Position | null): Verdict {
   if (ahead.length > 0 && config.onMissing !== "best" && !complete) {
     return no(`undecided: ${ahead.join(", ")} may have a better copy and nobody here has all`);
   }
-  if (lacksEverything(state, required)) return no(ALL_EMPTY);
+  if (lacksEverything(turn, required)) return no(ALL_EMPTY);
   if (waited) return GO;
   const whole = wholeElsewhere(state, required);
   if (whole !== null) return no(`waits for ${whole}, which has all and may not lead yet`);

@@ -152,7 +152,7 @@ function restartedMayLead(turn: Turn, lead: Lead): boolean {
   // The Lease's position is up to R old: a copy that lost its tail may lack what came after it.
   const last = lastKnown(turn.state, lead);
   if (own !== null && !own.restored && !isBehind(own, last)) return true;
-  if (lacksEverything(turn.state, last)) return false;
+  if (lacksEverything(turn, last)) return false;
   // Who led before this one has what it handed over, and no note of its own in the Lease.
   return !silentMembers(turn.state).some(
     (name) => name === lead.before.holder || mayBeAhead(turn.state, name),

@@ -116,7 +116,10 @@ test("three members with volumes get a node each, and reach one another by name"
   const nodes = await Promise.all([0, 1, 2].map((index) => nodeOf(`redis-${index}`)));
   expect(nodes.toSorted()).toEqual(["n1", "n2", "n3"]);
   const host = `redis.${NAMESPACE}.svc.cluster.local`;
-  expect(await redis("redis-0", "-h", host, "ping")).toBe("PONG\n");
+  // A name is there a moment after its pod is ready.
+  await until("an answer by name", { timeoutMs: 20_000 }, async () => {
+    return (await redis("redis-0", "-h", host, "ping")) === "PONG\n";
+  });
 });
 
 test("a node that lost power is noticed, and its pod comes back with its data", async () => {
