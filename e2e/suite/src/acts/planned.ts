@@ -11,6 +11,8 @@ const TOTAL_RESTART: Bound = { medianMs: 45_000, p99Ms: 60_000 };
 /** A kubelet shows a changed Secret within its sync period and the lifetime of its cache. */
 const SECRET_MS = 240_000;
 const ROLLOUT_MS = 250_000;
+/** kube-proxy ends, starts anew and writes all rules of the other kind. */
+const PROXY_RESTART_MS = 15_000;
 
 export const PLANNED: readonly Act[] = [
   {
@@ -27,7 +29,10 @@ export const PLANNED: readonly Act[] = [
     bound: BOUNDS.switchover,
     promised: "acknowledged",
     needsFaults: true,
-    before: ({ cluster }) => cluster.setKubeProxyMode("iptables"),
+    async before({ cluster }) {
+      await cluster.setKubeProxyMode("iptables");
+      await sleep(PROXY_RESTART_MS);
+    },
     play: async ({ group }) => void (await group.leasehold(["switchover"])),
     after: ({ cluster }) => cluster.setKubeProxyMode("nftables"),
   },
@@ -65,7 +70,7 @@ export const PLANNED: readonly Act[] = [
     promised: "acknowledged",
     isCore: true,
     async play({ group }) {
-      await group.helmUpgrade([`podAnnotations.rolled=at-${Math.round(performance.now())}`]);
+      await group.helmUpgrade([rolledAnnotation()]);
       await rolledOut(group);
     },
   },
@@ -74,6 +79,7 @@ export const PLANNED: readonly Act[] = [
     title: "helm rollback restarts all members",
     bound: BOUNDS.switchover,
     promised: "acknowledged",
+    before: ({ group }) => group.helmUpgrade([rolledAnnotation()]),
     async play({ group }) {
       await group.helmRollback();
       await rolledOut(group);
@@ -148,6 +154,10 @@ export const PLANNED: readonly Act[] = [
     },
   },
 ];
+
+function rolledAnnotation(): string {
+  return `podAnnotations.rolled=at-${Math.round(performance.now())}`;
+}
 
 async function rolledOut(group: Group): Promise<void> {
   const rollout = ["rollout", "status", `statefulset/${group.name}`, "--timeout=240s"];
