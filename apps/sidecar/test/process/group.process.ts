@@ -14,7 +14,7 @@ let startedMs = 0;
 beforeAll(async () => {
   startedMs = performance.now();
   // On a busy machine a replica may need longer than the usual 500 ms to say that it has caught up.
-  const settings = { switchover: { maxPauseMs: 3000 } };
+  const settings = { switchover: { maxPauseMs: 1000 } };
   group = await startGroup({ members: 3, settings });
 });
 afterEach(({ task }) => {
