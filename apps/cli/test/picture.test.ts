@@ -31,6 +31,7 @@ const PICTURE: Picture = {
     gap: { lengthMs: 84, fromMs: 0 },
     sinceLastAckMs: 3,
     standstillMs: 0,
+    failures: [],
   },
   writesPerSecond: 812.4,
 };

@@ -96,6 +96,9 @@ export function addStates(states: readonly WorkloadState[]): WorkloadState {
     gap: worst.gap,
     sinceLastAckMs: Math.max(...states.map((state) => state.sinceLastAckMs)),
     standstillMs: Math.max(...states.map((state) => state.standstillMs)),
+    failures: states
+      .flatMap((state) => state.failures)
+      .toSorted((a, b) => a.sinceFaultMs - b.sinceFaultMs),
   };
 }
 

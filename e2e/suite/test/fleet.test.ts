@@ -12,6 +12,7 @@ function state(change: Partial<WorkloadState>): WorkloadState {
     gap: { lengthMs: 20, fromMs: 0 },
     sinceLastAckMs: 3,
     standstillMs: 2,
+    failures: [],
     ...change,
   };
 }
@@ -30,6 +31,13 @@ describe("a fleet", () => {
     expect(sum).toEqual(
       state({ acknowledged: 30, confirmed: 15, failed: 3, gap: worst, sinceLastAckMs: 8 }),
     );
+  });
+
+  it("tells what failed first, on whichever node", () => {
+    const late = { sinceFaultMs: 30, what: "late" };
+    const early = { sinceFaultMs: -5, what: "early" };
+    const sum = addStates([state({ failures: [late] }), state({ failures: [early] })]);
+    expect(sum.failures).toEqual([early, late]);
   });
 
   it("adds up what is lost", () => {

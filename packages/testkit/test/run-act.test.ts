@@ -24,6 +24,7 @@ function stageOf(world: World): { stage: ActStage; stopped: () => boolean } {
         gap: { lengthMs: 20, fromMs: 0 },
         sinceLastAckMs: 0,
         standstillMs: 2,
+        failures: [],
         ...world.state,
       }),
     writable: () => Promise.resolve({ members: world.writable ?? ["a"], atMs: 0 }),
@@ -95,6 +96,20 @@ describe("an act", () => {
   test("says so when the machine was too busy to measure", async () => {
     const { notes } = await run({ state: { standstillMs: 120 } });
     expect(notes).toEqual(["this machine was busy: the clients stood still for up to 120 ms"]);
+  });
+
+  test("tells what clients failed with, where no failure is promised", async () => {
+    const failures = [{ sinceFaultMs: 1500, what: "a: READONLY" }];
+    const without = { ...PLANNED, bound: { medianMs: 0, p99Ms: 0 } };
+    const { notes } = await run({ state: { failures } }, without);
+    expect(notes).toEqual(["a client failed 1.50 s after the fault, a: READONLY"]);
+    expect((await run({ state: { failures } })).notes).toEqual([]);
+  });
+
+  test("tells of failures before the fault", async () => {
+    const failures = [{ sinceFaultMs: -20, what: "a: connect: ECONNREFUSED" }];
+    const { notes } = await run({ state: { failures } });
+    expect(notes).toEqual(["a client failed 20 ms before the fault, a: connect: ECONNREFUSED"]);
   });
 
   test("names the members that were writable at once", async () => {

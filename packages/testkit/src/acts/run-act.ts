@@ -5,7 +5,7 @@
  * promise, since "could not be measured" must not look like "held".
  */
 import { formatMs, judge, type Measured, type Result } from "../result/index.ts";
-import type { LedgerCheck, WorkloadState, WritableFinding } from "../workload/index.ts";
+import type { Failure, LedgerCheck, WorkloadState, WritableFinding } from "../workload/index.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Act, ActStage, Promised } from "./act.ts";
 
@@ -114,10 +114,22 @@ function findingsOf(act: Promised, { state, writable, check }: Seen): Findings {
   if (check && lost + check.presentThoughRefused > 0) {
     remarks.push(`among them ${check.examples.join(", ")}`);
   }
+  remarks.push(...unexpected(act, state.failures));
   if (state.standstillMs >= BUSY_MS) {
     remarks.push(
       `this machine was busy: the clients stood still for up to ${formatMs(state.standstillMs)}`,
     );
   }
   return { broken, remarks };
+}
+
+/** Failures of clients that the act does not explain. */
+function unexpected(act: Promised, failures: readonly Failure[]): readonly string[] {
+  const promisesNone = act.bound.p99Ms === 0;
+  return failures
+    .filter(({ sinceFaultMs }) => promisesNone || sinceFaultMs < 0)
+    .map(({ sinceFaultMs, what }) => {
+      const side = sinceFaultMs < 0 ? "before" : "after";
+      return `a client failed ${formatMs(Math.abs(sinceFaultMs))} ${side} the fault, ${what}`;
+    });
 }

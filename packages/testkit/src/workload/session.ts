@@ -31,8 +31,8 @@ export interface SessionOptions {
    * leads then. Must not throw.
    */
   readonly operate: (redis: Redis) => Promise<"done" | "broken">;
-  /** The address did not take the connection: nothing was sent. */
-  readonly unreachable: () => void;
+  /** The address did not take the connection: nothing was sent. `why` is the error's text. */
+  readonly unreachable: (why: string) => void;
 }
 
 export interface Session {
@@ -65,8 +65,10 @@ async function runSession(options: SessionOptions, signal: AbortSignal): Promise
   let lastDoneMs = performance.now();
   let rehearsals = REHEARSALS;
   while (!signal.aborted) {
-    redis ??= await connect(options);
-    if (redis === null) options.unreachable();
+    redis ??= await connect(options).catch((error: unknown) => {
+      options.unreachable(error instanceof Error ? error.message : String(error));
+      return null;
+    });
     const done = redis !== null && (await options.operate(redis)) === "done";
     const rehearses = done && rehearsals > 0;
     if (rehearses) rehearsals -= 1;
@@ -81,12 +83,12 @@ async function runSession(options: SessionOptions, signal: AbortSignal): Promise
 }
 
 /**
- * Null: refused, reset or not in time. Sends nothing but a password, so that a client that comes
- * back writes at once.
+ * Sends nothing but a password, so that a client that comes back writes at once. Throws if it is
+ * refused, reset or not in time, saying which.
  */
 export async function connect(
   options: Pick<SessionOptions, "address" | "password" | "deadlineMs">,
-): Promise<Redis | null> {
+): Promise<Redis> {
   const redis = new Redis({
     ...options.address,
     ...(options.password === undefined ? {} : { password: options.password }),
@@ -101,14 +103,16 @@ export async function connect(
     autoResubscribe: false,
     retryStrategy: null,
   });
-  // A closed connection shows in the rejected command; without a listener ioredis prints it.
-  redis.on("error", () => {});
+  // A closed connection shows in the rejected command; without a listener ioredis prints it. A
+  // connect that failed is rejected with no more than "closed": the reason comes by this event.
+  let reason: Error | null = null;
+  redis.on("error", (error: Error) => (reason ??= error));
   try {
     await redis.connect();
     return redis;
-  } catch {
+  } catch (error) {
     redis.disconnect();
-    return null;
+    throw reason ?? error;
   }
 }
 

@@ -7,11 +7,12 @@
  */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createFailureLog, type Failure, type FailureLog } from "./failures.ts";
 import type { Ledger, LedgerCheck, LedgerCounts } from "./ledger.ts";
 import { startObserver } from "./observer.ts";
 import { connect, type Address, type Session } from "./session.ts";
 import { mostWritableAtOnce, type Probe, type WritableFinding } from "./writable.ts";
-import { createGapMeter, type WriteGap } from "./write-gap.ts";
+import { createGapMeter, type GapMeter, type WriteGap } from "./write-gap.ts";
 import { startWriter } from "./writer.ts";
 
 export interface WorkloadOptions {
@@ -39,12 +40,14 @@ export interface WorkloadState extends LedgerCounts {
    * much a busy machine may have lengthened it.
    */
   readonly standstillMs: number;
+  /** The first of those that `failed` counts. */
+  readonly failures: readonly Failure[];
 }
 
 export interface Workload {
   /** Resolves true once writes flow, false if they do not within `deadlineMs`. */
   flowing(deadlineMs: number): Promise<boolean>;
-  /** The write gap is measured from now on. */
+  /** The fault begins: the write gap is measured, and failures are dated, from now on. */
   restartGap(): void;
   state(): WorkloadState;
   /** Most members writable at one instant so far; null: none accepted a write. */
@@ -61,9 +64,10 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
   const options = { ...DEFAULTS, ...input };
   const before = ledger.counts();
   const meter = createGapMeter(performance.now());
+  const failures = createFailureLog(() => performance.now());
   const probes = new Map<string, Probe[]>();
   const sessions = [
-    ...startWriters(options, ledger, (atMs) => meter.acknowledged(atMs)),
+    ...startWriters(options, ledger, { meter, failures }),
     ...startObservers(options, probes),
   ];
   const standstill = monitorEventLoopDelay({ resolution: 5 });
@@ -83,6 +87,7 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
     },
     restartGap() {
       meter.restart(performance.now());
+      failures.restart();
       standstill.reset();
     },
     state: () => ({
@@ -90,6 +95,7 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
       gap: meter.longest(nowMs()),
       sinceLastAckMs: nowMs() - meter.lastAckMs(),
       standstillMs: standstill.max / 1e6,
+      failures: failures.first(),
     }),
     writable: () => mostWritableAtOnce(probes),
     async stop() {
@@ -105,17 +111,19 @@ type Settled = WorkloadOptions & typeof DEFAULTS;
 function startWriters(
   options: Settled,
   ledger: Ledger,
-  acknowledged: (atMs: number) => void,
+  { meter, failures }: { readonly meter: GapMeter; readonly failures: FailureLog },
 ): Session[] {
   return Array.from({ length: options.writers }, (_, index) => {
+    const name = `${options.name}-writer-${index}`;
     return startWriter({
       address: options.address,
       password: options.password,
       paceMs: options.writerPaceMs,
       deadlineMs: options.deadlineMs,
-      list: ledger.open(`${options.name}-writer-${index}`),
+      list: ledger.open(name),
       replicas: index % 2 === 0 && options.members.size > 1 ? 1 : 0,
-      acknowledged,
+      acknowledged: (atMs) => meter.acknowledged(atMs),
+      failed: (why) => failures.add(`${name}: ${why}`),
     });
   });
 }
@@ -158,9 +166,10 @@ const CHUNK = 20_000;
  */
 export async function checkLedger(ledger: Ledger, target: LedgerTarget): Promise<LedgerCheck> {
   const deadlineMs = 5000;
-  const redis = await connect({ ...target, deadlineMs });
-  const where = `${target.address.host}:${target.address.port}`;
-  if (redis === null) throw new Error(`no connection to ${where} to compare the ledger with`);
+  const redis = await connect({ ...target, deadlineMs }).catch((error: unknown) => {
+    const where = `${target.address.host}:${target.address.port}`;
+    throw new Error(`no connection to ${where} to compare the ledger with`, { cause: error });
+  });
   try {
     return await ledger.check(async (key) => {
       const tokens: string[] = [];

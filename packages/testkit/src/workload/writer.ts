@@ -17,6 +17,8 @@ export interface WriterOptions extends Pick<
   readonly replicas: number;
   /** Called at each acknowledgement, with its `performance.now()`. */
   readonly acknowledged: (atMs: number) => void;
+  /** Called for each write, and each connect for one, that did not succeed. */
+  readonly failed: (why: string) => void;
 }
 
 /** Of the command's deadline, so that `WAIT` answers before the client gives up. */
@@ -30,7 +32,8 @@ export function startWriter(options: WriterOptions): Session {
       options.list.settle(outcome);
       return outcome === "confirmed" || outcome === "acknowledged" ? "done" : "broken";
     },
-    unreachable() {
+    unreachable(why) {
+      options.failed(`connect: ${why}`);
       options.list.next();
       options.list.settle("refused");
     },
@@ -43,7 +46,10 @@ async function writeOnce(redis: Redis, options: WriterOptions): Promise<WriteOut
       options.acknowledged(performance.now());
       return "acknowledged" as const;
     },
-    (error: unknown) => (error instanceof ReplyError ? "refused" : "unknown"),
+    (error: unknown) => {
+      options.failed(error instanceof Error ? error.message : String(error));
+      return error instanceof ReplyError ? ("refused" as const) : ("unknown" as const);
+    },
   );
   if (options.replicas === 0) return pushed;
   // Sent behind the write on the same connection: it asks for exactly that write's offset.
