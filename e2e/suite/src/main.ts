@@ -16,6 +16,7 @@ interface Options {
   readonly core: boolean;
   readonly runs: number;
   readonly json?: string;
+  readonly evidence?: string;
 }
 
 function atLeastOne(text: string): number {
@@ -32,7 +33,8 @@ const program = new Command("e2e")
   )
   .option("--core", "the acts that every check plays", false)
   .option("--runs <n>", "play the acts n times; the table shows medians", atLeastOne, 1)
-  .option("--json <file>", "write one JSON row for each act");
+  .option("--json <file>", "write one JSON row for each act")
+  .option("--evidence <folder>", "keep logs and objects of each act that was not held");
 program.parse();
 const options = program.opts<Options>();
 
@@ -64,7 +66,7 @@ try {
 
 /** One row per act over all runs. */
 async function playAll(acts: readonly Act[]): Promise<readonly Result[]> {
-  const play = await openPlay(cluster, say);
+  const play = await openPlay(cluster, { say, evidence: options.evidence });
   say("helm test");
   await play.stage.group.helmTest();
   const rows = new Map<Act, Result[]>(acts.map((act) => [act, []]));

@@ -1,8 +1,10 @@
 /** Plays acts one after the other and says what each did to the clients. */
+import { join } from "node:path";
 import type { Cluster } from "@leasehold/cluster";
 import { runAct, type ActReport } from "@leasehold/testkit/acts";
 import { formatMs } from "@leasehold/testkit/result";
 import type { Act } from "./acts/index.ts";
+import { keepEvidence } from "./evidence.ts";
 import { openStage, type Stage } from "./stage.ts";
 
 export interface Play {
@@ -15,16 +17,27 @@ const RELEASE = { namespace: "shop", release: "orders" } as const;
 /** Longer than on loopback: kube-proxy of every node has to be at rest. */
 const CALM_MS = 1500;
 
+export interface PlayOptions {
+  readonly say: (line: string) => void;
+  /** Where to put what is worth reading after an act that was not held. Default: nowhere. */
+  readonly evidence?: string | undefined;
+}
+
 /** Installs the chart, and writers on every node. */
-export async function openPlay(cluster: Cluster, say: (line: string) => void): Promise<Play> {
+export async function openPlay(cluster: Cluster, { say, evidence }: PlayOptions): Promise<Play> {
   say("installing the chart without values, and the writers");
   const stage = await openStage(cluster, RELEASE);
+  let played = 0;
   return {
     stage,
     async act(act) {
       say(act.title);
       await act.before?.(stage);
       const report = await runAct(stage, act, CALM_MS);
+      played += 1;
+      if (!report.result.held && evidence !== undefined) {
+        await keepEvidence(stage.group, join(evidence, `${played}-${act.name}`));
+      }
       await act.after?.(stage);
       if (cluster.canInjectFaults) await cluster.healAll();
       for (const line of linesOf(report)) say(`  ${line}`);

@@ -26,6 +26,7 @@ export async function openStage(cluster: Cluster, release: Release): Promise<Sta
   const target = { address: { host: group.writeHost, port: REDIS_PORT }, password };
   await deployAgents(cluster);
   let fleet: Fleet | null = null;
+  let loads = 0;
   const current = (): Fleet => {
     if (fleet === null) throw new Error("there is no load yet: start it first");
     return fleet;
@@ -43,11 +44,17 @@ export async function openStage(cluster: Cluster, release: Release): Promise<Sta
     whole: (timeoutMs) => group.healthy(timeoutMs),
     async startLoad(name) {
       const pods = await agentPods(cluster);
+      // An act may be played again, and each list of the ledger is opened once.
+      loads += 1;
       fleet = createFleet(cluster, LOAD_NAMESPACE, pods);
       const members = await group.members();
       await fleet.start(
         pods.map((pod, index) =>
-          workloadFor({ name: `${name}-${pod}`, target, group, members }, index, pods.length),
+          workloadFor(
+            { name: `${name}-${loads}-${pod}`, target, group, members },
+            index,
+            pods.length,
+          ),
         ),
       );
     },

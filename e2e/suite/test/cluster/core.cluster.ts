@@ -24,7 +24,7 @@ beforeAll(async () => {
   if (!support.ok) return;
   const say = (line: string): void => console.log(line);
   cluster = await Cluster.up({ progress: say });
-  play = await openPlay(cluster, say);
+  play = await openPlay(cluster, { say });
 }, UP_MS);
 
 beforeEach((context) => {

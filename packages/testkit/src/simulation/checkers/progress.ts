@@ -54,10 +54,7 @@ export function isHopeless(world: World): boolean {
   const holders = world
     .livePods()
     .filter((pod) => copiesOf(pod).some((copy) => writesIn(copy) > 0));
-  const listed = world.store.lease?.record.members ?? null;
-  // Where the Lease is gone too, the members' records are all that names a list (seed 1010152).
-  const recorded = world.livePods().flatMap((pod) => pod.volume.record?.members ?? []);
-  const known = listed === null ? recorded : Object.keys(listed);
+  const known = listInForce(world);
   const scaledAway = known.some(
     (name) => Number(name.slice(name.lastIndexOf("-") + 1)) >= world.store.replicas,
   );
@@ -69,4 +66,16 @@ export function isHopeless(world: World): boolean {
   if (able.length > 0) return false;
   // Without persistence an empty group starts anew by itself.
   return world.options.mode !== "none" || holders.length > 0;
+}
+
+/**
+ * Where the Lease is gone, or an older one was restored by hand, the members' records name a newer
+ * list (seeds 1010152, 16018817).
+ */
+function listInForce(world: World): readonly string[] {
+  const lease = world.store.lease?.record;
+  const records = world.livePods().flatMap(({ volume }) => volume.record ?? []);
+  const newest = Math.max(...records.map(({ epoch }) => epoch));
+  if (lease && lease.epoch >= newest) return Object.keys(lease.members);
+  return records.filter(({ epoch }) => epoch === newest).flatMap(({ members }) => members ?? []);
 }
