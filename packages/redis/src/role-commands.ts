@@ -47,7 +47,10 @@ function changes(command: ListedCommand): readonly Command[] {
       ];
     case "follow": {
       const { host, port } = command.upstream;
-      return [...(command.bounce ? [DEMOTE] : []), ["REPLICAOF", host, String(port)]];
+      const follow: Command = ["REPLICAOF", host, String(port)];
+      // One step: else Redis may take the refusal by port 1 for an answer of the new upstream,
+      // whose socket has the same number, and stand still for 5 s (docs/adr/0016).
+      return command.bounce ? [["MULTI"], DEMOTE, follow, ["EXEC"]] : [follow];
     }
     case "pause":
       return [pause(command.pauseMs)];

@@ -45,7 +45,7 @@ describe("role commands on the wire", () => {
     ],
     [
       { kind: "follow", upstream: { host: "10.0.0.7", port: 6379 }, bounce: true },
-      ["REPLICAOF 127.0.0.1 1", "REPLICAOF 10.0.0.7 6379", WHAT],
+      ["MULTI", "REPLICAOF 127.0.0.1 1", "REPLICAOF 10.0.0.7 6379", "EXEC", WHAT],
     ],
     [{ kind: "pause", pauseMs: 500 }, ["CLIENT PAUSE 500 WRITE", WHAT]],
     [{ kind: "unpause" }, ["CLIENT UNPAUSE", WHAT]],

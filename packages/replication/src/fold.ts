@@ -12,7 +12,13 @@ import { promoted } from "./plan-lead.ts";
 import { observeRecord } from "./plan-record.ts";
 import { observeSlice, sliceWritten } from "./plan-slice.ts";
 import { requestStop, terminate } from "./plan-stop.ts";
-import { mayBeWritable, observeGuard, observeRedis, setRedis } from "./redis-view.ts";
+import {
+  isReplicaForCertain,
+  mayBeWritable,
+  observeGuard,
+  observeRedis,
+  setRedis,
+} from "./redis-view.ts";
 import type { PendingRole } from "./state.ts";
 import { announce, podOf, role, set, type Turn } from "./turn.ts";
 
@@ -199,7 +205,8 @@ function demotionAnswered(
   outcome: Extract<RoleOutcome, { readonly ok: true }>,
 ): void {
   const { role: state } = turn.state.redis;
-  const surely = kind === "verifyDemoted" || state.known !== "unknown";
+  const surely =
+    kind === "verifyDemoted" || (state.known !== "unknown" && state.known !== "unsettled");
   if (outcome.role !== "replica") return doubt(turn);
   if (!surely) return;
   const later = state.pending.some((one) => one.command.kind === "promote");
@@ -212,6 +219,13 @@ function doubt(turn: Turn): void {
   setRedis(turn, { role: { ...state, known: "unknown" } });
 }
 
+/** A replica stays one, whether or not it obeys, but may not lead before that is settled (U6). */
+function followUnanswered(turn: Turn): void {
+  const { role: state } = turn.state.redis;
+  if (!isReplicaForCertain(state)) return doubt(turn);
+  setRedis(turn, { role: { ...state, known: "unsettled" } });
+}
+
 function roleFailed(
   turn: Turn,
   own: PendingRole,
@@ -222,10 +236,12 @@ function roleFailed(
   if (kind === "promote") return promoteFailed(turn, outcome);
   if (!changes && kind !== "verifyDemoted") return;
   // A demotion that Redis refuses, or does not answer, is answered by a kill (section 3).
-  const needed = mayBeWritable(turn.state) && turn.state.lead === null;
+  const { lead, redis } = turn.state;
+  const needed = mayBeWritable(turn.state) && lead === null && !isReplicaForCertain(redis.role);
   // One that was not answered may still be queued: an old REPLICAOF must not meet a new role.
   const late = kind === "follow" && outcome.error === "timeout";
-  if (outcome.sent && changes && (late || mayBeWritable(turn.state))) doubt(turn);
+  if (outcome.sent && late) followUnanswered(turn);
+  else if (outcome.sent && changes && mayBeWritable(turn.state)) doubt(turn);
   if (kind === "verifyDemoted" || !needed) return;
   if (outcome.error === "timeout" || outcome.error === "busy") killRedis(turn, "selfFence");
 }

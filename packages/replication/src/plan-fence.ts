@@ -14,7 +14,7 @@ import {
 } from "@leasehold/election";
 import { abandon } from "./handoff.ts";
 import type { Reason } from "./reason.ts";
-import { mayBeWritable } from "./redis-view.ts";
+import { isReplicaForCertain, mayBeWritable } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
 import { act, announce, right, role, set, writePermit, type Turn } from "./turn.ts";
 
@@ -50,8 +50,9 @@ export function demoteSurely(turn: Turn, reason: Reason): void {
   if (last !== null && waiterElapsedMs(last, turn.at) < DEMOTE_AGAIN_MS) return;
   const { redis } = turn.state;
   set(turn, { redis: { ...redis, role: { ...redis.role, demoteAt: turn.at } } });
-  role(turn, { kind: "demote", cutClients: true }, reason);
-  if (state.known === "unknown") role(turn, { kind: "verifyDemoted" }, reason);
+  if (state.known !== "unsettled") role(turn, { kind: "demote", cutClients: true }, reason);
+  if (state.known === "unknown" || state.known === "unsettled")
+    role(turn, { kind: "verifyDemoted" }, reason);
 }
 
 function stopWrites(turn: Turn): void {
@@ -70,9 +71,14 @@ function stopWrites(turn: Turn): void {
   if (redis.process !== null) demoteSurely(turn, lead === null ? "startGated" : reason);
 }
 
-/** A missed deadline on the role connection, or a refusal, is answered by a kill (section 3). */
+/**
+ * A missed deadline on the role connection, or a refusal, is answered by a kill (section 3). Not
+ * if it is a replica whichever command it has obeyed: its copy may be the last one, and a killed
+ * one is no live one any more.
+ */
 function killUnanswered(turn: Turn): void {
   const { redis } = turn.state;
+  if (isReplicaForCertain(redis.role)) return;
   const late = redis.role.pending.some((one) => waiterElapsedMs(one.at, turn.at) > ROLE_ANSWER_MS);
   if (late && mayBeWritable(turn.state)) killRedis(turn, "selfFence");
 }

@@ -96,7 +96,7 @@ function doubtRole(turn: Turn, info: RedisInfo): void {
   const { role } = turn.state.redis;
   const quiet = role.pending.length === 0 && isOlder(role.doneAt, STALE_PROBE_MS, turn.at);
   if (!quiet) return;
-  if (role.known === "demoted" && info.role === "primary") {
+  if (isReplicaForCertain(role) && info.role === "primary") {
     setRedis(turn, { role: { ...role, known: "unknown" } });
   }
   if (role.known === "primary" && info.role === "replica") {
@@ -226,6 +226,11 @@ export function mayBeWritable(state: MemberState): boolean {
   const { redis } = state;
   if (redis.process === null) return !redis.seen && state.permit?.kind === "lead";
   return !redis.dead && redis.role.known !== "demoted";
+}
+
+/** Also while nothing may be built on it, since an unanswered `follow` may still run. */
+export function isReplicaForCertain({ known }: RoleState): boolean {
+  return known === "demoted" || known === "unsettled";
 }
 
 export function redisIsUp(state: MemberState): boolean {

@@ -10,7 +10,13 @@ import {
 import type { MemberConfig } from "./config.ts";
 import { ineligibility, isInSync } from "./members.ts";
 import type { MemberReport, RedisInfo, SliceObservation } from "./observation.ts";
-import { isGate, mayBeWritable, ownPosition, redisIsUp } from "./redis-view.ts";
+import {
+  isGate,
+  isReplicaForCertain,
+  mayBeWritable,
+  ownPosition,
+  redisIsUp,
+} from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
 import { podOf } from "./turn.ts";
 
@@ -121,6 +127,6 @@ export function statusOf(state: MemberState, at: Instant, config: MemberConfig):
 function phaseOf(state: MemberState, lead: string | null, handoff: string | null): string {
   if (handoff !== null) return `handing over: ${handoff}`;
   if (lead !== null) return lead === "open" ? "leading" : `taking the lead: ${lead}`;
-  if (mayBeWritable(state)) return "stopping writes";
+  if (mayBeWritable(state) && !isReplicaForCertain(state.redis.role)) return "stopping writes";
   return redisIsUp(state) ? "following" : "waiting for Redis";
 }

@@ -120,10 +120,11 @@ export interface DataTrust {
 
 export interface RoleState {
   /**
-   * unknown: a predecessor's or unanswered command may still run. demoted: confirmed. primary: a
-   * promotion was answered. promoting: one was sent.
+   * unknown: a predecessor's or unanswered command may still run. demoted: confirmed. unsettled:
+   * the same, but an unanswered `follow` may still run. primary: a promotion was answered.
+   * promoting: one was sent.
    */
-  readonly known: "unknown" | "demoted" | "promoting" | "primary";
+  readonly known: "unknown" | "unsettled" | "demoted" | "promoting" | "primary";
   readonly pending: readonly PendingRole[];
   /** When a demotion was sent last, so that a refused one is not sent again at once. */
   readonly demoteAt: Instant | null;

@@ -5,7 +5,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
+import { createConnection, createServer, type AddressInfo, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -36,6 +36,7 @@ export interface RealRedis {
 const running: RealRedis[] = [];
 const clients: Redis[] = [];
 const adapters: RedisServer[] = [];
+const sockets: Socket[] = [];
 
 /** Starts behind the boot gate, as the guard does. `lines` are further lines of redis.conf. */
 export async function startRedis(...lines: readonly string[]): Promise<RealRedis> {
@@ -118,6 +119,7 @@ export function connect(options: RedisServerOptions): RedisServer {
 export async function stopAll(): Promise<void> {
   await Promise.all(adapters.splice(0).map((adapter) => adapter.close()));
   for (const client of clients.splice(0)) client.disconnect();
+  for (const socket of sockets.splice(0)) socket.destroy();
   for (const redis of running.splice(0)) {
     await redis.kill();
     rmSync(redis.directory, { recursive: true, force: true });
@@ -157,6 +159,24 @@ export async function until(isTrue: () => Promise<boolean>, timeoutMs = 5_000): 
     }
     await sleep(2);
   }
+}
+
+/** A port that takes no connection and refuses none: its queue is full, and nobody reads it. */
+export async function unanswering(): Promise<number> {
+  const redis = await startRedis("tcp-backlog 1");
+  redis.signal("SIGSTOP");
+  const endAtMs = performance.now() + 5_000;
+  while (await connects(redis.port)) {
+    if (performance.now() > endAtMs) throw new Error("the queue of a stopped Redis is never full");
+  }
+  return redis.port;
+}
+
+async function connects(port: number): Promise<boolean> {
+  const socket = createConnection({ host: "127.0.0.1", port });
+  sockets.push(socket);
+  socket.on("error", () => {});
+  return Promise.race([once(socket, "connect").then(() => true), sleep(300).then(() => false)]);
 }
 
 export async function freePort(): Promise<number> {

@@ -1,6 +1,14 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { RoleCommand, RoleOutcome } from "@leasehold/replication";
-import { connect, infoOf, processOf, startRedis, stopAll, until } from "./real-redis.ts";
+import {
+  connect,
+  infoOf,
+  processOf,
+  startRedis,
+  stopAll,
+  unanswering,
+  until,
+} from "./real-redis.ts";
 
 afterEach(stopAll);
 
@@ -60,6 +68,21 @@ describe("a promotion", () => {
     await expect(redis.client().set("a", "1")).rejects.toThrow("NOREPLICAS");
     expectOk(await server.role(DEMOTE, process, 1_000));
     expect(await redis.client().config("GET", "min-replicas-to-write")).toContain("0");
+  });
+});
+
+describe("following", () => {
+  it("never stands still for an upstream that does not answer, however often it is told to", async () => {
+    const redis = await startRedis();
+    const upstream = { host: "127.0.0.1", port: await unanswering() };
+    const server = connect({ socket: redis.socket });
+    const process = await processOf(server);
+    for (let times = 0; times < 40; times += 1) {
+      // Two changes in two steps would be the fault: 5 s without an answer (docs/adr/0016).
+      const told = await server.role({ kind: "follow", upstream, bounce: true }, process, 1_000);
+      expect(expectOk(told).role).toBe("replica");
+      expect((await infoOf(server)).upstream).toEqual(upstream);
+    }
   });
 });
 

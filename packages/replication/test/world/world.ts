@@ -41,6 +41,7 @@ export type RedisWay = "answers" | "silent" | "refusesRoles" | "refusesPromotion
 type GuardStatus = Pick<GuardObservation, "bootId" | "uptimeSkewMs"> & Partial<GuardObservation>;
 
 const PROBE_EVERY_MS = 200;
+const ROLE_DEADLINE_MS = 2000;
 /** Lines that say nothing of what a member does to others. */
 const NOISE = /^(readLease|readPods|askPeers|writeRecord|say)/;
 
@@ -248,7 +249,7 @@ export class World implements Outside {
       case "writeLease":
         return this.answer(this.writeOutcome(action));
       case "redisRole":
-        return this.answer({ type: "redisRoleDone", id: action.id, outcome: this.role(action) });
+        return this.answerRole(action);
       case "kill":
         this.redis = null;
         return this.answer({
@@ -306,10 +307,19 @@ export class World implements Outside {
     this.told = [...new Set([...this.told, ...lineage.map((entry) => entry.replid)])];
   }
 
+  private answerRole(action: Extract<Action, { type: "redisRole" }>): void {
+    const answer = { type: "redisRoleDone", id: action.id, outcome: this.role(action) } as const;
+    if (this.redisWay === "silent") this.answerLater(ROLE_DEADLINE_MS, answer);
+    else this.answer(answer);
+  }
+
   private role(action: Extract<Action, { type: "redisRole" }>): RoleOutcome {
     const { redis } = this;
     if (redis === null || redis.runId !== action.process.runId) {
       return { ok: false, sent: false, error: "otherProcess", message: "another process" };
+    }
+    if (this.redisWay === "silent") {
+      return { ok: false, sent: true, error: "timeout", message: "no answer in time" };
     }
     const promotes = action.command.kind === "promote";
     if (this.redisWay === "refusesRoles" || (this.redisWay === "refusesPromotions" && promotes)) {
