@@ -14,6 +14,8 @@ const WRITERS = 20;
 const WRITER_PACE_MS = 20;
 const OBSERVER_PACE_MS = 50;
 const CLIENT_DEADLINE_MS = 2000;
+/** A pod network answers in a millisecond, and the kernel tries again only after a second. */
+const CONNECT_DEADLINE_MS = 300;
 
 export interface Stage extends ActStage {
   readonly cluster: Cluster;
@@ -87,6 +89,7 @@ function workloadFor(
     writerPaceMs: WRITER_PACE_MS,
     observerPaceMs: OBSERVER_PACE_MS,
     deadlineMs: CLIENT_DEADLINE_MS,
+    connectDeadlineMs: CONNECT_DEADLINE_MS,
   };
 }
 

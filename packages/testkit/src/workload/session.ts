@@ -24,8 +24,9 @@ export interface SessionOptions {
   readonly password?: string | undefined;
   /** Pause between two operations. */
   readonly paceMs: number;
-  /** Bound of the connect and of each command. */
+  /** Bound of each command, and of a connect unless that has its own. */
   readonly deadlineMs: number;
+  readonly connectDeadlineMs?: number | undefined;
   /**
    * One operation. `broken` gives the connection up, so that the next one goes where the address
    * leads then. Must not throw.
@@ -87,12 +88,12 @@ async function runSession(options: SessionOptions, signal: AbortSignal): Promise
  * refused, reset or not in time, saying which.
  */
 export async function connect(
-  options: Pick<SessionOptions, "address" | "password" | "deadlineMs">,
+  options: Pick<SessionOptions, "address" | "password" | "deadlineMs" | "connectDeadlineMs">,
 ): Promise<Redis> {
   const redis = new Redis({
     ...options.address,
     ...(options.password === undefined ? {} : { password: options.password }),
-    connectTimeout: options.deadlineMs,
+    connectTimeout: options.connectDeadlineMs ?? options.deadlineMs,
     commandTimeout: options.deadlineMs,
     lazyConnect: true,
     protocol: 2,

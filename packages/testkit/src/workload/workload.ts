@@ -27,11 +27,19 @@ export interface WorkloadOptions {
   /** Pause of a writer between two writes. */
   readonly writerPaceMs?: number;
   readonly observerPaceMs?: number;
-  /** Bound of each connect and command of a client. */
+  /** Bound of each command of a client, and of a connect unless that has its own. */
   readonly deadlineMs?: number;
+  /**
+   * Bound of the first writer's connect; the last one's is twice as long. A connect to a lost node
+   * takes all of it, so what it lasts counts as the group's gap unless it is short, and writers
+   * that fail together would try again together.
+   */
+  readonly connectDeadlineMs?: number;
 }
 
 export interface WorkloadState extends LedgerCounts {
+  /** Of those since the fault began. */
+  readonly failed: number;
   readonly gap: WriteGap;
   /** Milliseconds since the newest acknowledged write. */
   readonly sinceLastAckMs: number;
@@ -40,7 +48,7 @@ export interface WorkloadState extends LedgerCounts {
    * much a busy machine may have lengthened it.
    */
   readonly standstillMs: number;
-  /** The first of those that `failed` counts. */
+  /** The first few, also from before the fault. */
   readonly failures: readonly Failure[];
 }
 
@@ -73,6 +81,7 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
   const standstill = monitorEventLoopDelay({ resolution: 5 });
   standstill.enable();
   let endedAtMs: number | null = null;
+  let failedBeforeFault = 0;
   const nowMs = () => endedAtMs ?? performance.now();
   const counts = () => difference(ledger.counts(), before);
   return {
@@ -88,10 +97,12 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
     restartGap() {
       meter.restart(performance.now());
       failures.restart();
+      failedBeforeFault = counts().failed;
       standstill.reset();
     },
     state: () => ({
       ...counts(),
+      failed: counts().failed - failedBeforeFault,
       gap: meter.longest(nowMs()),
       sinceLastAckMs: nowMs() - meter.lastAckMs(),
       standstillMs: standstill.max / 1e6,
@@ -120,6 +131,8 @@ function startWriters(
       password: options.password,
       paceMs: options.writerPaceMs,
       deadlineMs: options.deadlineMs,
+      connectDeadlineMs:
+        options.connectDeadlineMs && options.connectDeadlineMs * (1 + index / options.writers),
       list: ledger.open(name),
       replicas: index % 2 === 0 && options.members.size > 1 ? 1 : 0,
       acknowledged: (atMs) => meter.acknowledged(atMs),

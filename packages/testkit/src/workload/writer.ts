@@ -10,7 +10,7 @@ import { startSession, type Session, type SessionOptions } from "./session.ts";
 
 export interface WriterOptions extends Pick<
   SessionOptions,
-  "address" | "password" | "paceMs" | "deadlineMs"
+  "address" | "password" | "paceMs" | "deadlineMs" | "connectDeadlineMs"
 > {
   readonly list: LedgerList;
   /** Replicas that must hold a write before it counts as confirmed; 0: it is not asked. */

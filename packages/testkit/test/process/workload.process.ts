@@ -49,6 +49,18 @@ describe("the workload, on a primary and its replica", () => {
     await Promise.all([primary.kill(), replica.kill()]);
   });
 
+  test("counts failures from the fault on, and tells of those before it", async () => {
+    balancer.setTarget(null);
+    await expect.poll(() => workload.state().failed).toBeGreaterThan(0);
+    balancer.setTarget(primary.address);
+    if (!(await workload.flowing(5000))) throw new Error("no write was acknowledged within 5 s");
+    workload.restartGap();
+    const { failed, failures } = workload.state();
+    expect(failed).toBe(0);
+    expect(failures[0]?.what).toMatch(/^load-writer-\d: /);
+    expect(failures.every(({ sinceFaultMs }) => sinceFaultMs < 0)).toBe(true);
+  });
+
   test("finds no loss, no error and one writable member while nothing happens", async () => {
     await workload.stop();
     const state = workload.state();
