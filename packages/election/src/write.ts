@@ -14,6 +14,9 @@ const REMEMBERED_TRIES = 32;
 const MAX_OPEN_READS = 2;
 /** A read that has been open this long gets another one beside it. */
 const READ_HEDGE_MS = 800;
+const READ_SPACING_MS = 100;
+/** Who has just tried to write has a part in what happens. */
+const TRIED_MS = 1000;
 
 export interface Draft {
   readonly purpose: TryPurpose;
@@ -163,12 +166,23 @@ export function readIsDue(state: ElectionState, renewIntervalMs: number, at: Ins
   const isOpen = state.reads.length > 0 && last !== null;
   if (isOpen) return waiterElapsedMs(last.at, at) >= READ_HEDGE_MS;
   if (last?.failed && waiterElapsedMs(last.at, at) < RETRY_MS) return false;
-  if (state.readWanted) return true;
+  if (state.readWanted) return readSpacingMs(state, at) === 0;
   if (state.answeredAt === null) return true;
   if (state.view.kind === "missing") {
     return waiterElapsedMs(state.view.seenAt, at) >= MISSING_LOOK_MS;
   }
   return waiterElapsedMs(state.answeredAt, at) >= quietMs(renewIntervalMs);
+}
+
+/**
+ * How long a wanted read still waits, in milliseconds. A hand-over changes the Lease three times in
+ * twenty milliseconds: who has no part in it reads once, and is not in the way of those who have.
+ */
+export function readSpacingMs(state: ElectionState, at: Instant): number {
+  if (state.lastRead === null || state.term !== null) return 0;
+  const hasTried = state.lastTryAt !== null && waiterElapsedMs(state.lastTryAt, at) < TRIED_MS;
+  if (hasTried) return 0;
+  return Math.max(0, READ_SPACING_MS - waiterElapsedMs(state.lastRead.at, at));
 }
 
 export function startRead(state: ElectionState, at: Instant): ElectionState {

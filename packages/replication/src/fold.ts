@@ -205,8 +205,8 @@ function demotionAnswered(
   outcome: Extract<RoleOutcome, { readonly ok: true }>,
 ): void {
   const { role: state } = turn.state.redis;
-  const surely =
-    kind === "verifyDemoted" || (state.known !== "unknown" && state.known !== "unsettled");
+  const unclear = state.known === "unknown" || state.known === "unsettled";
+  const surely = kind === "verifyDemoted" || !unclear;
   if (outcome.role !== "replica") return doubt(turn);
   if (!surely) return;
   const later = state.pending.some((one) => one.command.kind === "promote");

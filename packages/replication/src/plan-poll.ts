@@ -9,6 +9,8 @@ import { act, otherPeers, set, type Turn } from "./turn.ts";
 const ROUND_MS = 600;
 /** A slow answer must not hold up an urgent question. */
 const POLL_TIMEOUT_MS = 150;
+/** A hand-over takes less. */
+const CHANGE_MS = 100;
 
 /** `since`: a round that began before it is no answer: an urgent question does not wait for it. */
 export function askPeers(
@@ -62,9 +64,22 @@ export function isFreshSince(turn: Turn, since: { readonly monotonicMs: number }
   return freshFrom !== null && freshFrom.monotonicMs >= since.monotonicMs;
 }
 
-/** The leader keeps an eye on its members each R; who follows nobody looks for the leader. */
+/** The lead that was handed over, or the Lease as another one wrote it, is as new as that. */
+function isChangingHands({ state, at }: Turn): boolean {
+  const { view } = state.election;
+  const { lead } = state;
+  // Whoever won it in another way may have to give it on, and to whom is asked at once.
+  if (lead !== null) return lead.way === "handover" && waiterElapsedMs(lead.since, at) < CHANGE_MS;
+  return view.kind === "present" && waiterElapsedMs(view.since, at) < CHANGE_MS;
+}
+
+/**
+ * The leader keeps an eye on its members each R; who follows nobody looks for the leader. Not while
+ * a lead changes hands: who needs positions then asks for them himself (plan-won).
+ */
 export function planPoll(turn: Turn): void {
   const { lead, handoff, poll } = turn.state;
+  if (handoff === null && isChangingHands(turn)) return;
   const lost = redisIsUp(turn.state) && !isInSync(turn.state, turn.config);
   if (lead === null && handoff === null && !lost) return;
   const { renewIntervalMs } = turn.config;

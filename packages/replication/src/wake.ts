@@ -2,7 +2,13 @@
  * When the next tick may change something. Only a hint for the runtime's one timer: a tick too
  * many does nothing, and the step-down is among the instants, so no hung request delays it.
  */
-import { rightMs, tryDueInMs, waiterElapsedMs, type Instant } from "@leasehold/election";
+import {
+  readSpacingMs,
+  rightMs,
+  tryDueInMs,
+  waiterElapsedMs,
+  type Instant,
+} from "@leasehold/election";
 import type { MemberConfig } from "./config.ts";
 import { currentClaim, mayRenew } from "./plan-lease.ts";
 import { cutterDueMs } from "./plan-follow.ts";
@@ -25,6 +31,7 @@ export function nextWakeMs(state: MemberState, at: Instant, config: MemberConfig
     stepMs(state),
     rightEndMs(turn),
     claimMs(turn),
+    readMs(turn),
     renewalMs(turn),
     cutterDueMs(turn),
     hangMs(turn),
@@ -48,6 +55,11 @@ function stepMs(state: MemberState): number {
 function rightEndMs(turn: Turn): number {
   const left = Math.max(rightMs(turn.state.election, turn.at), inheritedMs(turn));
   return left > 0 ? left + SHORTEST_MS : Infinity;
+}
+
+function readMs({ state, at }: Turn): number {
+  if (!state.election.readWanted) return Infinity;
+  return readSpacingMs(state.election, at) || Infinity;
 }
 
 function claimMs(turn: Turn): number {

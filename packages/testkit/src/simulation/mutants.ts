@@ -281,7 +281,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "replication/src/fold.ts",
-        find: 'const surely = kind === "verifyDemoted" || state.known !== "unknown";',
+        find: 'const surely = kind === "verifyDemoted" || !unclear;',
         replace: "const surely = kind.length > 0;",
       },
     ],
