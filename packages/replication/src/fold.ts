@@ -223,7 +223,8 @@ function doubt(turn: Turn): void {
 function followUnanswered(turn: Turn): void {
   const { role: state } = turn.state.redis;
   if (!isReplicaForCertain(state)) return doubt(turn);
-  setRedis(turn, { role: { ...state, known: "unsettled" } });
+  const unsettledSince = state.known === "unsettled" ? state.unsettledSince : turn.at;
+  setRedis(turn, { role: { ...state, known: "unsettled", unsettledSince } });
 }
 
 function roleFailed(

@@ -65,7 +65,7 @@ function initialRedis(start: StartFacts): RedisState {
     data: null,
     unsavedSync: start.record?.syncing ?? false,
     coldStart: true,
-    role: { known: "unknown", pending: [], demoteAt: null, doneAt: null },
+    role: { known: "unknown", unsettledSince: null, pending: [], demoteAt: null, doneAt: null },
     peak: start.record?.position ?? null,
     samples: [],
   };

@@ -16,7 +16,7 @@ const KEPT_KILLS = 8;
 export function planHang(turn: Turn): void {
   const { redis } = turn.state;
   if (redis.dead || redis.process === null) return;
-  const silentMs = elapsed(turn, redis.silentSince);
+  const silentMs = Math.max(elapsed(turn, redis.silentSince), unsettledMs(turn));
   const busyMs = elapsed(turn, redis.busySince);
   const hangs = silentMs >= hangTimeoutMs(turn);
   const stuck = busyMs >= turn.config.busyTimeoutMs;
@@ -30,6 +30,12 @@ export function planHang(turn: Turn): void {
     words: `its Redis ${how} for ${seconds} s: asked the guard to kill pid ${redis.process.pid}`,
   });
   set(turn, { hangKills: [...turn.state.hangKills, turn.at].slice(-KEPT_KILLS) });
+}
+
+/** It may answer probes, and yet nothing that would settle its role. */
+function unsettledMs(turn: Turn): number {
+  const { known, unsettledSince } = turn.state.redis.role;
+  return known === "unsettled" ? elapsed(turn, unsettledSince) : 0;
 }
 
 function elapsed(turn: Turn, since: Instant | null): number {

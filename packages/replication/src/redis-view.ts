@@ -86,7 +86,7 @@ function meetProcess(turn: Turn, info: RedisInfo): void {
     data: null,
     coldStart: !(first && sameAsRecord),
     unsavedSync: first && sameAsRecord && redis.unsavedSync,
-    role: { known, pending: [], demoteAt: null, doneAt: null },
+    role: { known, unsettledSince: null, pending: [], demoteAt: null, doneAt: null },
     samples: [],
   });
 }

@@ -125,6 +125,8 @@ export interface RoleState {
    * promoting: one was sent.
    */
   readonly known: "unknown" | "unsettled" | "demoted" | "promoting" | "primary";
+  /** Since when it is unsettled; of no meaning otherwise. */
+  readonly unsettledSince: Instant | null;
   readonly pending: readonly PendingRole[];
   /** When a demotion was sent last, so that a refused one is not sent again at once. */
   readonly demoteAt: Instant | null;

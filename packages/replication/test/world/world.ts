@@ -36,7 +36,7 @@ export interface WorldOptions {
 /** What is not answered by itself: actions of these types wait for the scenario. */
 export type Held = Action["type"];
 
-export type RedisWay = "answers" | "silent" | "refusesRoles" | "refusesPromotions";
+export type RedisWay = "answers" | "silent" | "muteRoles" | "refusesRoles" | "refusesPromotions";
 
 type GuardStatus = Pick<GuardObservation, "bootId" | "uptimeSkewMs"> & Partial<GuardObservation>;
 
@@ -308,8 +308,9 @@ export class World implements Outside {
   }
 
   private answerRole(action: Extract<Action, { type: "redisRole" }>): void {
-    const answer = { type: "redisRoleDone", id: action.id, outcome: this.role(action) } as const;
-    if (this.redisWay === "silent") this.answerLater(ROLE_DEADLINE_MS, answer);
+    const outcome = this.role(action);
+    const answer = { type: "redisRoleDone", id: action.id, outcome } as const;
+    if (!outcome.ok && outcome.error === "timeout") this.answerLater(ROLE_DEADLINE_MS, answer);
     else this.answer(answer);
   }
 
@@ -318,7 +319,7 @@ export class World implements Outside {
     if (redis === null || redis.runId !== action.process.runId) {
       return { ok: false, sent: false, error: "otherProcess", message: "another process" };
     }
-    if (this.redisWay === "silent") {
+    if (this.redisWay === "silent" || this.redisWay === "muteRoles") {
       return { ok: false, sent: true, error: "timeout", message: "no answer in time" };
     }
     const promotes = action.command.kind === "promote";
