@@ -5,10 +5,11 @@
  * values are closed sets (reasons, kinds, member names). Looking on never changes a decision.
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { Action, MemberEventBody, MemberStatus } from "@leasehold/replication";
+import type { Action, MemberEventBody, MemberStatus, RedisUsage } from "@leasehold/replication";
 import { currentTopology, type TopologySource } from "./http/public-server.ts";
 import type { RuntimeObserver } from "./runtime-ports.ts";
 import type { UpkeepView } from "./upkeep.ts";
+import type { VolumeUsage } from "./volume.ts";
 
 export interface MetricDescription {
   readonly name: string;
@@ -48,6 +49,9 @@ const GAUGES: readonly GaugeDescription[] = [
   gauge("replication_syncing", "1: a full sync is under way.", (s) =>
     flag(s.redis?.syncing ?? false),
   ),
+  gauge("cold_start_undecided", "1: waits for members that may know more.", (s) =>
+    flag(s.trouble?.startsWith("undecided") ?? false),
+  ),
   gauge(
     "connected_replicas",
     "Replicas connected to this Redis.",
@@ -55,11 +59,26 @@ const GAUGES: readonly GaugeDescription[] = [
   ),
 ];
 
+/** Absent while Redis does not answer: 0 would be a measurement. */
+const USAGE = {
+  memoryBytes: describe("redis_memory_used_bytes", "gauge", [], "Memory that Redis has taken."),
+  maxMemoryBytes: describe("redis_memory_max_bytes", "gauge", [], "`maxmemory`; 0: no limit."),
+  clients: describe("redis_connected_clients", "gauge", [], "Clients connected to this Redis."),
+  commands: describe("redis_commands_total", "counter", [], "Commands since Redis began."),
+  evictedKeys: describe("redis_evicted_keys_total", "counter", [], "Keys given up for memory."),
+} as const satisfies Record<keyof RedisUsage, MetricDescription>;
+
+const VOLUME = {
+  sizeBytes: describe("volume_size_bytes", "gauge", [], "Size of the file system of /data."),
+  freeBytes: describe("volume_free_bytes", "gauge", [], "What is free of it for Redis."),
+} as const satisfies Record<keyof VolumeUsage, MetricDescription>;
+
 const LABELLED = {
   info: describe("info", "gauge", ["engine_version"], "Always 1."),
   role: describe("member_role", "gauge", ["role"], "1 for the role that Redis has."),
   leader: describe("leader", "gauge", ["identity"], "1 for the holder of the Lease."),
   members: describe("members", "gauge", ["state"], "Members by state, as seen from here."),
+  addressHere: describe("write_address_here", "gauge", [], "1: the write address leads here."),
   candidates: describe("candidates", "gauge", [], "Members fit for promotion, as seen from here."),
   lag: describe("replication_lag_bytes", "gauge", ["replica"], "Bytes behind the leader."),
   loopLag: describe("loop_lag_seconds", "gauge", [], "Greatest lateness since the last scrape."),
@@ -84,13 +103,17 @@ const LABELLED = {
   renew: describe("lease_renew_duration_seconds", "histogram", [], "From send to answer."),
 } as const;
 
-export const METRICS: readonly MetricDescription[] = [...GAUGES, ...Object.values(LABELLED)];
+export const METRICS: readonly MetricDescription[] = [
+  ...GAUGES,
+  ...[LABELLED, USAGE, VOLUME].flatMap((table) => Object.values<MetricDescription>(table)),
+];
 
 export interface Metrics {
   readonly observer: Pick<RuntimeObserver, "acted" | "handled" | "lagged">;
   render(
     source: TopologySource,
     upkeep: UpkeepView,
+    volume: VolumeUsage | null,
   ): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
@@ -101,14 +124,18 @@ export function createMetrics(): Metrics {
     metric: makeGauge(registry, description),
   }));
   const labelled = makeLabelled(registry);
+  const usage = makeMeasured(registry, USAGE);
+  const space = makeMeasured(registry, VOLUME);
   const observer = createObserver(labelled);
   return {
     observer,
-    async render(source, upkeep) {
+    async render(source, upkeep, volume) {
       const status = source.status();
       for (const { description, metric } of gauges) metric.set(description.read(status));
       setLabelled(labelled, source);
       setUpkeep(labelled, upkeep);
+      usage(status.redis?.usage ?? null);
+      space(volume);
       const text = await registry.metrics();
       observer.scraped();
       return { contentType: registry.contentType, text };
@@ -128,6 +155,7 @@ function makeLabelled(registry: Registry) {
     role: makeGauge(registry, LABELLED.role),
     leader: makeGauge(registry, LABELLED.leader),
     members: makeGauge(registry, LABELLED.members),
+    addressHere: makeGauge(registry, LABELLED.addressHere),
     candidates: makeGauge(registry, LABELLED.candidates),
     lag: makeGauge(registry, LABELLED.lag),
     loopLag: makeGauge(registry, LABELLED.loopLag),
@@ -149,6 +177,23 @@ function makeLabelled(registry: Registry) {
       buckets,
       registers: [registry],
     }),
+  };
+}
+
+/** Numbers that are measured elsewhere, or not at all: their metrics come and go with them. */
+function makeMeasured<K extends string>(
+  registry: Registry,
+  table: Readonly<Record<K, MetricDescription>>,
+): (values: Readonly<Record<K, number>> | null) => void {
+  const entries = Object.entries<MetricDescription>(table).map(([key, d]) => {
+    const options = { name: d.name, help: d.help, registers: [registry] };
+    return [key as K, d.type === "counter" ? new Counter(options) : new Gauge(options)] as const;
+  });
+  return (values) => {
+    for (const [key, metric] of entries) {
+      metric.remove();
+      if (values) metric.inc(values[key]);
+    }
   };
 }
 
@@ -183,6 +228,9 @@ function setLabelled(metrics: Labelled, source: TopologySource): void {
   for (const state of ["up", "loading", "down"]) {
     metrics.members.set({ state }, nodes.filter((node) => node.state === state).length);
   }
+  const { host, port } = source.report().address;
+  const { address } = status.slice ?? { address: null };
+  metrics.addressHere.set(flag(address?.host === host && address.port === port));
   metrics.candidates.set(nodes.filter((node) => node.ineligible === null).length);
   for (const node of nodes) {
     if (node.lagBytes !== null) metrics.lag.set({ replica: node.id }, node.lagBytes);

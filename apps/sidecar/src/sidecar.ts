@@ -52,6 +52,7 @@ import { memberConfig, ordinalOf, socketPath } from "./settings/member-config.ts
 import type { Settings } from "./settings/schema.ts";
 import type { SettingsOutcome } from "./settings/settings.ts";
 import { openUpkeep, type Upkeep } from "./upkeep.ts";
+import { openVolume } from "./volume.ts";
 
 export interface SidecarParts {
   readonly settings: Settings;
@@ -160,6 +161,7 @@ function wire(wiring: Wiring): Wired {
   const adapters = createAdapters(wiring);
   const { client, redis, peers, journal } = adapters;
   const metrics = createMetrics();
+  const volume = openVolume(wiring.settings.directories.data);
   const reports = createGroupReports(peers, () => watches.others() ?? []);
   const stream = createTopologyStream(start.nonce, {
     current: () => currentTopology(view),
@@ -193,7 +195,7 @@ function wire(wiring: Wiring): Wired {
     report: () => runtime.report(),
     reports,
     isLive: () => runtime.idleMs() < 2 * config.leaseDurationMs,
-    metrics: () => metrics.render(view, upkeep.view()),
+    metrics: async () => metrics.render(view, upkeep.view(), await volume.usage()),
     stream,
   };
   const watches = watchEverything(runtime, { ...adapters, run, self: start.member });

@@ -98,6 +98,7 @@ export const INFO: RedisInfo = {
   rewriting: false,
   diskOk: true,
   version: "7.0.15",
+  usage: null,
 };
 
 export const STATUS: MemberStatus = {

@@ -7,12 +7,14 @@ import { createTopologyStream, type TopologyStream } from "../src/http/topology-
 import { topologyOf, type Topology } from "../src/http/topology.ts";
 import { createMetrics, METRICS } from "../src/metrics.ts";
 import type { UpkeepView } from "../src/upkeep.ts";
+import type { VolumeUsage } from "../src/volume.ts";
 import { INFO, REPLICA, REPORT, STATUS } from "./fixtures.ts";
 
 let status: MemberStatus = STATUS;
 let others: readonly MemberReport[] = [REPLICA];
 let live = true;
 let upkeep: UpkeepView;
+let volume: VolumeUsage | null = null;
 let server: Server;
 let stream: TopologyStream;
 let view: PublicView;
@@ -22,6 +24,7 @@ beforeEach(async () => {
   status = STATUS;
   others = [REPLICA];
   live = true;
+  volume = null;
   const metrics = createMetrics();
   upkeep = { rotation: null, certificateExpiresAtMs: null, restartPending: false };
   const reports = { current: () => others, refresh: () => Promise.resolve() };
@@ -33,7 +36,12 @@ beforeEach(async () => {
     reports,
   };
   stream = createTopologyStream("p1", { ...reports, current: () => currentTopology(base) });
-  view = { ...base, isLive: () => live, metrics: () => metrics.render(base, upkeep), stream };
+  view = {
+    ...base,
+    isLive: () => live,
+    metrics: () => metrics.render(base, upkeep, volume),
+    stream,
+  };
   server = createPublicServer(view);
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
@@ -123,6 +131,38 @@ describe("the public port", () => {
     expect(text).toContain("leasehold_credentials_in_sync 1");
     expect(text).toContain("leasehold_config_pending_restart 1");
     expect(text).toContain("leasehold_certificate_expiry_timestamp_seconds 1.5");
+  });
+
+  it("shows what Redis and its volume use, and no number that was not measured", async () => {
+    const text = async (): Promise<string> => (await fetch(url("/metrics"))).text();
+    expect(await text()).not.toMatch(/^leasehold_(redis_(memory|commands)|volume)/m);
+    const usage = { memoryBytes: 5, maxMemoryBytes: 8, clients: 2, commands: 70, evictedKeys: 1 };
+    status = { ...STATUS, redis: { ...INFO, usage } };
+    volume = { sizeBytes: 100, freeBytes: 30 };
+    await text();
+    const lines = (await text()).split("\n");
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        "leasehold_redis_memory_used_bytes 5",
+        "leasehold_redis_memory_max_bytes 8",
+        "leasehold_redis_connected_clients 2",
+        "# TYPE leasehold_redis_commands_total counter",
+        "leasehold_redis_commands_total 70",
+        "leasehold_redis_evicted_keys_total 1",
+        "leasehold_volume_size_bytes 100",
+        "leasehold_volume_free_bytes 30",
+      ]),
+    );
+  });
+
+  it("shows whether the write address leads here, whoever wrote it, and an undecided start", async () => {
+    const text = async (): Promise<string> => (await fetch(url("/metrics"))).text();
+    expect(await text()).toContain("leasehold_write_address_here 1");
+    expect(await text()).toContain("leasehold_cold_start_undecided 0");
+    const slice = { ...STATUS.slice!, address: { host: "10.0.0.9", port: 6379 } };
+    status = { ...STATUS, slice, trouble: "undecided: orders-1 is silent" };
+    expect(await text()).toContain("leasehold_write_address_here 0");
+    expect(await text()).toContain("leasehold_cold_start_undecided 1");
   });
 
   it("answers with a sentence when a view throws", async () => {

@@ -44,6 +44,18 @@ export interface RedisInfo extends RedisProcess {
   readonly diskOk: boolean;
   /** Redis' version as it says it, "7.0.15". */
   readonly version: string;
+  /** What it costs, for the metrics; null: not told. No decision reads it. */
+  readonly usage: RedisUsage | null;
+}
+
+export interface RedisUsage {
+  readonly memoryBytes: number;
+  /** `maxmemory`; 0: no limit. */
+  readonly maxMemoryBytes: number;
+  readonly clients: number;
+  /** Counts since the process began. */
+  readonly commands: number;
+  readonly evictedKeys: number;
 }
 
 /** The state of the one probe: what the newest question to Redis was answered with. */

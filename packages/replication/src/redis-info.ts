@@ -22,7 +22,7 @@
  *
  * Checked with recorded texts of Redis 7.0 and 8.0, Valkey 8.1 and 9.1.
  */
-import type { RedisInfo, RedisProcess } from "./observation.ts";
+import type { RedisInfo, RedisProcess, RedisUsage } from "./observation.ts";
 
 /** The part of `INFO` that a role command is answered with (section `replication`). */
 export type ReplicationInfo = Pick<RedisInfo, "role" | "replid" | "offset">;
@@ -60,8 +60,22 @@ export function parseInfo(text: string): RedisInfo | Unreadable {
         required(fields, "aof_last_write_status") === "ok" &&
         required(fields, "rdb_last_bgsave_status") === "ok",
       version: versionOf(fields),
+      usage: usageOf(fields),
     };
   });
+}
+
+/** What is only shown may be missing: no member is judged by it. */
+function usageOf(fields: ReadonlyMap<string, string>): RedisUsage | null {
+  const number = (name: string): number => Number(fields.get(name) ?? Number.NaN);
+  const usage = {
+    memoryBytes: number("used_memory"),
+    maxMemoryBytes: number("maxmemory"),
+    clients: number("connected_clients"),
+    commands: number("total_commands_processed"),
+    evictedKeys: number("evicted_keys"),
+  };
+  return Object.values(usage).every(Number.isFinite) ? usage : null;
 }
 
 /** Reads `INFO replication`. */

@@ -110,6 +110,23 @@ describe("INFO", () => {
     expect(read(having("rdb_last_bgsave_status", "err")).diskOk).toBe(false);
   });
 
+  it("tells what Redis uses, and is believed without it", () => {
+    // The recorded texts hold the sections that decisions read.
+    const memory = "used_memory:873520\r\nmaxmemory:1048576\r\n";
+    const counts = "total_commands_processed:70\r\nevicted_keys:1\r\n";
+    expect(read(`${text}\r\n${memory}connected_clients:4\r\n${counts}`)).toEqual({
+      ...read(text),
+      usage: {
+        memoryBytes: 873_520,
+        maxMemoryBytes: 1_048_576,
+        clients: 4,
+        commands: 70,
+        evictedKeys: 1,
+      },
+    });
+    expect(read(`${text}\r\n${memory}${counts}`).usage).toBeNull();
+  });
+
   it("counts neither the RDB channel nor the main channel of a sync as a replica", () => {
     const channels = ["rdb-channel", "main-channel", "replica"].map(
       (type, n) =>

@@ -74,6 +74,7 @@ export function freshInfo(change: Partial<RedisInfo> = {}): RedisInfo {
     connectedReplicas: 0,
     diskOk: true,
     version: "7.0.15",
+    usage: null,
     ...change,
   };
 }

@@ -133,6 +133,7 @@ export class RedisServer {
       connectedReplicas: this.links.size,
       diskOk: true,
       version: "7.0.15",
+      usage: null,
     };
   }
 
