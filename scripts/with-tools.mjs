@@ -4,16 +4,17 @@
  * `node scripts/with-tools.mjs demo|check|sim|cluster|e2e [arguments]`, or
  * `… exec <program> [arguments]` for any program that the tools and dependencies bring.
  *
- * It brings Node 24, pnpm, the dependencies and, where needed, redis-server and helm, each only
- * when it is missing or changed, and hands over. Guarantees: nothing is written outside the clone's
- * ignored folders and the user's caches, except that root gets redis-server through apt; whatever
- * ends this process by SIGINT, SIGTERM or SIGHUP ends all that it started.
+ * It brings Node 24, pnpm, the dependencies and, where needed, redis-server, helm and promtool,
+ * each only when it is missing or changed, and hands over. Guarantees: nothing is written outside
+ * the clone's ignored folders and the user's caches, except that root gets redis-server through
+ * apt; whatever ends this process by SIGINT, SIGTERM or SIGHUP ends all that it started.
  * This file and scripts/setup run under the old Node: plain JavaScript without dependencies,
  * typed by comments.
  */
 import { fileURLToPath } from "node:url";
 import { installDependencies } from "./setup/dependencies.mjs";
 import { provideHelm } from "./setup/helm.mjs";
+import { providePromtool } from "./setup/promtool.mjs";
 import { provideRedisServer } from "./setup/redis-server.mjs";
 import { SetupError } from "./setup/step.mjs";
 import { supervise } from "./setup/supervise.mjs";
@@ -34,7 +35,10 @@ const WITH_REDIS = [...WITHOUT_REDIS, provideRedisServer];
 /** @type {ReadonlyMap<string, Command>} */
 const COMMANDS = new Map([
   ["demo", { run: ["node", "apps/cli/src/main.ts", "demo"], setup: WITH_REDIS }],
-  ["check", { run: ["node", "scripts/check.ts"], setup: [...WITH_REDIS, provideHelm] }],
+  [
+    "check",
+    { run: ["node", "scripts/check.ts"], setup: [...WITH_REDIS, provideHelm, providePromtool] },
+  ],
   ["sim", { run: ["node", "packages/testkit/src/simulation/main.ts"], setup: WITHOUT_REDIS }],
   ["cluster", { run: ["node", "e2e/cluster/src/main.ts"], setup: WITHOUT_REDIS, stdin: "inherit" }],
   ["e2e", { run: ["node", "e2e/suite/src/main.ts"], setup: WITHOUT_REDIS }],

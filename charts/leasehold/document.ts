@@ -1,13 +1,15 @@
 /**
  * Writes what follows from the chart's own files: values.schema.json and the table of README.md
- * from the commented values.yaml, the versions of Chart.yaml from package.json, and the copy of
- * the guard's script.
+ * from the commented values.yaml, the versions of Chart.yaml from package.json, the copy of the
+ * guard's script, the dashboard, and docs/alerts.md.
  *
  * Use: `node document.ts` writes; `node document.ts --check` writes nothing and ends with 1 if a
  * file is not current, which a test runs. Throws for a value without a comment.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { alertsPage } from "./alerts.ts";
+import { DASHBOARD } from "./dashboard.ts";
 import { isMap, isScalar, parseDocument, type Pair, type YAMLMap } from "yaml";
 
 interface Value {
@@ -174,6 +176,8 @@ if (import.meta.main) {
     "README.md": readmeText(),
     "Chart.yaml": chartText(),
     "files/redis.sh": guardText(),
+    "files/dashboard.json": `${JSON.stringify(DASHBOARD, null, 2)}\n`,
+    "../../docs/alerts.md": `${alertsPage().trimEnd()}\n`,
   };
   for (const [name, text] of Object.entries(files)) {
     if (!process.argv.includes("--check")) writeFileSync(new URL(name, import.meta.url), text);

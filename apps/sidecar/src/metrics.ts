@@ -83,6 +83,7 @@ const LABELLED = {
   lag: describe("replication_lag_bytes", "gauge", ["replica"], "Bytes behind the leader."),
   loopLag: describe("loop_lag_seconds", "gauge", [], "Greatest lateness since the last scrape."),
   changes: describe("leader_changes_total", "counter", ["kind", "reason"], "Leader changes."),
+  promotions: describe("promotions_total", "counter", [], "Times that this member began to lead."),
   refused: describe("switchovers_refused_total", "counter", ["reason"], "Refused or aborted."),
   fences: describe("fences_total", "counter", ["reason"], "Demotions that cut clients."),
   kills: describe("watchdog_kills_total", "counter", [], "Kills of Redis by the guard."),
@@ -165,6 +166,7 @@ function makeLabelled(registry: Registry) {
     expiry: makeGauge(registry, LABELLED.expiry),
     pending: makeGauge(registry, LABELLED.pending),
     changes: counter(LABELLED.changes),
+    promotions: counter(LABELLED.promotions),
     refused: counter(LABELLED.refused),
     fences: counter(LABELLED.fences),
     kills: counter(LABELLED.kills),
@@ -302,6 +304,7 @@ function countAnnouncement(
     metrics.refused.inc({ reason });
   }
   if (!change) return;
+  metrics.promotions.inc();
   metrics.changes.inc({ kind: change.kind, reason });
   if (change.kind === "failover") metrics.lostBytes.set(change.lostBytesMax ?? -1);
 }

@@ -1,8 +1,8 @@
 /**
  * How full the volume is, for the metrics.
+ *
  * Guarantees: an answer, or null, within a quarter of a second; a disk that does not answer is
  * asked by one question at a time, so that it never takes more than one of the few threads.
- * by one question at a time, so that it never takes more than one of the process's few threads.
  * No decision reads it.
  */
 import { statfs } from "node:fs/promises";

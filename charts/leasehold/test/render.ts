@@ -107,3 +107,7 @@ export function containersOf(spec: Rendered): readonly Rendered[] {
 export function chartFile(path: string): string {
   return readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 }
+
+export function repositoryFile(path: string): string {
+  return readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
+}
