@@ -87,6 +87,51 @@ volumeMounts:
   - {name: api-token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
   - {name: run, mountPath: /run/leasehold}
   - {name: data, mountPath: /data}
+  {{- if and .Values.metrics.exporter.enabled .Values.auth.enabled }}
+  - {name: exporter, mountPath: /run/leasehold-exporter}
+  {{- end }}
+{{- end -}}
+
+{{/* Beside Redis, of which it may read counts and no key. No probes: whether Redis is ready does not
+     depend on it. CONFIG is none of its commands, for CONFIG GET tells a password. */}}
+{{- define "leasehold.exporterContainer" -}}
+{{- $exporter := .Values.metrics.exporter -}}
+{{- $ports := include "leasehold.ports" . | fromYaml -}}
+{{- $showsCertificate := and .Values.tls.enabled (ne .Values.tls.authClients "no") -}}
+name: redis-exporter
+image: {{ include "leasehold.image" (dict "root" . "image" $exporter.image "repository" $exporter.image.repository "tag" $exporter.image.tag) }}
+imagePullPolicy: {{ $exporter.image.pullPolicy }}
+securityContext:
+  {{- toYaml .Values.containerSecurityContext | nindent 2 }}
+env:
+  - {name: REDIS_ADDR, value: "{{ .Values.tls.enabled | ternary "rediss" "redis" }}://localhost:{{ $ports.redis }}"}
+  - {name: REDIS_EXPORTER_CONFIG_COMMAND, value: "-"}
+  {{- if .Values.auth.enabled }}
+  - {name: REDIS_USER, value: leasehold-exporter}
+  - {name: REDIS_PASSWORD_FILE, value: /run/leasehold-exporter/passwords.json}
+  {{- end }}
+  {{- if .Values.tls.enabled }}
+  # It does not leave the pod, and no certificate needs the name localhost for it.
+  - {name: REDIS_EXPORTER_SKIP_TLS_VERIFICATION, value: "true"}
+  {{- end }}
+  {{- if $showsCertificate }}
+  - {name: REDIS_EXPORTER_TLS_CLIENT_CERT_FILE, value: /etc/leasehold/tls/tls.crt}
+  - {name: REDIS_EXPORTER_TLS_CLIENT_KEY_FILE, value: /etc/leasehold/tls/tls.key}
+  {{- end }}
+ports:
+  - name: exporter
+    containerPort: {{ $ports.exporter }}
+resources:
+  {{- toYaml $exporter.resources | nindent 2 }}
+{{- if or .Values.auth.enabled $showsCertificate }}
+volumeMounts:
+  {{- if .Values.auth.enabled }}
+  - {name: exporter, mountPath: /run/leasehold-exporter, readOnly: true}
+  {{- end }}
+  {{- if $showsCertificate }}
+  - {name: tls, mountPath: /etc/leasehold/tls, readOnly: true}
+  {{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "leasehold.redisContainer" -}}
@@ -186,6 +231,12 @@ secret:
   emptyDir:
     medium: Memory
     sizeLimit: 4Mi
+{{- if and .Values.metrics.exporter.enabled $auth.enabled }}
+- name: exporter
+  emptyDir:
+    medium: Memory
+    sizeLimit: 1Mi
+{{- end }}
 {{- if not .Values.persistence.enabled }}
 - name: data
   emptyDir: {}

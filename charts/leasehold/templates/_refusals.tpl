@@ -81,7 +81,7 @@ valkeyConfig: use `config` and `commonConfiguration`
 {{- fail "leasehold: auth.acl.users need auth.acl.existingSecret, a Secret with their passwords: passwords are never values." -}}
 {{- end -}}
 {{- range $auth.acl.users -}}
-{{- if has .name (list "default" "leasehold" "leasehold-replication") -}}
+{{- if has .name (list "default" "leasehold" "leasehold-exporter" "leasehold-replication") -}}
 {{- fail (printf "leasehold: auth.acl.users[].name may not be `%s`: Leasehold has that user already; rules of `default` are auth.defaultUserRules." .name) -}}
 {{- end -}}
 {{- end -}}

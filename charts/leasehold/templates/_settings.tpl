@@ -3,6 +3,9 @@
 redis: 6379
 http: 8008
 peers: 8009
+{{- if .Values.metrics.exporter.enabled }}
+exporter: 9121
+{{- end }}
 {{- end -}}
 
 {{/* A Kubernetes quantity in bytes; empty if it is none. Helm reads plain numbers as floats. */}}
@@ -92,13 +95,17 @@ renewIntervalMs: {{ div $durationMs (eq $.Values.election.profile "fast" | terna
 {{- range $auth.acl.users -}}
 {{- $users = append $users (printf "%s /etc/leasehold/users/%s %s" .name .passwordKey .rules) -}}
 {{- end -}}
-{{- toJson (dict
+{{- $settings := dict
   "enabled" true
   "passwordFile" "/etc/leasehold/secret/redis-password"
   "internalKeyFile" "/etc/leasehold/secret/leasehold-key"
   "defaultUserRules" $auth.defaultUserRules
   "users" $users
-  "rotationOverlapMs" (mul $auth.rotation.overlapSeconds 1000)) -}}
+  "rotationOverlapMs" (mul $auth.rotation.overlapSeconds 1000) -}}
+{{- if .Values.metrics.exporter.enabled -}}
+{{- $_ := set $settings "exporterFile" "/run/leasehold-exporter/passwords.json" -}}
+{{- end -}}
+{{- toJson $settings -}}
 {{- end -}}
 
 {{- define "leasehold.redisSettings" -}}

@@ -69,7 +69,7 @@ const SENTENCES: readonly Case[] = [
     refused: { auth: { acl: { users: [USER] } } },
     passes: { auth: { existingSecret: "s", acl: { users: [USER] } } },
   },
-  ...["default", "leasehold", "leasehold-replication"].map((name) => ({
+  ...["default", "leasehold", "leasehold-exporter", "leasehold-replication"].map((name) => ({
     says: `auth.acl.users[].name may not be \`${name}\``,
     refused: users(name),
     passes: users(`${name}-2`),

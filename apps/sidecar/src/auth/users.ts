@@ -4,12 +4,20 @@
  * `leasehold` can observe, change roles and passwords, and reads no key. Whoever may set users
  * may become anybody; it is the sidecar's, over the unix socket alone. `leasehold-replication`
  * may copy the data set: replicas use it, and the sidecar where it asks for the stream.
+ * `leasehold-exporter`, if there is one, may read counts and no key.
  */
 export const AGENT_USER = "leasehold";
 export const REPLICATION_USER = "leasehold-replication";
 export const APPLICATION_USER = "default";
 
-const OWN_USERS: ReadonlySet<string> = new Set([AGENT_USER, REPLICATION_USER, APPLICATION_USER]);
+export const EXPORTER_USER = "leasehold-exporter";
+
+const OWN_USERS: ReadonlySet<string> = new Set([
+  AGENT_USER,
+  REPLICATION_USER,
+  APPLICATION_USER,
+  EXPORTER_USER,
+]);
 
 const NOTHING = "resetkeys resetchannels -@all";
 
@@ -22,6 +30,12 @@ export const AGENT_RULES = [
 ].join(" ");
 
 export const REPLICATION_RULES = `${NOTHING} +ping +replconf +psync`;
+
+/** Not CONFIG GET: it tells `masterauth`, with which the whole data set can be copied. */
+export const EXPORTER_RULES = [
+  NOTHING,
+  "+ping +info +client|setname +slowlog|get +slowlog|len +latency|latest",
+].join(" ");
 
 /** A line of `auth.users`. */
 export interface UserLine {

@@ -10,6 +10,7 @@ import type { Log } from "../log.ts";
 import type { Settings } from "../settings/schema.ts";
 import { aclFilePath, renderAclFile } from "./acl.ts";
 import type { Credentials } from "./credentials.ts";
+import { exporterUsers } from "./exporter.ts";
 import type { Keyring } from "./keyring.ts";
 import { openRotationFiles } from "./rotation-files.ts";
 import {
@@ -50,6 +51,8 @@ export async function openVault(parts: VaultParts): Promise<Vault> {
   // A sidecar that comes back to a leader's Redis has no time for a slow volume.
   let saved = isSame(state.users, remembered.users) ? state.users : null;
 
+  const fixedUsers = exporterUsers(settings);
+
   const keyring: Keyring = {
     peerKeys: () => peerKeysOf(state),
     redisAccess: () => ({ replicationPassword: state.replicationPassword }),
@@ -73,7 +76,7 @@ export async function openVault(parts: VaultParts): Promise<Vault> {
     keyring,
     isFresh: remembered.secrets === null,
     state: () => state,
-    aclText: () => renderAclFile(aclUsersOf(state)),
+    aclText: () => renderAclFile([...aclUsersOf(state), ...fixedUsers]),
     async change(next) {
       state = next;
       await vault.write();

@@ -23,8 +23,10 @@ function portProblems({ tls, port, plaintextPort }: Settings["redis"]): readonly
     : [];
 }
 
-function unusedAuth({ passwordFile, internalKeyFile, users }: Settings["auth"]): readonly string[] {
+function unusedAuth(auth: Settings["auth"]): readonly string[] {
+  const { passwordFile, internalKeyFile, users, exporterFile } = auth;
   const given = [
+    ...(exporterFile === "" ? [] : ["auth.exporterFile"]),
     ...(passwordFile === "" ? [] : ["auth.passwordFile"]),
     ...(internalKeyFile === "" ? [] : ["auth.internalKeyFile"]),
     ...(users.length === 0 ? [] : ["auth.users"]),

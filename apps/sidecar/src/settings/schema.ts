@@ -88,6 +88,11 @@ const Auth = v.strictObject({
     v.optional(v.array(text), []),
     "Further users, one a line: <name> <passwordFile> <rules>",
   ),
+  exporterFile: described(
+    v.optional(v.string(), ""),
+    "File that is written for a redis_exporter in the pod, with the password of its own user " +
+      "leasehold-exporter; empty: no such user",
+  ),
   rotationOverlapMs: described(
     v.optional(milliseconds, 3_600_000),
     "An old password is accepted that long after all members know the new one",

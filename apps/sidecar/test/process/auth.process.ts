@@ -30,6 +30,7 @@ beforeAll(async () => {
       enabled: true,
       passwordFile: secretOf(ordinal).path("password"),
       internalKeyFile: secretOf(ordinal).path("key"),
+      exporterFile: secretOf(ordinal).path("exporter.json"),
       users: [`metrics ${secretOf(ordinal).path("metrics")} -@all +info +ping +config|get`],
       rotationOverlapMs: OVERLAP_MS,
     }),
@@ -85,6 +86,31 @@ function requestSwitchover(to: GroupMember): void {
 }
 
 describe("a group with users", () => {
+  it("has one for the exporter, with a password of each pod, which reads counts alone", async () => {
+    await whole(group, WHOLE_MS);
+    const passwords = group.members.map((_, ordinal) => {
+      const text = readFileSync(secretOf(ordinal).path("exporter.json"), "utf8");
+      const [[url, password] = []] = Object.entries(JSON.parse(text) as Record<string, string>);
+      expect(url).toMatch(/^redis:\/\/localhost:\d+$/);
+      return password ?? "";
+    });
+    expect(new Set(passwords).size).toBe(3);
+    const [member] = group.members;
+    const exporter = { username: "leasehold-exporter", password: passwords[0]! };
+    for (const words of [["PING"], ["INFO", "ALL"], ["SLOWLOG", "GET"], ["LATENCY", "LATEST"]]) {
+      const answer = await ask(member!, exporter, ...(words as [string, ...string[]]));
+      expect([words[0], answer]).not.toEqual([words[0], "NOPERM"]);
+      expect(answer).not.toBe("shut out");
+    }
+    for (const words of [
+      ["GET", "k"],
+      ["CONFIG", "GET", "masterauth"],
+      ["PSYNC", "?", "-1"],
+    ]) {
+      expect(await ask(member!, exporter, ...(words as [string, ...string[]]))).toBe("NOPERM");
+    }
+  });
+
   it("elects, replicates and switches over", async () => {
     const old = await whole(group, WHOLE_MS);
     expect(await ask(old, application, "SET", "kept", "yes")).toBe("OK");
