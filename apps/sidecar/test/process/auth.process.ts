@@ -62,7 +62,7 @@ async function ask(
 ): Promise<unknown> {
   const { password, ...user } = as;
   const address = { host: member.realHost, port: member.redisPort, ...user };
-  const redis = await connect({ address, password, deadlineMs: 1_000 });
+  const redis = await connect({ address, password, deadlineMs: 1_000 }).catch(() => null);
   if (!redis) return "shut out";
   try {
     return await redis.call(...words);
