@@ -13,11 +13,13 @@ import {
   createGroupWatcher,
   createJournal,
   createLeaseStore,
+  createPodLabel,
   createPodReader,
   createSliceStore,
   type ApiClient,
   type ClusterAccess,
   type Journal,
+  type PodLabel,
 } from "@leasehold/kubernetes";
 import { createRedisServer } from "@leasehold/redis";
 import type { MemberName } from "@leasehold/election";
@@ -46,6 +48,7 @@ import { createMetrics } from "./metrics.ts";
 import { createPeerClient } from "./peers/peer-client.ts";
 import { createPeerServer } from "./peers/peer-server.ts";
 import { watchRedis, type RedisWatch } from "./redis-watch.ts";
+import { followRole } from "./role-label.ts";
 import { createRuntime, type Runtime } from "./runtime.ts";
 import type { RuntimeEnd, RuntimeObserver, RuntimePorts } from "./runtime-ports.ts";
 import { memberConfig, ordinalOf, socketPath } from "./settings/member-config.ts";
@@ -208,6 +211,9 @@ function wire(wiring: Wiring): Wired {
       journal.announce({ reason, epoch, words, change: null });
     },
   });
+  const stopLabel = settings.roleLabels.enabled
+    ? followRole({ label: adapters.podLabel, status: () => runtime.status(), log })
+    : () => undefined;
   runtime.dispatch({ type: "tick" });
   return {
     runtime,
@@ -221,6 +227,7 @@ function wire(wiring: Wiring): Wired {
     async close() {
       runtime.stop();
       upkeep.stop();
+      stopLabel();
       watches.stop();
       stream.close();
       peers.close();
@@ -241,6 +248,7 @@ interface Adapters extends Pick<
 > {
   readonly client: ApiClient;
   readonly journal: Journal;
+  readonly podLabel: PodLabel;
   readonly watcher: GroupWatcher;
 }
 
@@ -257,6 +265,7 @@ function createAdapters({ settings, access, start, config, upkeep }: Wiring): Ad
     pods: createPodReader({ client, group, ports }),
     watcher: createGroupWatcher({ client, group, ports, slices }),
     control: createControlAnswers({ client, group }),
+    podLabel: createPodLabel({ client, pod }),
     journal: createJournal({ client, group, pod, restMs: DEADLINES_MS.afterHandover }),
     redis: createRedisServer({ socket: socketPath(settings), ...upkeep.keyring.login }),
     peers: createPeerClient({

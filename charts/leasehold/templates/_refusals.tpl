@@ -109,6 +109,14 @@ valkeyConfig: use `config` and `commonConfiguration`
 {{- if and (eq .Values.service.type "ClusterIP") (or .Values.service.nodePort .Values.service.externalTrafficPolicy) -}}
 {{- fail "leasehold: service.nodePort and service.externalTrafficPolicy need service.type NodePort or LoadBalancer." -}}
 {{- end -}}
+{{- if eq .Values.service.read.scope "replicas" -}}
+{{- if and (not .Values.rbac.create) (not .Values.serviceAccount.name) -}}
+{{- fail "leasehold: service.read.scope=replicas needs rbac.create=true, or serviceAccount.name of one that may patch pods." -}}
+{{- end -}}
+{{- if lt (int .Values.replicas) 2 -}}
+{{- fail "leasehold: service.read.scope=replicas needs replicas of 2 or more: a group of one has none." -}}
+{{- end -}}
+{{- end -}}
 {{- range .Values.service.aliases -}}
 {{- if and (eq .target "read") (not $.Values.service.read.enabled) -}}
 {{- fail (printf "leasehold: the alias %s leads to the read Service, which service.read.enabled=false takes away." .name) -}}

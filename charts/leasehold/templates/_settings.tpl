@@ -8,6 +8,11 @@ exporter: 9121
 {{- end }}
 {{- end -}}
 
+{{/* "true" where the sidecars label their pods; else empty. */}}
+{{- define "leasehold.labelsRoles" -}}
+{{- if or .Values.roleLabels.enabled (eq .Values.service.read.scope "replicas") -}}true{{- end -}}
+{{- end -}}
+
 {{/* A Kubernetes quantity in bytes; empty if it is none. Helm reads plain numbers as floats. */}}
 {{- define "leasehold.bytes" -}}
 {{- $quantity := kindIs "string" . | ternary . (toJson .) -}}
@@ -150,6 +155,7 @@ configuration: {{ include "leasehold.redisLines" . }}
     "waitMs" (mul $values.coldStart.waitSeconds 1000)
     "onMissing" $values.coldStart.onMissing)
   "persistence" (dict "mode" $values.persistence.mode "fsync" $values.persistence.fsync)
+  "roleLabels" (dict "enabled" (eq (include "leasehold.labelsRoles" .) "true"))
   "log" $values.sidecar.log -}}
 {{- if $values.auth.enabled -}}
 {{- $_ := set $config "auth" (include "leasehold.authSettings" . | fromYaml) -}}

@@ -348,6 +348,24 @@ test("two releases in one namespace share no name and no label that selects", as
   expect(selector(one)).not.toEqual(selector(other));
 });
 
+test("the read address leaves the primary out by a label that the sidecars then keep", async () => {
+  const roleLabels = (objects: readonly Rendered[]) =>
+    JSON.parse(find(objects, "ConfigMap", GROUP).data["sidecar.json"]).roleLabels;
+  const any = await render();
+  expect(find(any, "Service", `${GROUP}-read`).spec.selector).toEqual(SELECTOR);
+  expect(roleLabels(any)).toEqual({ enabled: false });
+  const objects = await render({ values: { service: { read: { scope: "replicas" } } } });
+  expect(find(objects, "Service", `${GROUP}-read`).spec.selector).toEqual({
+    ...SELECTOR,
+    [LABEL.role]: "replica",
+  });
+  expect(roleLabels(objects)).toEqual({ enabled: true });
+  // A new pod is no replica before its sidecar says so.
+  const { labels } = find(objects, "StatefulSet").spec.template.metadata;
+  expect(labels[LABEL.role]).toBeUndefined();
+  expect(find(objects, "Service", `${GROUP}-headless`).spec.selector).toEqual(SELECTOR);
+});
+
 test("while clients move to TLS every address has the plain port, too", async () => {
   const objects = await render({ ci: "tls" });
   for (const name of [GROUP, `${GROUP}-read`, `${GROUP}-headless`]) {

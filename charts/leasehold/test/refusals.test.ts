@@ -85,6 +85,20 @@ const SENTENCES: readonly Case[] = [
     passes: { tls: { enabled: true, certManager: CERT_MANAGER } },
   },
   {
+    says: "service.read.scope=replicas needs rbac.create=true, or serviceAccount.name",
+    refused: { service: { read: { scope: "replicas" } }, rbac: { create: false } },
+    passes: {
+      service: { read: { scope: "replicas" } },
+      rbac: { create: false },
+      serviceAccount: { create: false, name: "own" },
+    },
+  },
+  {
+    says: "service.read.scope=replicas needs replicas of 2 or more",
+    refused: { service: { read: { scope: "replicas" } }, replicas: 1 },
+    passes: { service: { read: { scope: "replicas" } }, replicas: 2 },
+  },
+  {
     says: "tls.existingSecret and tls.certManager need tls.enabled=true",
     refused: { tls: { existingSecret: "s" } },
     passes: { tls: { certFilename: "c" } },

@@ -7,6 +7,18 @@ test("the Role is the one under which all tests run sidecars, and which they use
   expect(flat(rules)).toEqual(flat(sidecarRole({ group: GROUP, namespace: NAMESPACE }).rules));
 });
 
+test("it may patch the group's pods only where the sidecars label them", async () => {
+  const names = { group: GROUP, namespace: NAMESPACE };
+  const labelled = flat(sidecarRole(names, { roleLabels: true }).rules);
+  for (const values of [
+    { roleLabels: { enabled: true } },
+    { service: { read: { scope: "replicas" } } },
+  ]) {
+    expect(flat(find(await render({ values }), "Role", GROUP).rules)).toEqual(labelled);
+  }
+  expect(labelled).toContain(`patch /pods ${GROUP}-6`);
+});
+
 test("the binding gives it to the pods' ServiceAccount", async () => {
   const objects = await render({ values: { serviceAccount: { name: "own" } } });
   expect(find(objects, "RoleBinding", GROUP).subjects).toEqual([

@@ -17,6 +17,8 @@ export { createGroupWatcher, createPodReader } from "./group-watcher.ts";
 export type { LeaseStoreOptions } from "./lease-store.ts";
 export { createLeaseStore } from "./lease-store.ts";
 export * from "./names.ts";
+export type { PodLabel, PodLabelOptions, PodRole } from "./pod-label.ts";
+export { createPodLabel } from "./pod-label.ts";
 export type { PodPorts } from "./pods.ts";
 export type { PodReference } from "./slice.ts";
 export type { SliceStoreOptions, WatchableSliceStore } from "./slice-store.ts";

@@ -16,6 +16,8 @@ export const ANNOTATION = {
 
 export const LABEL = {
   group: "leasehold.dev/group",
+  /** `primary` or `replica`, of pods, where the chart asks for it. */
+  role: "leasehold.dev/role",
   serviceName: "kubernetes.io/service-name",
   sliceManagedBy: "endpointslice.kubernetes.io/managed-by",
   revision: "controller-revision-hash",

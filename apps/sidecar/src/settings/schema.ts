@@ -202,6 +202,16 @@ export const SettingsSchema = v.strictObject({
   switchover: v.optional(Switchover, {}),
   coldStart: v.optional(ColdStart, {}),
   persistence: v.optional(Persistence, {}),
+  roleLabels: v.optional(
+    v.strictObject({
+      enabled: described(
+        v.optional(v.boolean(), false),
+        "Keep the pod's label leasehold.dev/role at primary or replica; needs the right to " +
+          "patch the pods",
+      ),
+    }),
+    {},
+  ),
   log: v.optional(
     v.strictObject({
       level: described(

@@ -25,6 +25,16 @@ export function patchContract(configMaps: Collection): void {
       expect(body.data).toEqual({ b: "2", c: "3" });
     });
 
+    test("of labels leaves the others, and to what is there already changes nothing", async () => {
+      const { name, uid } = await created(configMaps);
+      const labels = { "leasehold.dev/role": "primary" };
+      const first = await patch(name, { metadata: { uid, labels } });
+      expect(first.body.metadata.labels).toEqual({ [CONTRACT_LABEL]: "", ...labels });
+      const again = await patch(name, { metadata: { uid, labels } });
+      expect(again.code).toBe(200);
+      expect(again.body.metadata.resourceVersion).toBe(first.body.metadata.resourceVersion);
+    });
+
     test("at an older version is a conflict", async () => {
       const { name, resourceVersion } = await created(configMaps);
       await patch(name, { data: { a: "4" } });

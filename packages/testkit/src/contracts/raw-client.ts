@@ -28,6 +28,7 @@ export interface Metadata {
   readonly name: string;
   readonly uid: string;
   readonly resourceVersion: string;
+  readonly labels?: Readonly<Record<string, string>>;
   readonly generation?: number;
 }
 

@@ -91,9 +91,16 @@ export function pod(names: GroupNames, facts: PodFacts): KubernetesObject {
   };
 }
 
+/** As many as the chart allows. */
+const ORDINALS = [0, 1, 2, 3, 4, 5, 6];
+
 /** What a sidecar may do: what it does, and no more. A test of the chart holds its Role to this. */
-export function sidecarRole({ group, namespace }: GroupNames): Role {
+export function sidecarRole(
+  { group, namespace }: GroupNames,
+  { roleLabels = false }: { readonly roleLabels?: boolean } = {},
+): Role {
   const slices = [`${group}-ipv4`, `${group}-ipv6`];
+  const pods = ORDINALS.map((ordinal) => `${group}-${ordinal}`);
   return {
     metadata: { namespace },
     rules: [
@@ -103,6 +110,7 @@ export function sidecarRole({ group, namespace }: GroupNames): Role {
       rule("discovery.k8s.io", "endpointslices", ["create"]),
       rule("", "services", ["get"], [group]),
       rule("", "pods", ["list", "watch"]),
+      ...(roleLabels ? [rule("", "pods", ["patch"], pods)] : []),
       rule("", "configmaps", ["get", "list", "update", "watch"], [`${group}-control`]),
       rule("", "configmaps", ["get", "update"], [`${group}-history`]),
       rule("", "configmaps", ["create"]),

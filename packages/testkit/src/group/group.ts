@@ -41,6 +41,8 @@ export interface GroupOptions {
   readonly redisConfiguration?: readonly string[];
   /** Sections of the sidecar's configuration that replace the harness' own. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** The sidecars label their pods by role, and may. */
+  readonly roleLabels?: boolean;
   /** How to run a sidecar. Default: a bundle that is made of this clone's sources first. */
   readonly sidecarCommand?: readonly string[];
   /** False: the caller starts the members. Default true. */
@@ -98,7 +100,7 @@ async function assemble(options: GroupOptions, folders: Folders, end: () => void
   const api = await startFakeKubernetesApi({
     namespace: names.namespace,
     allowLoopbackEndpoints: true,
-    identities: memberNames.map((name) => ({ name, role: sidecarRole(names) })),
+    identities: memberNames.map((name) => ({ name, role: sidecarRole(names, options) })),
   });
   const network = await startPodNetwork(addresses, [PORTS.redis, PORTS.http, PORTS.peers]);
   const scaleTo = (replicas: number): void => {
@@ -201,6 +203,7 @@ function settingsOf(options: GroupOptions): Record<string, unknown> {
   return {
     election: { profile: options.profile ?? "fast" },
     persistence: { mode: options.persistence ?? "aof" },
+    ...(options.roleLabels ? { roleLabels: { enabled: true } } : {}),
     ...options.settings,
   };
 }
