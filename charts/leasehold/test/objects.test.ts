@@ -217,64 +217,6 @@ describe("the pod", () => {
   });
 });
 
-describe("the exporter", () => {
-  const exporterOf = async (values: object, ci?: string) => {
-    const all = { ...values, metrics: { exporter: { enabled: true } } };
-    const objects = await render(ci === undefined ? { values: all } : { ci, values: all });
-    const { spec } = find(objects, "StatefulSet").spec.template;
-    const container = spec.containers.find(({ name }: Rendered) => name === "redis-exporter");
-    const env = container.env.map(({ name, value }: Rendered) => [name, value]);
-    return { objects, spec, container, env: Object.fromEntries(env) };
-  };
-
-  test("is a user of its own, who finds its password in a tmpfs of its own and may not write it", async () => {
-    const { spec, container, env, objects } = await exporterOf({});
-    expect(env).toEqual({
-      REDIS_ADDR: "redis://localhost:6379",
-      REDIS_USER: "leasehold-exporter",
-      REDIS_PASSWORD_FILE: "/run/leasehold-exporter/passwords.json",
-      REDIS_EXPORTER_CONFIG_COMMAND: "-",
-    });
-    expect(container.volumeMounts).toEqual([
-      { name: "exporter", mountPath: "/run/leasehold-exporter", readOnly: true },
-    ]);
-    expect(spec.volumes).toContainEqual({
-      name: "exporter",
-      emptyDir: { medium: "Memory", sizeLimit: "1Mi" },
-    });
-    const { data } = find(objects, "ConfigMap", GROUP);
-    expect(JSON.parse(data["sidecar.json"]).auth.exporterFile).toBe(env["REDIS_PASSWORD_FILE"]);
-    expect(container.readinessProbe ?? container.livenessProbe).toBeUndefined();
-  });
-
-  test("speaks TLS, with a certificate where Redis asks for one, and needs no user without auth", async () => {
-    const { env } = await exporterOf({}, "tls");
-    expect(env).toMatchObject({
-      REDIS_ADDR: "rediss://localhost:6379",
-      REDIS_EXPORTER_SKIP_TLS_VERIFICATION: "true",
-      REDIS_EXPORTER_TLS_CLIENT_CERT_FILE: "/etc/leasehold/tls/tls.crt",
-    });
-    const open = await exporterOf({ auth: { enabled: false } });
-    expect(Object.keys(open.env)).toEqual(["REDIS_ADDR", "REDIS_EXPORTER_CONFIG_COMMAND"]);
-    expect(open.container.volumeMounts).toBeUndefined();
-    expect(open.spec.volumes.map(({ name }: Rendered) => name)).not.toContain("exporter");
-  });
-
-  test("is reached by the monitors, by name and through the NetworkPolicy", async () => {
-    const { objects } = await exporterOf({}, "metrics");
-    expect(find(objects, "ServiceMonitor").spec.endpoints).toContainEqual(
-      expect.objectContaining({ port: "exporter" }),
-    );
-    expect(find(objects, "PodMonitor").spec.podMetricsEndpoints).toHaveLength(2);
-    const { ports } = find(objects, "Service", `${GROUP}-headless`).spec;
-    expect(ports).toContainEqual(expect.objectContaining({ name: "exporter", targetPort: 9121 }));
-    expect(find(objects, "NetworkPolicy").spec.ingress[1].ports).toEqual([
-      { port: 8008 },
-      { port: 9121 },
-    ]);
-  });
-});
-
 test("a group of one has no PodDisruptionBudget that could block its drain", async () => {
   const kinds = async (ci: string) => (await render({ ci })).map(({ kind }) => kind);
   expect(await kinds("single")).not.toContain("PodDisruptionBudget");
@@ -346,24 +288,6 @@ test("two releases in one namespace share no name and no label that selects", as
   expect(names(one).filter((name) => names(other).includes(name))).toEqual([]);
   const selector = (objects: typeof one) => find(objects!, "StatefulSet").spec.selector;
   expect(selector(one)).not.toEqual(selector(other));
-});
-
-test("the read address leaves the primary out by a label that the sidecars then keep", async () => {
-  const roleLabels = (objects: readonly Rendered[]) =>
-    JSON.parse(find(objects, "ConfigMap", GROUP).data["sidecar.json"]).roleLabels;
-  const any = await render();
-  expect(find(any, "Service", `${GROUP}-read`).spec.selector).toEqual(SELECTOR);
-  expect(roleLabels(any)).toEqual({ enabled: false });
-  const objects = await render({ values: { service: { read: { scope: "replicas" } } } });
-  expect(find(objects, "Service", `${GROUP}-read`).spec.selector).toEqual({
-    ...SELECTOR,
-    [LABEL.role]: "replica",
-  });
-  expect(roleLabels(objects)).toEqual({ enabled: true });
-  // A new pod is no replica before its sidecar says so.
-  const { labels } = find(objects, "StatefulSet").spec.template.metadata;
-  expect(labels[LABEL.role]).toBeUndefined();
-  expect(find(objects, "Service", `${GROUP}-headless`).spec.selector).toEqual(SELECTOR);
 });
 
 test("while clients move to TLS every address has the plain port, too", async () => {
