@@ -1,5 +1,5 @@
 /** Binding ports, also one that a frozen predecessor still holds. */
-import type { Server } from "node:http";
+import type { Server } from "node:net";
 import { pause } from "./bounded.ts";
 
 export interface Endpoint {

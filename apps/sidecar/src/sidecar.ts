@@ -51,6 +51,7 @@ import { watchRedis, type RedisWatch } from "./redis-watch.ts";
 import { followRole } from "./role-label.ts";
 import { createRuntime, type Runtime } from "./runtime.ts";
 import type { RuntimeEnd, RuntimeObserver, RuntimePorts } from "./runtime-ports.ts";
+import { createSentinelPort, type SentinelPort } from "./sentinel/server.ts";
 import { memberConfig, ordinalOf, socketPath } from "./settings/member-config.ts";
 import type { Settings } from "./settings/schema.ts";
 import type { SettingsOutcome } from "./settings/settings.ts";
@@ -103,11 +104,14 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   });
   const publicServer = createPublicServer(wired.view);
   await listenPatiently(publicServer, settings.http, DEADLINES_MS.predecessor);
+  const { sentinel } = wired;
+  if (sentinel) await listenPatiently(sentinel.server, settings.sentinel, DEADLINES_MS.predecessor);
   return {
     terminate: () => wired.runtime.dispatch({ type: "terminate" }),
     async close() {
       peerServer.server.close();
       publicServer.close();
+      sentinel?.close();
       await wired.close();
       peerServer.server.closeAllConnections();
       publicServer.closeAllConnections();
@@ -155,6 +159,8 @@ interface Wired {
   freshReport(): Promise<MemberReport>;
   readonly redis: RedisServer;
   readonly view: PublicView;
+  /** Null: nobody asked for it. */
+  readonly sentinel: SentinelPort | null;
   close(): Promise<void>;
 }
 
@@ -184,7 +190,10 @@ function wire(wiring: Wiring): Wired {
       // A role that was just changed is looked at now, not at the next question.
       if (event.type === "redisRoleDone") watches.redis.nudge();
     },
-    turned: () => stream.turned(),
+    turned() {
+      stream.turned();
+      sentinel?.turned();
+    },
   };
   const runtime = createRuntime({
     start,
@@ -201,6 +210,12 @@ function wire(wiring: Wiring): Wired {
     metrics: async () => metrics.render(view, upkeep.view(), await volume.usage()),
     stream,
   };
+  const sentinel = settings.sentinel.enabled
+    ? createSentinelPort({
+        ...settings.sentinel,
+        view: { current: () => currentTopology(view), refresh: () => reports.refresh() },
+      })
+    : null;
   const watches = watchEverything(runtime, { ...adapters, run, self: start.member });
   upkeep.start({
     peers,
@@ -224,6 +239,7 @@ function wire(wiring: Wiring): Wired {
     },
     redis,
     view,
+    sentinel,
     async close() {
       runtime.stop();
       upkeep.stop();

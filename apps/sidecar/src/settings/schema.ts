@@ -17,7 +17,7 @@ const DEFAULT_USER_RULES =
   "~* &* +@all -@admin +role +client|list +config|get +slowlog|get +slowlog|len " +
   "+latency|latest +latency|history";
 
-const PORTS = { redis: 6379, http: 8008, peers: 8009 } as const;
+const PORTS = { redis: 6379, http: 8008, peers: 8009, sentinel: 26_379 } as const;
 
 const Member = v.strictObject({
   name: described(v.pipe(text, v.regex(/-\d+$/, "must end in -<ordinal>")), "The pod's name"),
@@ -182,6 +182,21 @@ export const SettingsSchema = v.strictObject({
       port: described(v.optional(port, PORTS.peers), "Its port, the same on all members"),
       key: described(v.optional(v.string(), ""), "Secret shared by the members; better by keyFile"),
       keyFile: described(v.optional(v.string(), ""), "File that holds the secret"),
+    }),
+    {},
+  ),
+  sentinel: v.optional(
+    v.strictObject({
+      enabled: described(
+        v.optional(v.boolean(), false),
+        "Answer, read-only, what clients of Redis Sentinel ask",
+      ),
+      host: described(v.optional(host, "::"), "Address of its port"),
+      port: described(v.optional(port, PORTS.sentinel), "Its port, the same on all members"),
+      masterSet: described(
+        v.optional(v.pipe(text, v.regex(/^[\w.-]+$/, "must be one word")), "mymaster"),
+        "What the clients call this group",
+      ),
     }),
     {},
   ),

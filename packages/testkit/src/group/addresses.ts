@@ -33,4 +33,4 @@ function isFree(host: string): Promise<boolean> {
   });
 }
 
-export const PORTS = { redis: 6379, http: 8008, peers: 8009 } as const;
+export const PORTS = { redis: 6379, http: 8008, peers: 8009, sentinel: 26_379 } as const;

@@ -41,6 +41,8 @@ export interface GroupOptions {
   readonly redisConfiguration?: readonly string[];
   /** Sections of the sidecar's configuration that replace the harness' own. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** The sidecars answer clients of Sentinel, at port 26379 of every address. */
+  readonly sentinel?: boolean;
   /** The sidecars label their pods by role, and may. */
   readonly roleLabels?: boolean;
   /** How to run a sidecar. Default: a bundle that is made of this clone's sources first. */
@@ -102,7 +104,10 @@ async function assemble(options: GroupOptions, folders: Folders, end: () => void
     allowLoopbackEndpoints: true,
     identities: memberNames.map((name) => ({ name, role: sidecarRole(names, options) })),
   });
-  const network = await startPodNetwork(addresses, [PORTS.redis, PORTS.http, PORTS.peers]);
+  const network = await startPodNetwork(addresses, [
+    ...[PORTS.redis, PORTS.http, PORTS.peers],
+    ...(options.sentinel ? [PORTS.sentinel] : []),
+  ]);
   const scaleTo = (replicas: number): void => {
     api.objects.put(statefulSet(names, { replicas, revision: REVISION }));
   };
@@ -174,6 +179,7 @@ function makeMember(options: GroupOptions, shared: Shared, place: Place): GroupM
       auth: options.auth?.(place.ordinal) ?? null,
       tls: options.tls ?? null,
       plaintextPort: options.plaintextPort ?? 0,
+      sentinel: options.sentinel ?? false,
       sidecarCommand: shared.sidecarCommand,
       guardScript: join(REPOSITORY, "packages/guard/src/redis.sh"),
       engine: options.engine ?? "redis-server",

@@ -28,6 +28,8 @@ export interface MemberPlan {
   readonly auth: Readonly<Record<string, unknown>> | null;
   readonly tls: Readonly<Record<string, unknown>> | null;
   readonly plaintextPort: number;
+  /** Its sidecar answers clients of Sentinel. */
+  readonly sentinel: boolean;
   /** Further lines of redis.conf. */
   readonly redisConfiguration: readonly string[];
   readonly sidecarCommand: readonly string[];
@@ -149,6 +151,7 @@ function sidecarSettings(plan: MemberPlan, facts: SettingsFacts): Record<string,
       configuration: [`bind-source-addr ${realHost}`, ...plan.redisConfiguration],
     },
     http: { host: realHost, port: PORTS.http },
+    ...(plan.sentinel ? { sentinel: { enabled: true, host: realHost, port: PORTS.sentinel } } : {}),
     ...(plan.auth ? { auth: plan.auth } : {}),
     peers: {
       host: realHost,
