@@ -69,6 +69,10 @@ ports:
     containerPort: {{ $ports.http }}
   - name: peers
     containerPort: {{ $ports.peers }}
+  {{- with $ports.sentinel }}
+  - name: sentinel
+    containerPort: {{ . }}
+  {{- end }}
 startupProbe:
   {{- include "leasehold.probe" (dict "path" "/probe/started" "period" 1 "failures" 60) | nindent 2 }}
 livenessProbe:

@@ -22,7 +22,7 @@ redis: use `config`, `commonConfiguration` and `resources`
 redisPassword: use `auth.existingSecret`
 replica: all members are alike; `replicas` is replica.replicaCount + 1
 replicaCount: use `replicas`, which counts the primary, too
-sentinel: Leasehold elects through a Kubernetes Lease, without Sentinel
+sentinel: Leasehold elects through a Kubernetes Lease; for clients of Sentinel there is `sentinelCompat`
 useHostnames: members find one another through the Kubernetes API
 valkeyConfig: use `config` and `commonConfiguration`
 {{- end -}}
@@ -94,10 +94,13 @@ valkeyConfig: use `config` and `commonConfiguration`
 {{- if and $tls.plaintextPort (not $tls.enabled) -}}
 {{- fail "leasehold: tls.plaintextPort needs tls.enabled=true; without TLS there is only a plain port." -}}
 {{- end -}}
+{{- if and .Values.sentinelCompat.enabled (has (int .Values.sentinelCompat.port) (list 6379 8008 8009 9121)) -}}
+{{- fail (printf "leasehold: sentinelCompat.port (%d) is taken in the pods: it must differ from 6379, 8008, 8009 and 9121." (int .Values.sentinelCompat.port)) -}}
+{{- end -}}
 {{- $taken := concat (include "leasehold.ports" . | fromYaml | values) (list .Values.service.port .Values.service.read.port) -}}
 {{- range $taken -}}
 {{- if eq (int .) (int $tls.plaintextPort) -}}
-{{- fail (printf "leasehold: tls.plaintextPort (%d) is taken: it must differ from service.port, service.read.port, 6379, 8008 and 8009." (int .)) -}}
+{{- fail (printf "leasehold: tls.plaintextPort (%d) is taken: it must differ from service.port, service.read.port and the ports of the pods, such as 6379, 8008 and 8009." (int .)) -}}
 {{- end -}}
 {{- end -}}
 {{- if and $tls.certManager.enabled (not $tls.certManager.issuerRef) -}}

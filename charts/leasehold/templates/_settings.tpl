@@ -6,6 +6,9 @@ peers: 8009
 {{- if .Values.metrics.exporter.enabled }}
 exporter: 9121
 {{- end }}
+{{- if .Values.sentinelCompat.enabled }}
+sentinel: {{ .Values.sentinelCompat.port }}
+{{- end }}
 {{- end -}}
 
 {{/* "true" where the sidecars label their pods; else empty. */}}
@@ -157,6 +160,12 @@ configuration: {{ include "leasehold.redisLines" . }}
   "persistence" (dict "mode" $values.persistence.mode "fsync" $values.persistence.fsync)
   "roleLabels" (dict "enabled" (eq (include "leasehold.labelsRoles" .) "true"))
   "log" $values.sidecar.log -}}
+{{- if $values.sentinelCompat.enabled -}}
+{{- $_ := set $config "sentinel" (dict
+  "enabled" true
+  "port" ($ports.sentinel | int64)
+  "masterSet" $values.sentinelCompat.masterSet) -}}
+{{- end -}}
 {{- if $values.auth.enabled -}}
 {{- $_ := set $config "auth" (include "leasehold.authSettings" . | fromYaml) -}}
 {{- else -}}

@@ -80,3 +80,18 @@ test("the read address leaves the primary out by a label that the sidecars then 
   expect(labels[LABEL.role]).toBeUndefined();
   expect(find(objects, "Service", `${GROUP}-headless`).spec.selector).toEqual(SELECTOR);
 });
+
+test("the port for clients of Sentinel is there for who asks, by name and through the policy", async () => {
+  const sidecarOf = (objects: readonly Rendered[]) =>
+    JSON.parse(find(objects, "ConfigMap", GROUP).data["sidecar.json"]);
+  expect(sidecarOf(await render())).not.toHaveProperty("sentinel");
+  const objects = await render({ ci: "sentinel-compat" });
+  expect(sidecarOf(objects).sentinel).toEqual({ enabled: true, port: 26_379, masterSet: "orders" });
+  const port = expect.objectContaining({ name: "sentinel", port: 26_379, targetPort: 26_379 });
+  expect(find(objects, "Service", `${GROUP}-headless`).spec.ports).toContainEqual(port);
+  expect(find(objects, "Service", GROUP).spec.ports).not.toContainEqual(port);
+  const [redis] = find(objects, "NetworkPolicy").spec.ingress;
+  expect(redis.ports).toEqual([{ port: 6379 }, { port: 26_379 }]);
+  const { initContainers } = find(objects, "StatefulSet").spec.template.spec;
+  expect(initContainers[0].ports).toContainEqual({ name: "sentinel", containerPort: 26_379 });
+});

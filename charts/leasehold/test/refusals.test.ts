@@ -85,6 +85,16 @@ const SENTENCES: readonly Case[] = [
     passes: { tls: { enabled: true, certManager: CERT_MANAGER } },
   },
   {
+    says: "sentinelCompat.port (8008) is taken in the pods",
+    refused: { sentinelCompat: { enabled: true, port: 8008 } },
+    passes: { sentinelCompat: { enabled: false, port: 8008 } },
+  },
+  {
+    says: "tls.plaintextPort (26379) is taken",
+    refused: { tls: { ...TLS, plaintextPort: 26_379 }, sentinelCompat: { enabled: true } },
+    passes: { tls: { ...TLS, plaintextPort: 26_379 } },
+  },
+  {
     says: "service.read.scope=replicas needs rbac.create=true, or serviceAccount.name",
     refused: { service: { read: { scope: "replicas" } }, rbac: { create: false } },
     passes: {

@@ -33,6 +33,8 @@ const GROUNDS: Readonly<Record<string, object>> = {
   "metrics.serviceMonitor.enabled": {},
   "metrics.serviceMonitor": { metrics: { serviceMonitor: { enabled: true } } },
   "persistence.acceptDataLoss": { replicas: 1, persistence: { mode: "none" } },
+  "sentinelCompat.enabled": {},
+  sentinelCompat: { sentinelCompat: { enabled: true } },
   "service.externalTrafficPolicy": LOAD_BALANCER,
   "service.loadBalancer": LOAD_BALANCER,
   "service.nodePort": LOAD_BALANCER,
