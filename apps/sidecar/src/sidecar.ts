@@ -105,7 +105,12 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   const publicServer = createPublicServer(wired.view);
   await listenPatiently(publicServer, settings.http, DEADLINES_MS.predecessor);
   const { sentinel } = wired;
-  if (sentinel) await listenPatiently(sentinel.server, settings.sentinel, DEADLINES_MS.predecessor);
+  if (sentinel) {
+    // A port for a few clients: no member stands still for it.
+    listenPatiently(sentinel.server, settings.sentinel, DEADLINES_MS.predecessor).catch(
+      (error: unknown) => log.error({ error: String(error) }, "nobody answers clients of Sentinel"),
+    );
+  }
   return {
     terminate: () => wired.runtime.dispatch({ type: "terminate" }),
     async close() {

@@ -130,7 +130,7 @@ function fields(values: Readonly<Record<string, string | number>>): Reply {
   return { fields: Object.entries(values).map(([name, value]) => [name, String(value)] as const) };
 }
 
-/** 40 hexadecimal digits, as clients may expect; the same for as long as the member has its name. */
+/** 40 hexadecimal digits, as clients may expect; the same as long as the member has its name. */
 function runIdOf(member: string): string {
   return createHash("sha1").update(member).digest("hex");
 }

@@ -5,7 +5,12 @@ import { startGroup, type GroupMember } from "@leasehold/testkit/group";
 import { whole } from "./bench.ts";
 
 it("labels the leader primary and the others replica, before and after a switchover", async () => {
-  const group = await startGroup({ members: 3, roleLabels: true });
+  const group = await startGroup({
+    members: 3,
+    roleLabels: true,
+    // On a busy machine a replica may need longer than the usual 500 ms to say that it caught up.
+    settings: { switchover: { maxPauseMs: 1000 } },
+  });
   onTestFinished(() => group.close());
   const labelOf = ({ name }: GroupMember): string | undefined =>
     group.api.objects.get({ resource: "pods", namespace: group.namespace, name })?.metadata

@@ -14,7 +14,12 @@ const WHOLE_MS = 20_000;
 let group: Group;
 
 beforeAll(async () => {
-  group = await startGroup({ members: 3, sentinel: true });
+  group = await startGroup({
+    members: 3,
+    sentinel: true,
+    // On a busy machine a replica may need longer than the usual 500 ms to say that it caught up.
+    settings: { switchover: { maxPauseMs: 1000 } },
+  });
 });
 afterEach(({ task }) => {
   if (task.result?.state === "fail") process.stderr.write(`${lastWords(group)}\n`);
