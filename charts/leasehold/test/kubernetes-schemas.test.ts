@@ -1,4 +1,4 @@
-/** Rendered objects against Kubernetes' own schemas, with unknown fields refused. */
+/** Rendered objects against the schemas of Kubernetes and of operators, unknown fields refused. */
 import { readdirSync, readFileSync } from "node:fs";
 import { Ajv, type ValidateFunction } from "ajv";
 import { describe, expect, test } from "vitest";
@@ -6,7 +6,8 @@ import { CHART, find, render, type Rendered } from "./render.ts";
 
 const CI = readdirSync(`${CHART}/ci`).map((file) => file.replace("-values.yaml", ""));
 const VERSIONS = ["1.29", "1.36"];
-/** Their schemas belong to the operators that bring them. */
+/** Theirs are in the definitions that the operators bring. */
+const OPERATORS = "custom-resources";
 const FOREIGN = /^(cert-manager\.io|monitoring\.coreos\.com)\//;
 
 interface Extract {
@@ -14,10 +15,13 @@ interface Extract {
   readonly definitions: Readonly<Record<string, unknown>>;
 }
 
-const VALIDATORS = new Map(VERSIONS.map((version) => [version, createValidators(version)]));
+const VALIDATORS = new Map([
+  ...VERSIONS.map((version) => [version, createValidators(`kubernetes-${version}`)] as const),
+  [OPERATORS, createValidators(OPERATORS)] as const,
+]);
 
-function createValidators(version: string): ReadonlyMap<string, ValidateFunction> {
-  const file = new URL(`schemas/kubernetes-${version}.json`, import.meta.url);
+function createValidators(name: string): ReadonlyMap<string, ValidateFunction> {
+  const file = new URL(`schemas/${name}.json`, import.meta.url);
   const { kinds, definitions } = JSON.parse(readFileSync(file, "utf8")) as Extract;
   const ajv = new Ajv({ strict: false, allErrors: true });
   ajv.addSchema({ $id: "kubernetes", definitions });
@@ -32,7 +36,7 @@ function createValidators(version: string): ReadonlyMap<string, ValidateFunction
 function problemsOf(version: string, object: Rendered): readonly string[] {
   const kind = `${object.apiVersion} ${object.kind}`;
   const validate = VALIDATORS.get(version)?.get(kind);
-  if (!validate) return [`${kind} is no kind that Kubernetes ${version} is known to have`];
+  if (!validate) return [`${kind} is no kind that ${version} is known to have`];
   validate(object);
   return (validate.errors ?? []).map(
     ({ instancePath, message, params }) =>
@@ -44,6 +48,13 @@ describe.each(CI)("with the values %s", (ci) => {
   test.for(VERSIONS)("Kubernetes %s takes every object", async (version) => {
     const objects = (await render({ ci })).filter(({ apiVersion }) => !FOREIGN.test(apiVersion));
     expect(objects.flatMap((object) => problemsOf(version, object))).toEqual([]);
+  });
+
+  test("the operators take every object of theirs", async () => {
+    const objects = (await render({ ci })).filter(({ apiVersion }) => FOREIGN.test(apiVersion));
+    expect(objects.flatMap((object) => problemsOf(OPERATORS, object))).toEqual([]);
+    const isTried = ci === "metrics" || ci === "cert-manager";
+    expect(objects.length).toBe(isTried ? { metrics: 3, "cert-manager": 1 }[ci] : 0);
   });
 });
 
@@ -57,4 +68,7 @@ test("a field that does not exist, or is of another type, is found", async () =>
     expect(found).toContain("/spec/replicas must be integer");
   }
   expect(problemsOf("1.29", { apiVersion: "v1", kind: "Pods" })).toHaveLength(1);
+  const rule = structuredClone(find(await render({ ci: "metrics" }), "PrometheusRule"));
+  rule.spec.groups[0].rules[0].sevrity = "critical";
+  expect(problemsOf(OPERATORS, rule).join()).toContain('"additionalProperty":"sevrity"');
 });

@@ -9,6 +9,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { strict } from "./strict.ts";
 
 /** By the file of its group and version. */
 const KINDS: Readonly<Record<string, readonly string[]>> = {
@@ -21,7 +22,6 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const GROUPS = "x-kubernetes-group-version-kind";
-const LEFT_OUT = new Set(["description", "default", "format", "example"]);
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -56,16 +56,4 @@ function collect(key: string, schemas: OpenApi["components"]["schemas"]): void {
   definitions[key] = strict(schema);
   const references = JSON.stringify(schema).matchAll(/"#\/components\/schemas\/([^"]+)"/g);
   for (const [, reference = ""] of references) collect(reference, schemas);
-}
-
-/** A schema, or part of one. Below `properties`, keys are names and not words of the schema. */
-function strict(node: unknown, areNames = false): unknown {
-  if (Array.isArray(node)) return node.map((item) => strict(item));
-  if (typeof node === "string") return node.replace("#/components/schemas/", "#/definitions/");
-  if (typeof node !== "object" || node === null) return node;
-  const kept = Object.entries(node)
-    .filter(([name]) => areNames || !(LEFT_OUT.has(name) || name.startsWith("x-")))
-    .map(([name, value]) => [name, strict(value, !areNames && name === "properties")]);
-  const isClosed = !areNames && "properties" in node && !("additionalProperties" in node);
-  return { ...Object.fromEntries(kept), ...(isClosed ? { additionalProperties: false } : {}) };
 }
