@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { createLoopbackCertificate } from "@leasehold/testkit/certificate";
 import { engineServer, ENGINES, enginesSupport } from "@leasehold/cluster/engines";
 import { startGroup, type Group, type GroupMember } from "@leasehold/testkit/group";
 import { connect } from "@leasehold/testkit/workload";
@@ -14,6 +15,7 @@ import { find, GROUP, render } from "../render.ts";
 
 const SUPPORT = enginesSupport();
 const READY_MS = 30_000;
+const PLAIN_PORT = 6380;
 
 const VALUES = {
   auth: {
@@ -25,12 +27,22 @@ const VALUES = {
   persistence: { mode: "rdb" },
   durability: { minReplicasToWrite: 1 },
   metrics: { exporter: { enabled: true } },
+  tls: { enabled: true, existingSecret: "given", plaintextPort: 6380 },
 };
+
+const CA = createLoopbackCertificate({ name: "authority" });
+const CERTIFICATE = createLoopbackCertificate({ name: "redis", issuer: CA });
 
 const PASSWORDS: Readonly<Record<string, string>> = {
   "redis-password": "application",
   "leasehold-key": "k".repeat(40),
   reporting: "reporting",
+};
+const FILES: Readonly<Record<string, string>> = {
+  ...PASSWORDS,
+  "tls.crt": CERTIFICATE.certPem,
+  "tls.key": CERTIFICATE.keyPem,
+  "ca.crt": CA.certPem,
 };
 
 interface Bench {
@@ -46,19 +58,23 @@ async function startBench(engine: string): Promise<Bench> {
   const { data } = find(await render({ values: VALUES }), "ConfigMap", GROUP);
   const chart = JSON.parse(data["sidecar.json"]);
   const folder = mkdtempSync(join(tmpdir(), "leasehold-engines-"));
-  for (const [name, text] of Object.entries(PASSWORDS)) writeFileSync(join(folder, name), text);
+  for (const [name, text] of Object.entries(FILES)) {
+    writeFileSync(join(folder, name), text, { mode: 0o600 });
+  }
   // The paths of the pod, here.
-  const here = (ordinal: number) =>
+  const here = (section: object, ordinal: number) =>
     JSON.parse(
-      JSON.stringify(chart.auth)
-        .replaceAll(/\/etc\/leasehold\/(secret|users)\//g, `${folder}/`)
+      JSON.stringify(section)
+        .replaceAll(/\/etc\/leasehold\/(secret|users|tls)\//g, `${folder}/`)
         .replaceAll("/run/leasehold-exporter/", `${folder}/${ordinal}-`),
     );
   const { election, durability, switchover, coldStart, persistence } = chart;
   const group = await startGroup({
     members: 2,
     engine,
-    auth: here,
+    auth: (ordinal) => here(chart.auth, ordinal),
+    tls: here(chart.redis.tls, 0),
+    plaintextPort: chart.redis.plaintextPort,
     password: PASSWORDS["redis-password"]!,
     redisConfiguration: chart.redis.configuration,
     // Pods have other names here.
@@ -90,12 +106,12 @@ async function startBench(engine: string): Promise<Bench> {
 
 /** The first word of Redis' answer, if it is an error; else "". */
 async function ask(
-  member: Pick<GroupMember, "realHost" | "redisPort">,
+  member: { readonly realHost: string; readonly port?: number },
   login: { readonly username?: string; readonly password: string },
   words: string,
 ): Promise<string> {
   const { password, ...user } = login;
-  const address = { host: member.realHost, port: member.redisPort, ...user };
+  const address = { host: member.realHost, port: member.port ?? PLAIN_PORT, ...user };
   const redis = await connect({ address, password, deadlineMs: 2_000 });
   try {
     const [command = "", ...rest] = words.split(" ");
@@ -159,10 +175,12 @@ describe
     }, 300_000);
     afterAll(() => bench?.close());
 
-    test("elects, replicates, and is the version that it should be", async () => {
+    test("elects, replicates by TLS, and is the version that it should be", async () => {
       const { leader, replica } = bench;
       const application = { password: PASSWORDS["redis-password"]! };
-      const address = { host: leader.realHost, port: leader.redisPort };
+      // The names in the certificate are those of no loopback address.
+      const tls = { ca: CA.certPem, checkServerIdentity: () => undefined };
+      const address = { host: leader.realHost, port: leader.redisPort, tls };
       const redis = await connect({ address, ...application, deadlineMs: 2_000 });
       onTestFinished(() => redis.disconnect());
       const info = await redis.info("server");
@@ -200,7 +218,12 @@ describe
       const rendered = readFileSync(join(leader.runDirectory, "redis.conf"), "utf8");
       expect(rendered).toMatch(/^replicaof 127\.0\.0\.1 1$/m);
       const file = join(folder, "redis.conf");
-      const own = { port: "16379", unixsocket: join(folder, "s"), dir: join(folder, "data") };
+      const own = {
+        port: "16379",
+        "tls-port": "16380",
+        unixsocket: join(folder, "s"),
+        dir: join(folder, "data"),
+      };
       let text = rendered;
       for (const [directive, value] of Object.entries(own)) {
         text = text.replaceAll(new RegExp(`^${directive} .*$`, "gm"), `${directive} ${value}`);
@@ -212,7 +235,7 @@ describe
         await new Promise((resolve) => child.once("exit", resolve));
         rmSync(folder, { recursive: true });
       });
-      const alone = { realHost: leader.realHost, redisPort: 16_379 };
+      const alone = { realHost: leader.realHost, port: 16_379 };
       const application = { password: PASSWORDS["redis-password"]! };
       await bench.group.until("the server", 10_000, () =>
         ask(alone, application, "PING").then(
