@@ -95,3 +95,14 @@ test("the port for clients of Sentinel is there for who asks, by name and throug
   const { initContainers } = find(objects, "StatefulSet").spec.template.spec;
   expect(initContainers[0].ports).toContainEqual({ name: "sentinel", containerPort: 26_379 });
 });
+
+test("metrics are read by whom the values name, and by the members", async () => {
+  const monitoring = { namespaceSelector: { matchLabels: { team: "monitoring" } } };
+  const values = { networkPolicy: { metricsFrom: [monitoring] } };
+  const [redis, http] = find(await render({ values }), "NetworkPolicy").spec.ingress;
+  expect(redis.from).toBeUndefined();
+  expect(http).toEqual({
+    ports: [{ port: 8008 }],
+    from: [monitoring, { podSelector: { matchLabels: SELECTOR } }],
+  });
+});

@@ -70,6 +70,7 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   "metrics.exporter.resources": { requests: { cpu: "2" } },
   "metrics.prometheusRule.extraRules": [{ alert: "Own", expr: "vector(1)" }],
   "networkPolicy.extraIngress": [{}],
+  "networkPolicy.metricsFrom": [{ podSelector: {} }],
   nodeSelector: { disk: "fast" },
   "openshift.enabled": true,
   "persistence.accessModes": ["ReadWriteOncePod"],
