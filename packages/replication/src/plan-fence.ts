@@ -51,8 +51,9 @@ export function demoteSurely(turn: Turn, reason: Reason): void {
   const { redis } = turn.state;
   set(turn, { redis: { ...redis, role: { ...redis.role, demoteAt: turn.at } } });
   if (state.known !== "unsettled") role(turn, { kind: "demote", cutClients: true }, reason);
-  if (state.known === "unknown" || state.known === "unsettled")
+  if (state.known === "unknown" || state.known === "unsettled") {
     role(turn, { kind: "verifyDemoted" }, reason);
+  }
 }
 
 function stopWrites(turn: Turn): void {
