@@ -36,15 +36,32 @@ export function allOrdinals(state: MemberState): readonly MemberName[] {
 }
 
 /**
- * The list in force: the Lease's; without a Lease that of the newest record that answers; without
- * such a record everybody (section 2).
+ * The list in force: the Lease's; without a Lease that of the newest record with a list that
+ * answers; without such a record everybody (section 4.5).
  */
 export function listedMembers(state: MemberState): readonly MemberName[] {
+  return knownList(state) ?? allOrdinals(state);
+}
+
+function knownList(state: MemberState): readonly MemberName[] | null {
   const names = Object.keys(recordOf(state.election.view)?.members ?? {});
   if (names.length > 0 && !isOutdatedView(state)) return names;
   const newest = newestRecordedList(state);
-  if (newest.length === 0 && names.length === 0) return allOrdinals(state);
+  if (newest.length === 0 && names.length === 0) return null;
   return [...new Set([...names, ...newest])].toSorted();
+}
+
+/**
+ * Whoever has data came by it under a leader that has a list, known or not, and asks only those on
+ * it for promises: that nobody can be asked for the list does not put this member on it.
+ */
+function whyUnlisted(state: MemberState): string | null {
+  const known = knownList(state);
+  const { data } = state.redis;
+  const mayBegin = data === null || data.kind === "empty";
+  if (known === null && !mayBegin) return "no list is known: no Lease, and no record with one";
+  const listed = known ?? allOrdinals(state);
+  return listed.includes(state.start.member) ? null : "not on the list yet (never in sync)";
 }
 
 /** Somebody put an older copy of the Lease back: what it lists is not all that there is. */
@@ -55,11 +72,12 @@ export function isOutdatedView(state: MemberState): boolean {
 
 function newestRecordedList(state: MemberState): readonly MemberName[] {
   const { saved } = state.record;
-  let best = { epoch: saved?.epoch ?? -1, members: saved?.members ?? [] };
-  for (const report of reports(state)) {
-    if (report.hasRecord && report.recordEpoch > best.epoch) {
-      best = { epoch: report.recordEpoch, members: report.recordMembers };
-    }
+  const own = saved?.members ?? [];
+  // A newcomer's record tells of the newest epoch, and of no list.
+  let best = { epoch: own.length > 0 ? (saved?.epoch ?? -1) : -1, members: own };
+  for (const { recordEpoch, recordMembers } of reports(state)) {
+    if (recordMembers.length === 0 || recordEpoch <= best.epoch) continue;
+    best = { epoch: recordEpoch, members: recordMembers };
   }
   return best.members;
 }
@@ -85,7 +103,8 @@ export function ineligibility(
   const { start, stop, redis } = state;
   if (state.broken.length > 0) return `an invariant is broken: ${state.broken[0]}`;
   if (config.priority === 0) return "priority 0: never leader";
-  if (!listedMembers(state).includes(start.member)) return "not on the list yet (never in sync)";
+  const unlisted = whyUnlisted(state);
+  if (unlisted !== null) return unlisted;
   const pod = podOf(state, start.member);
   if (state.pods !== null && pod?.uid !== start.podUid) return "its pod is gone or another one";
   if (stop !== null || pod?.terminating) return "terminating";
