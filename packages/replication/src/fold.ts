@@ -191,7 +191,7 @@ function promoteAnswered(
   const { role: state, data } = turn.state.redis;
   setRedis(turn, { role: { ...state, known: "primary" } });
   const { replid, offset } = outcome;
-  const parent = data?.kind === "live" ? asked.parent : null;
+  const parent = data?.kind === "live" || data?.kind === "saved" ? asked.parent : null;
   // Also if the right ended meanwhile: a replid that was told must not become an unknown one.
   const entry = { epoch: asked.epoch, replid, startOffset: offset, parent };
   set(turn, { lineage: uniteLineages(turn.state.lineage, [entry]) });

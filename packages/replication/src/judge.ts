@@ -24,7 +24,7 @@ import {
   reports,
 } from "./members.ts";
 import type { MemberReport } from "./observation.ts";
-import { ownPosition } from "./redis-view.ts";
+import { mayLackTail, ownPosition } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
 import type { Turn } from "./turn.ts";
 
@@ -48,7 +48,7 @@ export function judgeCopies(turn: Turn, claim: Ready): Verdict {
   if (position === null) return judgeEmpty(state, turn.config.mode === "none");
   const released = claim.way === "released" ? record?.released : undefined;
   const lacks = released?.position ?? null;
-  const isWhole = !position.restored && !isBehind(position, lacks);
+  const isWhole = !mayLackTail(state) && !isBehind(position, lacks);
   if (released && isWhole) return judgeRivals(turn);
   if (released || state.redis.coldStart) return judgeCold(turn, lacks ?? record?.position ?? null);
   return judgeRivals(turn);

@@ -28,7 +28,7 @@ import { demoteSurely, killRedis, planLeadPermit } from "./plan-fence.ts";
 import { askAgain, askPeers, isFreshSince } from "./plan-poll.ts";
 import { ensureRecord } from "./plan-record.ts";
 import { releaseLease } from "./plan-stop.ts";
-import { mayBeWritable, ownPosition, redisIsUp } from "./redis-view.ts";
+import { mayBeWritable, mayLackTail, ownPosition, redisIsUp } from "./redis-view.ts";
 import type { Lead, MemberState } from "./state.ts";
 import { announce, right, role, set, type Turn } from "./turn.ts";
 
@@ -53,6 +53,11 @@ export function planWon(turn: Turn): void {
   if (state.redis.guardBootId === null) return giveUpLate(turn, lead);
   if (clockSkewMs(state) > MAX_SKEW_MS) {
     return giveUp(turn, lead, "the guard says nothing, or its clock differs");
+  }
+  // A full sync that ended between this look and the promotion would put other data under it.
+  if (state.redis.info?.syncing) {
+    demoteSurely(turn, "promote");
+    return giveUpLate(turn, lead);
   }
   const decided = lead.forced !== null || holdsWhatWasHandedOver(state, lead);
   if (!decided && !isAskedAndBest(turn, lead)) return;
@@ -151,7 +156,7 @@ function restartedMayLead(turn: Turn, lead: Lead): boolean {
   if (reports(turn.state).some((one) => comparePositions(one.position, own) > 0)) return false;
   // The Lease's position is up to R old: a copy that lost its tail may lack what came after it.
   const last = lastKnown(turn.state, lead);
-  if (own !== null && !own.restored && !isBehind(own, last)) return true;
+  if (own !== null && !mayLackTail(turn.state) && !isBehind(own, last)) return true;
   if (lacksEverything(turn, last)) return false;
   // Who led before this one has what it handed over, and no note of its own in the Lease.
   return !silentMembers(turn.state).some(

@@ -154,7 +154,8 @@ function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): Data
   if (record.syncing) return trust("half", null);
   if (info.keys === 0 && record.keys > 0) return trust("empty", null);
   const stillEmpty = info.keys === 0 && record.keys === 0 && !known;
-  if (turn.config.mode === "rdb" && !stillEmpty) return trust("live", null);
+  const isSnapshot = turn.config.mode === "rdb" && !stillEmpty;
+  if (isSnapshot) return trust(record.clean ? "live" : "saved", null);
   if (record.clean && record.position !== null) return trust("exact", record.position);
   const { durablePosition: durable, position } = record;
   if (durable !== null) return trust("restored", { ...durable, restored: true });
@@ -195,16 +196,24 @@ export function observeGuard(turn: Turn, guard: GuardObservation): void {
   if (ended && guard.pid === redis.process.pid) proveDead(turn);
 }
 
-/** How far the own copy reaches; null: empty, half, unknown, or no answer. */
+/**
+ * How far the own copy reaches; null: empty, half, unknown, or no answer. While a full sync is on
+ * its way it is what it was before: Redis drops its data only to load what has come.
+ */
 export function ownPosition(state: MemberState): Position | null {
   const { redis, lineage } = state;
   const { data, info } = redis;
   if (redis.dead || info === null || data === null || data.runId !== info.runId) return null;
-  if (info.loading || info.syncing) return null;
-  if (data.kind !== "live") return data.position;
+  if (info.loading) return null;
+  if (data.kind !== "live" && data.kind !== "saved") return data.position;
   const position = positionOf(info, lineage);
   if (position !== null || !isOwnBranch(info)) return position;
   return redis.samples.at(-1)?.position ?? null;
+}
+
+/** It restarted after no clean end: its last bytes may be missing, whatever it is compared with. */
+export function mayLackTail(state: MemberState): boolean {
+  return state.redis.data?.kind === "saved" || ownPosition(state)?.restored === true;
 }
 
 /**

@@ -111,10 +111,10 @@ export interface DataTrust {
   /** Replid when this was judged: another known one later means that a full sync has ended. */
   readonly replid: string;
   /**
-   * live: INFO says where it stands. exact, restored: the record says it. empty: nothing in it.
-   * half: a full sync was cut.
+   * live: INFO says where it stands. saved: so it does, but of the last snapshot before a crash.
+   * exact, restored: the record says it. empty: nothing in it. half: a full sync was cut.
    */
-  readonly kind: "live" | "exact" | "restored" | "empty" | "half";
+  readonly kind: "live" | "saved" | "exact" | "restored" | "empty" | "half";
   readonly position: Position | null;
 }
 
