@@ -7,6 +7,7 @@ import { formatRecord, openRecordFile, parseRecord } from "../src/files/record-f
 
 const RECORD: MemberRecord = {
   runId: "run",
+  cold: false,
   mode: "aof",
   keys: 12,
   epoch: 7,

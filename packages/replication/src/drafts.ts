@@ -210,6 +210,7 @@ export function recordDraft(turn: Turn): MemberRecord {
   const listed = isOutdatedView(state) ? [] : Object.keys(view?.members ?? {});
   return {
     runId: data === null ? (saved?.runId ?? null) : (info?.runId ?? null),
+    cold: data === null ? (saved?.cold ?? true) : state.redis.coldStart,
     mode: config.mode,
     // What was lost stays on record until a sync: an empty member must not forget that it is one.
     keys: data === null || lost ? (saved?.keys ?? 0) : (info?.keys ?? 0),

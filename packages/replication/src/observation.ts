@@ -188,6 +188,8 @@ export interface ControlRequest {
 /** The record file on the data volume. */
 export interface MemberRecord {
   readonly runId: string | null;
+  /** That process restarted, and neither followed the holder nor led since. */
+  readonly cold: boolean;
   readonly mode: PersistenceMode;
   readonly keys: number;
   readonly epoch: Epoch;

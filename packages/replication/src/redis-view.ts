@@ -84,7 +84,7 @@ function meetProcess(turn: Turn, info: RedisInfo): void {
     dead: false,
     killed: null,
     data: null,
-    coldStart: !(first && sameAsRecord),
+    coldStart: !(first && sameAsRecord && !record.saved?.cold),
     unsavedSync: first && sameAsRecord && redis.unsavedSync,
     role: { known, unsettledSince: null, pending: [], demoteAt: null, doneAt: null },
     samples: [],
@@ -146,7 +146,8 @@ function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): Data
   const known = positionOf(info, turn.state.lineage) !== null;
   // A predecessor of this sidecar has judged this very process: no position means nothing in it.
   const judged = record?.runId === runId && record.position !== null;
-  if (known && (judged || info.linkUp)) return trust("live", null);
+  if (known && info.linkUp) return trust("live", null);
+  if (known && judged) return trust(record.cold ? "saved" : "live", null);
   // Promoted by a predecessor that died before anybody knew of it: no write was ever let in.
   if (judged && isOwnBranch(info)) return trust("exact", record.position);
   if (turn.config.mode === "none" && info.keys > 0) return trust(known ? "live" : "half", null);

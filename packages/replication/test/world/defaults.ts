@@ -176,6 +176,7 @@ export function baseRecord(change: Partial<MemberRecord> = {}): MemberRecord {
   });
   return {
     runId: "run-0",
+    cold: false,
     mode: "aof",
     keys: 10,
     epoch: 1,
