@@ -119,6 +119,23 @@ describe("the checkers", () => {
     expect(bench.broken).toBe("founder");
   });
 
+  it("allow a replica without a byte in a group's first seconds, but not one that restarted", () => {
+    for (const restarts of [false, true]) {
+      const bench = new WorldBench(3, "rdb");
+      bench.lead(0);
+      for (const ordinal of [1, 2]) bench.follow(ordinal, 0);
+      bench.redis(1).follow({ host: "127.0.0.1", port: 1 });
+      bench.world.faults.begin(["r-0", "r-2"], bench.world.clock.nowMs);
+      bench.write(0, 1);
+      bench.run(100);
+      bench.redis(0).end("exit");
+      if (restarts) bench.redis(1).end("exit");
+      bench.run(200);
+      bench.lead(1);
+      expect(bench.broken).toBe(restarts ? "founder" : null);
+    }
+  });
+
   it("notice a group that is founded anew although the Lease tells of data", () => {
     const bench = group(1);
     bench.redis(0).end("exit");

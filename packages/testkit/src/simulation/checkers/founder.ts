@@ -5,6 +5,9 @@ import { isForeign, writesIn, type Point } from "../redis/history.ts";
 import type { RedisServer } from "../redis/server.ts";
 import { Checker } from "./checker.ts";
 
+/** From a founding until everybody whose full sync began before its first byte has the stream. */
+const NEWBORN_MS = 5_000;
+
 export class Founder extends Checker {
   readonly name = "founder";
   readonly promise = "An empty member, or one of another lineage, never leads over existing data.";
@@ -12,6 +15,12 @@ export class Founder extends Checker {
   private isLeaseLost = false;
   /** Who is on the list: a copy that never got there is nobody's to wait for. */
   private listed: LeaseRecord["members"] = {};
+  private founding: { readonly replid: string; readonly atMs: number } | null = null;
+  private readonly bornMs = new WeakMap<RedisServer, number>();
+
+  override redisChanged(server: RedisServer): void {
+    if (!this.bornMs.has(server)) this.bornMs.set(server, this.world.clock.nowMs);
+  }
 
   override leaseDeleted(): void {
     this.isLeaseLost = true;
@@ -27,7 +36,7 @@ export class Founder extends Checker {
       this.broken(`${server.site.label} leads with another group's data`);
       return;
     }
-    if (writesIn(server.head) > 0) return;
+    if (writesIn(server.head) > 0 || this.isNewborn(server)) return;
     for (const pod of this.world.pods) {
       if (pod.redis === server || pod.gone || pod.isDisowned) continue;
       if (!(pod.name in this.listed)) continue;
@@ -36,9 +45,22 @@ export class Founder extends Checker {
       this.broken(`${server.site.label} leads empty while ${pod.label} has ${most} writes`);
       return;
     }
+    this.founding = { replid: server.replid, atMs: this.world.clock.nowMs };
     const hadData = this.world.ledger.writes.some((write) => write.acknowledgedMs >= 0);
     if (!hadData || this.isLeaseLost || this.world.options.mode === "none") return;
     this.broken(`${server.site.label} founds the group anew although the Lease tells of data`);
+  }
+
+  /**
+   * A replica of a group that was founded a moment ago: its full sync brought nothing since there
+   * was nothing yet, and the first writes were on their way. It is behind, as any replica may be
+   * (`durability` watches that), and not empty: that would be one that restarted (seed 20013555).
+   */
+  private isNewborn(server: RedisServer): boolean {
+    const { founding } = this;
+    if (founding === null || server.replid2 !== founding.replid) return false;
+    if ((this.bornMs.get(server) ?? Infinity) > founding.atMs) return false;
+    return this.world.clock.nowMs - founding.atMs < NEWBORN_MS;
   }
 }
 
