@@ -17,7 +17,7 @@ import {
 import { isPaused } from "./control.ts";
 import type { SliceWrite } from "./action.ts";
 import { isOutdatedView, listedMembers, ordinalOf, reportFrom, sameAddress } from "./members.ts";
-import type { MemberRecord } from "./observation.ts";
+import type { MemberRecord, PersistenceMode } from "./observation.ts";
 import { durablePosition, ownPosition } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
 import { otherPeers, type Turn } from "./turn.ts";
@@ -221,13 +221,18 @@ export function recordDraft(turn: Turn): MemberRecord {
     position,
     durablePosition: lost ? null : durable,
     clean: (state.stop?.ended ?? false) && state.stop?.position != null,
-    syncing: data?.kind === "half" || (state.redis.unsavedSync && config.mode === "aof"),
+    syncing: isSyncUnsaved(state, config.mode),
     members: listed.length > 0 ? listed : (saved?.members ?? []),
     membersSent: inForce.length > 0 ? inForce : (saved?.membersSent ?? []),
     holder: state.election.holderSeen,
     leaderPosition: view?.position ?? saved?.leaderPosition ?? null,
     addresses: knownAddresses(state),
   };
+}
+
+/** Half a data set, or a whole one whose files are still those of the time before the sync. */
+export function isSyncUnsaved({ redis }: MemberState, mode: PersistenceMode): boolean {
+  return redis.data?.kind === "half" || (redis.unsavedSync && mode === "aof");
 }
 
 /** Where the others were last seen: without the API nothing else tells a restarted sidecar. */

@@ -126,12 +126,13 @@ function judgeCold(turn: Turn, required: Position | null): Verdict {
     return no(`undecided: ${ahead.join(", ")} may have a better copy and nobody here has all`);
   }
   if (lacksEverything(turn, required)) return no(ALL_EMPTY);
-  if (waited) return GO;
-  const whole = wholeElsewhere(state, required);
+  const whole = waited ? null : wholeElsewhere(state, required);
   if (whole !== null) return no(`waits for ${whole}, which has all and may not lead yet`);
   const released = recordOf(state.election.view)?.released != null;
   const better = betterPresent(turn, required, released);
-  return better === null ? GO : no(`${better} has the better copy`);
+  // A better one that is present waits by a clock of its own, which may have begun later.
+  if (better === null || waitedMs >= 2 * config.coldStartWaitMs) return GO;
+  return no(`${better} has the better copy`);
 }
 
 /**

@@ -3,8 +3,9 @@
  * a step must not outrun it. At most one write is open (docs/protocol.md, section 4.1).
  */
 import { waiterElapsedMs, type LineageEntry, type MemberName } from "@leasehold/election";
-import { recordDraft } from "./drafts.ts";
+import { isSyncUnsaved, recordDraft } from "./drafts.ts";
 import type { MemberRecord } from "./observation.ts";
+import { ownPosition } from "./redis-view.ts";
 import { act, set, type Turn } from "./turn.ts";
 
 const EVERY_MS = 1000;
@@ -73,12 +74,20 @@ export function planRecord(turn: Turn): void {
     const known = record.saved?.lineage.some((one) => newest && sameEntry(one, newest));
     if (!known) return save(turn, {});
   }
-  if (record.savedAt !== null && waiterElapsedMs(record.savedAt, turn.at) < EVERY_MS) return;
+  const isYoung = record.savedAt !== null && waiterElapsedMs(record.savedAt, turn.at) < EVERY_MS;
+  if (isYoung && !isFilledAnew(turn)) return;
   // A process whose data says nothing yet must not make an empty member look like a known one.
   if (record.saved === null && turn.state.lineage.length === 0) return;
   const draft = recordDraft(turn);
   if (record.saved !== null && JSON.stringify(draft) === JSON.stringify(record.saved)) return;
   save(turn, {});
+}
+
+/** What a sync has filled does not stay empty, or half, on record: the next process would be it. */
+function isFilledAnew({ state, config }: Turn): boolean {
+  const { saved } = state.record;
+  if (saved === null || ownPosition(state) === null) return false;
+  return saved.position === null || (saved.syncing && !isSyncUnsaved(state, config.mode));
 }
 
 export function observeRecord(
