@@ -166,6 +166,23 @@ describe("the checkers", () => {
     expect(bench.broken).toBe("durability");
   });
 
+  it("allow a promotion over a copy that got what a partition held up, and not over one that had it", () => {
+    for (const isLate of [true, false]) {
+      const bench = group();
+      const { network, clock, faults } = bench.world;
+      bench.redis(2).follow({ host: "127.0.0.1", port: 1 });
+      faults.begin(["r-0"], clock.nowMs - 20_000);
+      if (isLate) network.cut(1, 2);
+      bench.write(0);
+      bench.run(2_000);
+      if (isLate) network.heal(1, 2);
+      bench.run(100);
+      bench.demote(0);
+      bench.lead(2);
+      expect(bench.broken).toBe(isLate ? null : "durability");
+    }
+  });
+
   it("notice a confirmed write that is lost although only one member had a fault", () => {
     const bench = group();
     const touch = bench.world.faults.begin(["r-0"], bench.world.clock.nowMs);

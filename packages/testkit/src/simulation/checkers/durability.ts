@@ -18,6 +18,8 @@ import { copiesOf } from "./founder.ts";
 const CALM_MS = 8_000;
 /** A plain write may be this young and still be on the wire. */
 const WIRE_MS = 1_200;
+/** From a member's answer about its copy to the promotion that it speaks against, at most. */
+const ASKED_MS = 200;
 
 /** Its client has an OK, and it was no tail. */
 function isPromised({ acknowledgedMs, isLost, isTail }: LedgerWrite): boolean {
@@ -155,6 +157,10 @@ export class Durability extends Checker {
     const { redis } = pod;
     if (pod === leader || redis === null || redis.loading || write.place === null) return false;
     if (pod.terminating || !holds(redis.head, write.place)) return false;
+    // A partition that ends lets through what was on the wire, after the copy was asked.
+    const { cameLate } = redis;
+    const isNews = cameLate !== null && world.clock.nowMs - cameLate.atMs < ASKED_MS;
+    if (isNews && !holds(cameLate.before, write.place)) return false;
     // After a crash its own record is all that is known of an AOF: a bound, and it may be higher.
     if (pod.sidecar?.report().position?.restored) return false;
     // After a cut full sync nobody can tell half a copy from a whole one.

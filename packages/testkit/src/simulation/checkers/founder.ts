@@ -5,7 +5,7 @@ import { isForeign, writesIn, type Point } from "../redis/history.ts";
 import type { RedisServer } from "../redis/server.ts";
 import { Checker } from "./checker.ts";
 
-/** From a founding until everybody whose full sync began before its first byte has the stream. */
+/** A group whose only writes are of so short a time after its founding was founded just now. */
 const NEWBORN_MS = 5_000;
 
 export class Founder extends Checker {
@@ -54,13 +54,17 @@ export class Founder extends Checker {
   /**
    * A replica of a group that was founded a moment ago: its full sync brought nothing since there
    * was nothing yet, and the first writes were on their way. It is behind, as any replica may be
-   * (`durability` watches that), and not empty: that would be one that restarted (seed 20013555).
+   * (`durability` watches that), and not empty: that would be one that restarted (20013555,
+   * 30007207).
    */
   private isNewborn(server: RedisServer): boolean {
     const { founding } = this;
     if (founding === null || server.replid2 !== founding.replid) return false;
     if ((this.bornMs.get(server) ?? Infinity) > founding.atMs) return false;
-    return this.world.clock.nowMs - founding.atMs < NEWBORN_MS;
+    const untilMs = founding.atMs + NEWBORN_MS;
+    return this.world.ledger.writes.every(
+      ({ replid, acceptedMs }) => replid !== founding.replid || acceptedMs < untilMs,
+    );
   }
 }
 

@@ -120,17 +120,18 @@ export class ReplicaLink {
     this.replica.follower.load(snapshot, this);
   }
 
-  private arrive(head: Point, offset: number): void {
+  private arrive(head: Point, offset: number, wasCutOff = false): void {
     if (this.state === "closed" || this.silent) return;
     const { replica } = this;
     if (!this.reaches() || !replica.isRunning() || replica.isPaused()) {
       replica.world.clock.after(replica.isPaused() ? 5 : RETRANSMIT_MS, () =>
-        this.arrive(head, offset),
+        this.arrive(head, offset, wasCutOff || !this.reaches()),
       );
       return;
     }
     this.flying = false;
     this.cursor = head;
+    if (wasCutOff) replica.cameLate = { before: replica.head, atMs: replica.world.clock.nowMs };
     replica.applyStream(head, offset);
     if (this.closing) {
       this.lose();

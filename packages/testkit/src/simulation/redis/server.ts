@@ -44,6 +44,8 @@ export class RedisServer {
   replid2: string | null = null;
   secondOffset = -1;
   minReplicas = 0;
+  /** Bytes that a partition had held up: what it had before they came, and when. */
+  cameLate: { readonly before: Point; readonly atMs: number } | null = null;
   /** Until then a script runs; the first second of it nothing is answered at all. */
   scriptUntilMs = 0;
   readonly links = new Set<ReplicaLink>();
