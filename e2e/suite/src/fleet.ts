@@ -1,12 +1,19 @@
 /**
- * Writers in a pod on each node, as one load: the gap is that of the worst node, everything else
- * is added up.
+ * Writers and readers in a pod on each node, as one load: a gap is that of the worst node,
+ * everything else is added up.
  *
  * Guarantees: an agent that died with its node counts for nothing, and is told; with fewer than
  * two that answer nothing is known, and every call fails. Calls travel through the API server, so
  * none can be made while that is away.
  */
-import type { LedgerCheck, LedgerTarget, Load, WorkloadState } from "@leasehold/testkit/workload";
+import type {
+  Failure,
+  LedgerCheck,
+  LedgerTarget,
+  Load,
+  Reads,
+  WorkloadState,
+} from "@leasehold/testkit/workload";
 import type { ActStage } from "@leasehold/testkit/acts";
 import type { Cluster } from "@leasehold/cluster";
 import {
@@ -96,10 +103,31 @@ export function addStates(states: readonly WorkloadState[]): WorkloadState {
     gap: worst.gap,
     sinceLastAckMs: Math.max(...states.map((state) => state.sinceLastAckMs)),
     standstillMs: Math.max(...states.map((state) => state.standstillMs)),
-    failures: states
-      .flatMap((state) => state.failures)
-      .toSorted((a, b) => a.sinceFaultMs - b.sinceFaultMs),
+    failures: firstOf(states),
+    ...addReads(states.flatMap(({ reads }) => (reads === undefined ? [] : [reads]))),
   };
+}
+
+function addReads(all: readonly Reads[]): { readonly reads?: Reads } {
+  if (all.length === 0) return {};
+  const sum = (pick: (reads: Reads) => number): number =>
+    all.reduce((total, reads) => total + pick(reads), 0);
+  return {
+    reads: {
+      answered: sum((reads) => reads.answered),
+      errors: sum((reads) => reads.errors),
+      repeated: sum((reads) => reads.repeated),
+      gapMs: Math.max(...all.map((reads) => reads.gapMs)),
+      oldestMs: Math.max(...all.map((reads) => reads.oldestMs)),
+      failures: firstOf(all),
+    },
+  };
+}
+
+function firstOf(all: readonly { readonly failures: readonly Failure[] }[]): readonly Failure[] {
+  return all
+    .flatMap(({ failures }) => failures)
+    .toSorted((a, b) => a.sinceFaultMs - b.sinceFaultMs);
 }
 
 export function addChecks(checks: readonly LedgerCheck[]): LedgerCheck {

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Cluster } from "@leasehold/cluster";
 import { runAct, type ActReport } from "@leasehold/testkit/acts";
-import { formatMs } from "@leasehold/testkit/result";
+import { formatMs, type Result } from "@leasehold/testkit/result";
 import type { Act } from "./acts/index.ts";
 import { keepEvidence } from "./evidence.ts";
 import { openStage, type Stage } from "./stage.ts";
@@ -50,5 +50,14 @@ function linesOf({ result, notes }: ActReport): readonly string[] {
   const { held, writeGapMs, clientErrors, acknowledged, lost, maxWritable } = result;
   const gap = `${held ? "held" : "NOT HELD"}: write gap ${formatMs(writeGapMs)}`;
   const counts = `${clientErrors} client errors, ${acknowledged} writes, ${lost} lost`;
-  return [`${gap}, ${counts}, ${maxWritable} writable at once`, ...notes];
+  return [`${gap}, ${counts}, ${maxWritable} writable at once`, ...readsOf(result), ...notes];
+}
+
+function readsOf({ reads }: Result): readonly string[] {
+  if (reads === undefined) return [];
+  const { gapMs, errors, repeated, oldestMs } = reads;
+  return [
+    `reads: a reader waited ${formatMs(gapMs)} at most, ${errors} errors, ${repeated} of them in ` +
+      `a row, the oldest answer was ${formatMs(oldestMs)} old`,
+  ];
 }

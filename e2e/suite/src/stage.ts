@@ -1,4 +1,4 @@
-/** A group that the chart installed, and twenty writers in pods on all nodes. */
+/** A group that the chart installed, and twenty writers and six readers in pods on all nodes. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { stringify } from "yaml";
 import type { Cluster } from "@leasehold/cluster";
@@ -12,6 +12,8 @@ const LOAD_NAMESPACE = "load";
 const REDIS_PORT = 6379;
 const WRITERS = 20;
 const WRITER_PACE_MS = 20;
+const READERS = 6;
+const READER_PACE_MS = 20;
 const OBSERVER_PACE_MS = 50;
 const CLIENT_DEADLINE_MS = 2000;
 /** A pod network answers in a millisecond, and the kernel tries again only after a second. */
@@ -71,13 +73,16 @@ interface Plan {
   readonly members: readonly string[];
 }
 
-/** Writers spread evenly; each agent observes all members: its own node may be the one cut. */
+/**
+ * Writers and readers spread evenly; each agent observes all members, since its own node may be
+ * the one that is cut.
+ */
 function workloadFor(
   { name, target, group, members }: Plan,
   index: number,
   agents: number,
 ): StartArguments {
-  const writers = Math.floor((WRITERS + agents - 1 - index) / agents);
+  const share = (all: number): number => Math.floor((all + agents - 1 - index) / agents);
   const addresses = members.map(
     (pod) => [pod, { host: group.memberHost(pod), port: REDIS_PORT }] as const,
   );
@@ -85,8 +90,11 @@ function workloadFor(
     name,
     ...target,
     members: Object.fromEntries(addresses),
-    writers,
+    writers: share(WRITERS),
     writerPaceMs: WRITER_PACE_MS,
+    readAddress: { host: group.readHost, port: REDIS_PORT },
+    readers: share(READERS),
+    readerPaceMs: READER_PACE_MS,
     observerPaceMs: OBSERVER_PACE_MS,
     deadlineMs: CLIENT_DEADLINE_MS,
     connectDeadlineMs: CONNECT_DEADLINE_MS,

@@ -40,6 +40,13 @@ describe("a fleet", () => {
     expect(sum.failures).toEqual([early, late]);
   });
 
+  it("adds up what readers saw: the worst wait, everybody's errors", () => {
+    const reads = { answered: 9, errors: 1, repeated: 0, gapMs: 30, oldestMs: 0, failures: [] };
+    const worse = { ...reads, gapMs: 70, repeated: 1, oldestMs: 5 };
+    const sum = addStates([state({ reads }), state({ reads: worse })]);
+    expect(sum.reads).toEqual({ ...worse, answered: 18, errors: 2 });
+  });
+
   it("adds up what is lost", () => {
     expect(addChecks([CHECK, { ...CHECK, examples: ["b#2"] }])).toEqual({
       lostConfirmed: 2,

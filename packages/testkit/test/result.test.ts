@@ -97,6 +97,24 @@ describe("output", () => {
     );
   });
 
+  test("has columns for readers where somebody read", () => {
+    const reads = { gapMs: 61, errors: 3, repeated: 0, oldestMs: 4 };
+    const [head, , first, second] = renderTable([
+      judge(measured({ reads }), BOUND),
+      judge(measured({}), BOUND),
+    ]).split("\n");
+    expect(head).toMatch(/read gap {2}read errors {2}oldest read {2}held$/);
+    expect(first).toMatch(/61 ms +3 +4 ms {2}yes$/);
+    expect(second).toMatch(/- +- +- {2}yes$/);
+  });
+
+  test("has the median gap of readers over several runs, and the worst of all else", () => {
+    const readsOf = (gapMs: number, errors: number) =>
+      judge(measured({ reads: { gapMs, errors, repeated: 0, oldestMs: errors } }), BOUND);
+    const { reads } = summarise([readsOf(10, 1), readsOf(90, 4), readsOf(20, 2)], BOUND);
+    expect(reads).toEqual({ gapMs: 20, errors: 4, repeated: 0, oldestMs: 4 });
+  });
+
   test("prints one JSON document per line", () => {
     const lines = renderJsonRows(rows).trimEnd().split("\n");
     expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(rows);

@@ -132,6 +132,22 @@ describe("an act", () => {
     expect(notes.join("\n")).toContain(words);
   });
 
+  const READS = { answered: 90, errors: 3, repeated: 0, gapMs: 60, oldestMs: 20, failures: [] };
+
+  test("shows what readers saw, and breaks a promise to them", async () => {
+    const promised: Act<ActStage> = { ...PLANNED, reads: "reconnect" };
+    const well = await run({ state: { reads: READS } }, promised);
+    expect(well.result.reads).toEqual({ errors: 3, repeated: 0, gapMs: 60, oldestMs: 20 });
+    expect(well.result.held).toBe(true);
+    const failures = [{ sinceFaultMs: 40, what: "reader-1: refused" }];
+    const again = await run({ state: { reads: { ...READS, repeated: 1, failures } } }, promised);
+    expect(again.result.held).toBe(false);
+    expect(again.notes.join()).toContain("1 reads failed in a row: 40 ms reader-1: refused");
+    const old = await run({ state: { reads: { ...READS, oldestMs: 1200 } } }, promised);
+    expect(old.result.held).toBe(false);
+    expect((await run({ state: { reads: { ...READS, oldestMs: 1200 } } })).result.held).toBe(true);
+  });
+
   test("ends its load when the fault was not dealt with, and says so", async () => {
     const { stage, stopped } = stageOf({});
     const play = () => Promise.reject(new Error("waited 15000 ms for a leader"));

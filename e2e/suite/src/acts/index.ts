@@ -6,4 +6,13 @@ import { PLANNED } from "./planned.ts";
 
 export type { Act } from "./act.ts";
 
-export const ACTS: readonly Act[] = [...PLANNED, ...FAULTS, ...API_FAULTS];
+export const ACTS: readonly Act[] = [
+  ...PLANNED.map(readsOn),
+  ...FAULTS,
+  ...API_FAULTS.map(readsOn),
+];
+
+/** No member is lost: readers need not notice more than a closed connection. */
+function readsOn(act: Act): Act {
+  return { reads: "reconnect", ...act };
+}

@@ -113,6 +113,7 @@ export const PLANNED: readonly Act[] = [
     title: "scaled to no member and back to 3",
     bound: TOTAL_RESTART,
     promised: "acknowledged",
+    reads: "nothing",
     async play({ group }) {
       const scale = (replicas: number) =>
         group.kubectl(["scale", `statefulset/${group.name}`, `--replicas=${replicas}`]);

@@ -22,6 +22,11 @@ export interface Act<S extends ActStage> {
    * writes that one replica confirmed are promised.
    */
   readonly promised: "acknowledged" | "confirmed";
+  /**
+   * What readers are promised. `reconnect`: at most one error per connection lost, and no answer
+   * older than a second. Default: nothing.
+   */
+  readonly reads?: "reconnect" | "nothing";
   /** Throws if the group did not deal with it in time. */
   readonly play: (stage: S) => Promise<void>;
 }

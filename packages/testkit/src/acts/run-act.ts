@@ -4,8 +4,14 @@
  * Guarantees: never throws for a broken group. What went wrong becomes a note and an unkept
  * promise, since "could not be measured" must not look like "held".
  */
-import { formatMs, judge, type Measured, type Result } from "../result/index.ts";
-import type { Failure, LedgerCheck, WorkloadState, WritableFinding } from "../workload/index.ts";
+import { formatMs, judge, type Measured, type ReadResult, type Result } from "../result/index.ts";
+import type {
+  Failure,
+  LedgerCheck,
+  Reads,
+  WorkloadState,
+  WritableFinding,
+} from "../workload/index.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Act, ActStage, Promised } from "./act.ts";
 
@@ -19,6 +25,8 @@ const WHOLE_TIMEOUT_MS = 30_000;
 const FLOWING_TIMEOUT_MS = 5000;
 /** Undisturbed load before the fault and after the repair. */
 const CALM_MS = 500;
+/** kube-proxy may lead a reader to a member that is not in sync any more for so long. */
+const OLDEST_READ_MS = 1000;
 /** A standstill of the clients worth a word: nothing else on this machine ran better. */
 const BUSY_MS = 50;
 
@@ -80,7 +88,12 @@ function measure(act: Promised, { state, writable, check }: Seen): Measured {
     acknowledged: confirmedOnly ? state.confirmed : state.acknowledged,
     lost: promisedLosses(act, check),
     maxWritable: writable?.members.length ?? 0,
+    ...(state.reads && { reads: measureReads(state.reads) }),
   };
+}
+
+function measureReads({ gapMs, errors, repeated, oldestMs }: Reads): ReadResult {
+  return { gapMs: Math.round(gapMs), errors, repeated, oldestMs: Math.round(oldestMs) };
 }
 
 function promisedLosses(act: Promised, check: LedgerCheck | null): number {
@@ -114,6 +127,7 @@ function findingsOf(act: Promised, { state, writable, check }: Seen): Findings {
   if (check && lost + check.presentThoughRefused > 0) {
     remarks.push(`among them ${check.examples.join(", ")}`);
   }
+  if (act.reads === "reconnect" && state.reads) broken.push(...brokenReads(state.reads));
   remarks.push(...unexpected(act, state.failures));
   if (state.standstillMs >= BUSY_MS) {
     remarks.push(
@@ -121,6 +135,18 @@ function findingsOf(act: Promised, { state, writable, check }: Seen): Findings {
     );
   }
   return { broken, remarks };
+}
+
+function brokenReads({ repeated, oldestMs, failures }: Reads): readonly string[] {
+  const broken: string[] = [];
+  if (repeated > 0) {
+    const first = failures.map(({ sinceFaultMs, what }) => `${formatMs(sinceFaultMs)} ${what}`);
+    broken.push(`${repeated} reads failed in a row: ${first.join("; ")}`);
+  }
+  if (oldestMs > OLDEST_READ_MS) {
+    broken.push(`a reader was answered with what was true ${formatMs(oldestMs)} before`);
+  }
+  return broken;
 }
 
 /** Failures of clients that the act does not explain. */

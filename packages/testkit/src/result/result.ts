@@ -14,10 +14,22 @@ export interface Result {
   readonly lost: number;
   /** Most members that accepted writes at one instant. */
   readonly maxWritable: number;
+  /** Absent: nobody read. */
+  readonly reads?: ReadResult;
   /** Promised upper bound of the gap. 0: no interruption, that is not one failed write. */
   readonly boundMs: number;
   /** All that was promised was kept. */
   readonly held: boolean;
+}
+
+export interface ReadResult {
+  /** Longest time that one reader went without an answer. */
+  readonly gapMs: number;
+  readonly errors: number;
+  /** Of those, the ones that did not follow an answer: more than one reconnect. */
+  readonly repeated: number;
+  /** Age of the oldest answer. */
+  readonly oldestMs: number;
 }
 
 /** Median and 99th percentile that docs/protocol.md, section 8, promises for a write gap. */
@@ -60,8 +72,23 @@ export function summarise(runs: readonly Result[], bound: Bound): Result {
     acknowledged: sum(runs.map((run) => run.acknowledged)),
     lost: sum(runs.map((run) => run.lost)),
     maxWritable: Math.max(...runs.map((run) => run.maxWritable)),
+    ...summariseReads(runs.flatMap(({ reads }) => (reads === undefined ? [] : [reads]))),
     boundMs: bound.medianMs,
     held: inTime && runs.every((run) => run.held),
+  };
+}
+
+/** Median gap, and the worst of all else. */
+function summariseReads(runs: readonly ReadResult[]): { readonly reads?: ReadResult } {
+  if (runs.length === 0) return {};
+  const worst = (pick: (run: ReadResult) => number): number => Math.max(...runs.map(pick));
+  return {
+    reads: {
+      gapMs: median(runs.map((run) => run.gapMs)),
+      errors: worst((run) => run.errors),
+      repeated: worst((run) => run.repeated),
+      oldestMs: worst((run) => run.oldestMs),
+    },
   };
 }
 

@@ -23,15 +23,29 @@ const COLUMNS: readonly Column[] = [
   { title: "held", align: "left", cell: (r) => (r.held ? "yes" : "NO") },
 ];
 
+/** Before the last one, if anybody read. */
+const READ_COLUMNS: readonly Column[] = [
+  { title: "read gap", align: "right", cell: ({ reads }) => (reads ? formatMs(reads.gapMs) : "-") },
+  { title: "read errors", align: "right", cell: ({ reads }) => String(reads?.errors ?? "-") },
+  {
+    title: "oldest read",
+    align: "right",
+    cell: ({ reads }) => (reads ? formatMs(reads.oldestMs) : "-"),
+  },
+];
+
 /** Ends with a line break. */
 export function renderTable(results: readonly Result[]): string {
+  const read = results.some(({ reads }) => reads !== undefined) ? READ_COLUMNS : [];
+  const columns = [...COLUMNS.slice(0, -1), ...read, ...COLUMNS.slice(-1)];
   const rows = [
-    COLUMNS.map((column) => column.title),
-    ...results.map((result) => COLUMNS.map((column) => column.cell(result))),
+    columns.map((column) => column.title),
+    ...results.map((result) => columns.map((column) => column.cell(result))),
   ];
-  const widths = COLUMNS.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
+  const widths = columns.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
   const lines = rows.map((row) =>
-    COLUMNS.map((column, i) => pad(row[i] ?? "", widths[i] ?? 0, column.align))
+    columns
+      .map((column, i) => pad(row[i] ?? "", widths[i] ?? 0, column.align))
       .join("  ")
       .trimEnd(),
   );

@@ -1,15 +1,17 @@
 /**
- * The load under which a fault is judged: writers through the write address, and one observer for
- * each member that writes to it directly.
+ * The load under which a fault is judged: writers through the write address, one observer for each
+ * member that writes to it directly, and, where there is a read address, readers through that.
  *
  * Half of the writers, rounded up, ask for a replica's confirmation. All of them count for the
  * write gap, so that a slow confirmation is not taken for a closed door.
  */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createFreshness, type Freshness } from "./freshness.ts";
 import { createFailureLog, type Failure, type FailureLog } from "./failures.ts";
-import type { Ledger, LedgerCheck, LedgerCounts } from "./ledger.ts";
+import type { Ledger, LedgerCheck, LedgerCounts, LedgerList } from "./ledger.ts";
 import { startObserver } from "./observer.ts";
+import { createReadTally, startReader, type ReadState, type ReadTally } from "./reader.ts";
 import { connect, type Address, type Session } from "./session.ts";
 import { mostWritableAtOnce, type Probe, type WritableFinding } from "./writable.ts";
 import { createGapMeter, type GapMeter, type WriteGap } from "./write-gap.ts";
@@ -27,6 +29,11 @@ export interface WorkloadOptions {
   /** Pause of a writer between two writes. */
   readonly writerPaceMs?: number;
   readonly observerPaceMs?: number;
+  /** The read address. Without it nobody reads. */
+  readonly readAddress?: Address | undefined;
+  /** Each reads what one writer wrote: at most as many as writers. */
+  readonly readers?: number;
+  readonly readerPaceMs?: number;
   /** Bound of each command of a client, and of a connect unless that has its own. */
   readonly deadlineMs?: number;
   /**
@@ -50,6 +57,13 @@ export interface WorkloadState extends LedgerCounts {
   readonly standstillMs: number;
   /** The first few, also from before the fault. */
   readonly failures: readonly Failure[];
+  /** Absent: nobody reads. */
+  readonly reads?: Reads;
+}
+
+export interface Reads extends ReadState {
+  /** The first of its errors. */
+  readonly failures: readonly Failure[];
 }
 
 export interface Workload {
@@ -64,7 +78,14 @@ export interface Workload {
   stop(): Promise<void>;
 }
 
-const DEFAULTS = { writers: 5, writerPaceMs: 4, observerPaceMs: 15, deadlineMs: 1000 };
+const DEFAULTS = {
+  writers: 5,
+  writerPaceMs: 4,
+  observerPaceMs: 15,
+  readers: 0,
+  readerPaceMs: 20,
+  deadlineMs: 1000,
+};
 /** An observer must not wait long at a member that hangs. */
 const OBSERVER_DEADLINE_MS = 300;
 
@@ -73,9 +94,16 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
   const before = ledger.counts();
   const meter = createGapMeter(performance.now());
   const failures = createFailureLog(() => performance.now());
+  const tally = createReadTally(options.readers, performance.now());
+  const readFailures = createFailureLog(() => performance.now());
+  const lists = Array.from({ length: options.writers }, (_, index) => ({
+    list: ledger.open(`${options.name}-writer-${index}`),
+    freshness: createFreshness(),
+  }));
   const probes = new Map<string, Probe[]>();
   const sessions = [
-    ...startWriters(options, ledger, { meter, failures }),
+    ...startWriters(options, lists, { meter, failures }),
+    ...startReaders(options, lists, { tally, failures: readFailures }),
     ...startObservers(options, probes),
   ];
   const standstill = monitorEventLoopDelay({ resolution: 5 });
@@ -98,6 +126,8 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
       meter.restart(performance.now());
       failures.restart();
       failedBeforeFault = counts().failed;
+      tally.restart(performance.now());
+      readFailures.restart();
       standstill.reset();
     },
     state: () => ({
@@ -107,6 +137,9 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
       sinceLastAckMs: nowMs() - meter.lastAckMs(),
       standstillMs: standstill.max / 1e6,
       failures: failures.first(),
+      ...(options.readAddress && {
+        reads: { ...tally.state(nowMs()), failures: readFailures.first() },
+      }),
     }),
     writable: () => mostWritableAtOnce(probes),
     async stop() {
@@ -119,26 +152,56 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
 
 type Settled = WorkloadOptions & typeof DEFAULTS;
 
+/** What one writer writes, and how much of it is acknowledged. */
+interface WrittenList {
+  readonly list: LedgerList;
+  readonly freshness: Freshness;
+}
+
 function startWriters(
   options: Settled,
-  ledger: Ledger,
+  lists: readonly WrittenList[],
   { meter, failures }: { readonly meter: GapMeter; readonly failures: FailureLog },
 ): Session[] {
-  return Array.from({ length: options.writers }, (_, index) => {
-    const name = `${options.name}-writer-${index}`;
-    return startWriter({
+  return lists.map(({ list, freshness }, index) =>
+    startWriter({
       address: options.address,
       password: options.password,
       paceMs: options.writerPaceMs,
       deadlineMs: options.deadlineMs,
       connectDeadlineMs:
         options.connectDeadlineMs && options.connectDeadlineMs * (1 + index / options.writers),
-      list: ledger.open(name),
+      list,
       replicas: index % 2 === 0 && options.members.size > 1 ? 1 : 0,
-      acknowledged: (atMs) => meter.acknowledged(atMs),
-      failed: (why) => failures.add(`${name}: ${why}`),
-    });
-  });
+      acknowledged(atMs, length) {
+        meter.acknowledged(atMs);
+        freshness.acknowledged(length, atMs);
+      },
+      failed: (why) => failures.add(`${options.name}-writer-${index}: ${why}`),
+    }),
+  );
+}
+
+function startReaders(
+  options: Settled,
+  lists: readonly WrittenList[],
+  { tally, failures }: { readonly tally: ReadTally; readonly failures: FailureLog },
+): Session[] {
+  const { readAddress } = options;
+  if (readAddress === undefined) return [];
+  return lists.slice(0, options.readers).map(({ list, freshness }, index) =>
+    startReader({
+      address: readAddress,
+      password: options.password,
+      paceMs: options.readerPaceMs,
+      deadlineMs: options.deadlineMs,
+      index,
+      key: list.key,
+      freshness,
+      tally,
+      failed: (why) => failures.add(`${options.name}-reader-${index}: ${why}`),
+    }),
+  );
 }
 
 function startObservers(options: Settled, probes: Map<string, Probe[]>): Session[] {

@@ -15,8 +15,8 @@ export interface WriterOptions extends Pick<
   readonly list: LedgerList;
   /** Replicas that must hold a write before it counts as confirmed; 0: it is not asked. */
   readonly replicas: number;
-  /** Called at each acknowledgement, with its `performance.now()`. */
-  readonly acknowledged: (atMs: number) => void;
+  /** Called at each acknowledgement, with its `performance.now()` and the length of the list. */
+  readonly acknowledged: (atMs: number, length: number) => void;
   /** Called for each write, and each connect for one, that did not succeed. */
   readonly failed: (why: string) => void;
 }
@@ -42,8 +42,8 @@ export function startWriter(options: WriterOptions): Session {
 
 async function writeOnce(redis: Redis, options: WriterOptions): Promise<WriteOutcome> {
   const pushed = redis.rpush(options.list.key, options.list.next()).then(
-    () => {
-      options.acknowledged(performance.now());
+    (length) => {
+      options.acknowledged(performance.now(), length);
       return "acknowledged" as const;
     },
     (error: unknown) => {
