@@ -29,6 +29,7 @@ const PICTURE: Picture = {
     confirmed: 5,
     failed: 2,
     gap: { lengthMs: 84, fromMs: 0 },
+    gaps: [],
     sinceLastAckMs: 3,
     standstillMs: 0,
     failures: [],

@@ -93,6 +93,8 @@ export async function plugIn(node: NodeAddress, all: readonly NodeAddress[]): Pr
     `link add ${cable} type veth peer name eth0 address ${mac} netns ${namespace}`,
     `link set ${cable} master ${BRIDGE} up`,
     `route replace ${podRangeOf(node)} via ${addressOf(node)}`,
+    // Services, by the kube-proxy of whichever node was plugged in last.
+    `route replace ${SERVICE_RANGE} via ${addressOf(node)}`,
   ]);
   const others = all.filter(({ name }) => name !== node.name);
   await batch(namespace, [

@@ -1,21 +1,35 @@
 /**
- * In a pod: writers and observers, led from outside by `POST /call` with `{method, args}`.
+ * Writers, readers and observers, led from outside: in a pod by `POST /call` with `{method, args}`,
+ * with the argument `lines` by one such document per line of standard input, whose end ends it.
  *
  * Lists of the ledger carry a word of this process, so that one that was replaced can neither be
  * taken for its predecessor nor write into its lists.
  */
 import { randomUUID } from "node:crypto";
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer } from "node:http";
+import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
-import { createLoad, type Address, type WorkloadOptions } from "@leasehold/testkit/workload";
+import {
+  createLoad,
+  type Address,
+  type Load,
+  type WorkloadOptions,
+} from "@leasehold/testkit/workload";
 import { AGENT_PORT, type AgentCall, type StartArguments } from "./agent-call.ts";
 
-const load = createLoad(`e2e:${randomUUID()}`);
+const own = randomUUID();
+const loads = new Map<string, Load>();
+let load: Load | null = null;
 
 function carryOut(call: AgentCall): unknown {
+  if (call.method === "start") {
+    const { ledger, ...workload } = call.args[0];
+    load = loads.get(ledger) ?? createLoad(`e2e:${own}:${ledger}`);
+    loads.set(ledger, load);
+    return load.start(workloadOf(workload));
+  }
+  if (load === null) throw new Error("there is no load yet: start it first");
   switch (call.method) {
-    case "start":
-      return load.start(workloadOf(call.args[0]));
     case "check":
       return load.check(...call.args);
     case "flowing":
@@ -23,7 +37,7 @@ function carryOut(call: AgentCall): unknown {
     case "restartGap":
       return load.restartGap();
     case "state":
-      return load.state();
+      return { ...load.state(), originMs: performance.timeOrigin };
     case "writable":
       return load.writable();
     case "stop":
@@ -31,22 +45,33 @@ function carryOut(call: AgentCall): unknown {
   }
 }
 
-function workloadOf({ members, ...rest }: StartArguments): WorkloadOptions {
+function workloadOf({ members, ...rest }: Omit<StartArguments, "ledger">): WorkloadOptions {
   return { ...rest, members: new Map<string, Address>(Object.entries(members)) };
 }
 
-async function answer(request: IncomingMessage): Promise<string> {
-  const call = JSON.parse(await text(request)) as AgentCall;
-  return JSON.stringify({ value: (await carryOut(call)) ?? null });
+async function answer(json: string): Promise<string> {
+  try {
+    return JSON.stringify({ value: (await carryOut(JSON.parse(json) as AgentCall)) ?? null });
+  } catch (error) {
+    return JSON.stringify({ error: error instanceof Error ? error.message : "failed" });
+  }
 }
 
-createServer((request, response) => {
-  answer(request).then(
-    (body) => response.end(body),
-    (error: unknown) => {
-      response.end(JSON.stringify({ error: error instanceof Error ? error.message : "failed" }));
-    },
-  );
-}).listen(AGENT_PORT);
-// PID 1 gets no default action for it.
-process.once("SIGTERM", () => process.exit(0));
+async function answerLines(): Promise<void> {
+  for await (const line of createInterface(process.stdin)) {
+    process.stdout.write(`${await answer(line)}\n`);
+  }
+  process.exit(0);
+}
+
+if (process.argv[2] === "lines") {
+  void answerLines();
+} else {
+  createServer((request, response) => {
+    void text(request)
+      .then(answer)
+      .then((body) => response.end(body));
+  }).listen(AGENT_PORT);
+  // PID 1 gets no default action for it.
+  process.once("SIGTERM", () => process.exit(0));
+}

@@ -20,9 +20,16 @@ export async function keepEvidence(group: Group, folder: string): Promise<void> 
   await keep("pods.txt", ["get", "pods", "-o", "wide"]);
   for (const pod of await group.members().catch(() => [])) {
     for (const container of ["leasehold", "redis"]) {
-      const logs = ["logs", pod, "--container", container, "--timestamps", "--tail=2000"];
+      const logs = ["logs", pod, "--container", container, "--timestamps", "--since=15m"];
       await keep(`${pod}-${container}.log`, logs);
       await keep(`${pod}-${container}-previous.log`, [...logs, "--previous"]);
     }
   }
+}
+
+/** Those that were followed: also of pods that are gone. */
+export async function keepLogs(logs: readonly string[], folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const lines = [...new Set(logs.flatMap((log) => log.split("\n")))];
+  await writeFile(join(folder, "leasehold-followed.log"), lines.join("\n"));
 }

@@ -3,8 +3,7 @@
  * everything else is added up.
  *
  * Guarantees: an agent that died with its node counts for nothing, and is told; with fewer than
- * two that answer nothing is known, and every call fails. Calls travel through the API server, so
- * none can be made while that is away.
+ * two that answer, where there are two, nothing is known, and every call fails.
  */
 import type {
   Failure,
@@ -15,72 +14,80 @@ import type {
   WorkloadState,
 } from "@leasehold/testkit/workload";
 import type { ActStage } from "@leasehold/testkit/acts";
-import type { Cluster } from "@leasehold/cluster";
-import {
-  AGENT_PORT,
-  type AgentAnswer,
-  type AgentCall,
-  type AgentResult,
-  type StartArguments,
-} from "./agent-call.ts";
+import type { AgentCall, AgentResult, AgentState, StartArguments } from "./agent-call.ts";
+import type { Agent } from "./agents.ts";
 
-const CALL_TIMEOUT_MS = 30_000;
 const FEWEST = 2;
 
 export interface Fleet {
-  /** `workloads` in the order of the pods. */
+  /** `workloads` in the order of the agents. */
   start(workloads: readonly StartArguments[]): Promise<void>;
   check(target: LedgerTarget): Promise<LedgerCheck>;
+  /** Of each agent that answers. */
+  states(): Promise<readonly NodeState[]>;
   readonly load: ActStage["load"];
 }
 
-export function createFleet(cluster: Cluster, namespace: string, pods: readonly string[]): Fleet {
+export interface NodeState {
+  readonly node: string;
+  readonly state: AgentState;
+}
+
+export function createFleet(agents: readonly Agent[]): Fleet {
   /** Those that have known the load since its start. */
-  let alive = pods;
+  let alive = agents;
 
   async function call<K extends keyof Load>(
-    pod: string,
+    agent: Agent,
     request: Extract<AgentCall, { readonly method: K }>,
   ): Promise<AgentResult<K>> {
-    const path = `/api/v1/namespaces/${namespace}/pods/${pod}:${AGENT_PORT}/proxy/call`;
-    const text = await cluster.kubectl(["create", "--raw", path, "-f", "-"], {
-      input: JSON.stringify(request),
-      timeoutMs: CALL_TIMEOUT_MS,
-    });
-    const answer = JSON.parse(text) as AgentAnswer;
-    if ("error" in answer) throw new Error(`${pod}, ${request.method}: ${answer.error}`);
+    const answer = await agent.call(request);
+    if ("error" in answer) throw new Error(`${agent.name}, ${request.method}: ${answer.error}`);
     return answer.value as AgentResult<K>;
   }
 
-  async function all<K extends keyof Load>(
+  async function each<K extends keyof Load>(
     request: Extract<AgentCall, { readonly method: K }>,
-  ): Promise<readonly AgentResult<K>[]> {
+  ): Promise<readonly (readonly [Agent, AgentResult<K>])[]> {
     const asked = alive;
-    const answers = await Promise.allSettled(asked.map((pod) => call<K>(pod, request)));
-    alive = asked.filter((_, index) => answers[index]?.status === "fulfilled");
+    const answers = await Promise.allSettled(
+      asked.map(async (agent) => [agent, await call<K>(agent, request)] as const),
+    );
     const values = answers.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-    if (values.length >= Math.min(FEWEST, pods.length)) return values;
+    alive = values.map(([agent]) => agent);
+    if (values.length >= Math.min(FEWEST, agents.length)) return values;
     const failed = answers.find((one) => one.status === "rejected");
     throw new Error(`too few agents answer: ${String(failed?.reason)}`);
   }
 
+  const all = async <K extends keyof Load>(
+    request: Extract<AgentCall, { readonly method: K }>,
+  ): Promise<readonly AgentResult<K>[]> => (await each<K>(request)).map(([, value]) => value);
+
+  const states = async (): Promise<readonly NodeState[]> =>
+    (await each<"state">({ method: "state", args: [] })).map(([{ node }, state]) => ({
+      node,
+      state,
+    }));
+
   return {
     async start(workloads) {
-      alive = pods;
+      alive = agents;
       await Promise.all(
-        pods.map((pod, index) => {
+        agents.map((agent, index) => {
           const workload = workloads[index];
-          if (workload === undefined) throw new Error(`no workload for ${pod}`);
-          return call<"start">(pod, { method: "start", args: [workload] });
+          if (workload === undefined) throw new Error(`no workload for ${agent.name}`);
+          return call<"start">(agent, { method: "start", args: [workload] });
         }),
       );
     },
     check: async (target) => addChecks(await all<"check">({ method: "check", args: [target] })),
+    states,
     load: {
       flowing: async (deadlineMs) =>
         (await all<"flowing">({ method: "flowing", args: [deadlineMs] })).every(Boolean),
       restartGap: async () => void (await all<"restartGap">({ method: "restartGap", args: [] })),
-      state: async () => addStates(await all<"state">({ method: "state", args: [] })),
+      state: async () => addStates((await states()).map(({ state }) => state)),
       async writable() {
         const found = await all<"writable">({ method: "writable", args: [] });
         const most = (one: (typeof found)[number]): number => one?.members.length ?? 0;
@@ -101,6 +108,8 @@ export function addStates(states: readonly WorkloadState[]): WorkloadState {
     confirmed: sum((state) => state.confirmed),
     failed: sum((state) => state.failed),
     gap: worst.gap,
+    // Of several clocks.
+    gaps: [],
     sinceLastAckMs: Math.max(...states.map((state) => state.sinceLastAckMs)),
     standstillMs: Math.max(...states.map((state) => state.standstillMs)),
     failures: firstOf(states),

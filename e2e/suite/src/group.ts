@@ -15,6 +15,8 @@ export interface Release {
   readonly release: string;
   /** `--set` of helm. */
   readonly values?: readonly string[];
+  /** Redis speaks TLS, with certificates of an authority made for it. */
+  readonly tls?: true;
 }
 
 export interface Group {
@@ -42,6 +44,8 @@ export interface Group {
   leasehold(args: readonly string[], options?: RunOptions): Promise<string>;
   /** Waits until `leasehold status --check` has nothing to say. */
   healthy(timeoutMs: number): Promise<void>;
+  /** With its data and all that it left. */
+  uninstall(): Promise<void>;
 }
 
 export interface Holder {
@@ -63,7 +67,8 @@ export async function install(cluster: Cluster, release: Release): Promise<Group
   return group;
 }
 
-function groupOf(cluster: Cluster, { namespace, release }: Release): Group {
+/** What is installed already, or will be. */
+export function groupOf(cluster: Cluster, { namespace, release }: Release): Group {
   const name = `${release}-leasehold`;
   const kubectl: Group["kubectl"] = (args, options) =>
     cluster.kubectl(["--namespace", namespace, "--request-timeout=20s", ...args], options);
@@ -118,6 +123,14 @@ function groupOf(cluster: Cluster, { namespace, release }: Release): Group {
         timeoutMs: 250_000,
       }),
     leasehold,
+    async uninstall() {
+      await cluster.helm(["uninstall", release, "--namespace", namespace, "--wait"], {
+        timeoutMs: INSTALL_TIMEOUT_MS,
+      });
+      const left = "persistentvolumeclaims,leases,configmaps,secrets,endpointslices";
+      const own = ["-l", `leasehold.dev/group=${name}`, "--ignore-not-found"];
+      await kubectl(["delete", left, ...own], { timeoutMs: 60_000 });
+    },
     async healthy(timeoutMs) {
       let why = "it was not asked";
       await until("the group healthy", { timeoutMs, pollMs: 500 }, async () => {

@@ -8,12 +8,15 @@ import { writeFileSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { Cluster, clusterSupport } from "@leasehold/cluster";
 import { renderJsonRows, renderTable, summarise, type Result } from "@leasehold/testkit/result";
+import { boundOf } from "./acts/act.ts";
 import { ACTS, type Act } from "./acts/index.ts";
+import { startNoise } from "./noise-objects.ts";
 import { openPlay } from "./play.ts";
 
 interface Options {
   readonly act: readonly string[];
   readonly core: boolean;
+  readonly busy: boolean;
   readonly runs: number;
   readonly json?: string;
   readonly evidence?: string;
@@ -25,6 +28,10 @@ function atLeastOne(text: string): number {
   return value;
 }
 
+const NETWORK_POLICY_NOT_RUN =
+  "Not run: who may reach whom by the chart's NetworkPolicy, since our own cluster's network does " +
+  "not enforce any. Use E2E_KUBECONFIG with a cluster whose network does.";
+
 const names = ACTS.map(({ name }) => name);
 const program = new Command("e2e")
   .description("hurt a group on a real cluster in every way, and show what clients saw")
@@ -32,6 +39,7 @@ const program = new Command("e2e")
     new Option("--act <name...>", "only these acts").choices(names).default([], "all of them"),
   )
   .option("--core", "the acts that every check plays", false)
+  .option("--busy", "other Services of the cluster change all the time", false)
   .option("--runs <n>", "play the acts n times; the table shows medians", atLeastOne, 1)
   .option("--json <file>", "write one JSON row for each act")
   .option("--evidence <folder>", "keep logs and objects of each act that was not held");
@@ -52,21 +60,28 @@ const chosen = ACTS.filter(
     (!options.core || act.isCore === true),
 );
 const cluster = await Cluster.up({ progress: (line) => say(`cluster: ${line}`) });
+const noise = options.busy ? await startNoise(cluster) : null;
 try {
   const able = chosen.filter((act) => cluster.canInjectFaults || !act.needsFaults);
   const results = await playAll(able);
   console.log(`\n${renderTable(results)}`);
   const notRun = chosen.filter((act) => !able.includes(act)).map(({ name }) => name);
   if (notRun.length > 0) console.log(`Not run, since nodes are not ours: ${notRun.join(", ")}`);
+  if (cluster.canInjectFaults) console.log(NETWORK_POLICY_NOT_RUN);
   if (options.json !== undefined) writeFileSync(options.json, renderJsonRows(results));
   process.exitCode = results.every(({ held }) => held) ? 0 : 1;
 } finally {
+  await noise?.end();
   await cluster.down();
 }
 
 /** One row per act over all runs. */
 async function playAll(acts: readonly Act[]): Promise<readonly Result[]> {
-  const play = await openPlay(cluster, { say, evidence: options.evidence });
+  const play = await openPlay(cluster, {
+    say,
+    evidence: options.evidence,
+    isBusy: options.busy,
+  });
   say("helm test");
   await play.stage.group.helmTest();
   const rows = new Map<Act, Result[]>(acts.map((act) => [act, []]));
@@ -74,5 +89,5 @@ async function playAll(acts: readonly Act[]): Promise<readonly Result[]> {
     if (options.runs > 1) say(`run ${run} of ${options.runs}`);
     for (const act of acts) rows.get(act)?.push((await play.act(act)).result);
   }
-  return [...rows].map(([act, results]) => summarise(results, act.bound));
+  return [...rows].map(([act, results]) => summarise(results, boundOf(act, options.busy)));
 }

@@ -1,14 +1,15 @@
-/** A group that the chart installed, and twenty writers and six readers in pods on all nodes. */
-import { setTimeout as sleep } from "node:timers/promises";
-import { stringify } from "yaml";
+/** A group that the chart installed, and twenty writers and six readers that use it. */
+import { randomUUID } from "node:crypto";
 import type { Cluster } from "@leasehold/cluster";
 import type { ActStage } from "@leasehold/testkit/acts";
+import type { Address } from "@leasehold/testkit/workload";
 import type { StartArguments } from "./agent-call.ts";
-import { createFleet, type Fleet } from "./fleet.ts";
-import { install, type Group, type Release } from "./group.ts";
-import { AGENT_LABELS, agentManifests, bundleAgent } from "./manifests.ts";
+import { startOutsideAgent } from "./agents.ts";
+import type { Authority } from "./authority.ts";
+import { createFleet, type Fleet, type NodeState } from "./fleet.ts";
+import type { Group } from "./group.ts";
+import { podAgents } from "./pods.ts";
 
-const LOAD_NAMESPACE = "load";
 const REDIS_PORT = 6379;
 const WRITERS = 20;
 const WRITER_PACE_MS = 20;
@@ -22,22 +23,44 @@ const CONNECT_DEADLINE_MS = 300;
 export interface Stage extends ActStage {
   readonly cluster: Cluster;
   readonly group: Group;
+  /** Of a group that speaks TLS. */
+  readonly authority?: Authority;
+  /** Of the last load, by the node on which it ran. */
+  states(): Promise<readonly NodeState[]>;
+  close(): Promise<void>;
 }
 
-export async function openStage(cluster: Cluster, release: Release): Promise<Stage> {
-  const group = await install(cluster, release);
+export interface StageOptions {
+  readonly group: Group;
+  /** `nodes`: pods on all of them. `outside`: a process that lives on when all nodes are off. */
+  readonly clients: "nodes" | "outside";
+  readonly authority?: Authority | null;
+}
+
+/** An act may be played again, and each list of the ledger is opened once. */
+let loads = 0;
+
+export async function openStage(
+  cluster: Cluster,
+  { group, clients, authority = null }: StageOptions,
+): Promise<Stage> {
   const password = await group.password();
-  const target = { address: { host: group.writeHost, port: REDIS_PORT }, password };
-  await deployAgents(cluster);
+  const ledger = randomUUID();
+  const outside = clients === "outside" ? startOutsideAgent(cluster) : null;
   let fleet: Fleet | null = null;
-  let loads = 0;
   const current = (): Fleet => {
     if (fleet === null) throw new Error("there is no load yet: start it first");
     return fleet;
   };
+  const addresses = async (): Promise<Addresses> => {
+    const found = await (outside ? numbersOf(group) : namesOf(group));
+    return authority === null ? found : withTls(found, authority.certificate);
+  };
+  let target: Addresses["write"] | null = null;
   return {
     cluster,
     group,
+    ...(authority && { authority }),
     load: {
       flowing: (deadlineMs) => current().load.flowing(deadlineMs),
       restartGap: () => current().load.restartGap(),
@@ -45,106 +68,96 @@ export async function openStage(cluster: Cluster, release: Release): Promise<Sta
       writable: () => current().load.writable(),
       stop: () => current().load.stop(),
     },
+    states: () => current().states(),
     whole: (timeoutMs) => group.healthy(timeoutMs),
     async startLoad(name) {
-      const pods = await agentPods(cluster);
-      // An act may be played again, and each list of the ledger is opened once.
+      const agents = outside ? [outside] : await podAgents(cluster);
       loads += 1;
-      fleet = createFleet(cluster, LOAD_NAMESPACE, pods);
-      const members = await group.members();
+      fleet = createFleet(agents);
+      const plan = { ...(await addresses()), password };
+      target = plan.write;
       await fleet.start(
-        pods.map((pod, index) =>
-          workloadFor(
-            { name: `${name}-${loads}-${pod}`, target, group, members },
-            index,
-            pods.length,
-          ),
+        agents.map((agent, index) =>
+          workloadFor(plan, {
+            ledger,
+            name: `${name}-${loads}-${agent.name}`,
+            share: (all) => Math.floor((all + agents.length - 1 - index) / agents.length),
+          }),
         ),
       );
     },
-    checkLedger: () => current().check(target),
+    async checkLedger() {
+      if (target === null) throw new Error("there is no load yet: start it first");
+      return current().check({ address: target, password });
+    },
+    close: async () => outside?.close(),
   };
 }
 
-interface Plan {
-  readonly name: string;
-  readonly target: { readonly address: StartArguments["address"]; readonly password: string };
-  readonly group: Group;
-  readonly members: readonly string[];
+interface Addresses {
+  readonly write: Address;
+  /** Null: nobody reads. */
+  readonly read: Address | null;
+  readonly members: Readonly<Record<string, Address>>;
 }
 
-/**
- * Writers and readers spread evenly; each agent observes all members, since its own node may be
- * the one that is cut.
- */
-function workloadFor(
-  { name, target, group, members }: Plan,
-  index: number,
-  agents: number,
-): StartArguments {
-  const share = (all: number): number => Math.floor((all + agents - 1 - index) / agents);
-  const addresses = members.map(
-    (pod) => [pod, { host: group.memberHost(pod), port: REDIS_PORT }] as const,
-  );
+async function namesOf(group: Group): Promise<Addresses> {
+  const pods = await group.members();
   return {
+    write: { host: group.writeHost, port: REDIS_PORT },
+    read: { host: group.readHost, port: REDIS_PORT },
+    members: Object.fromEntries(
+      pods.map((pod) => [pod, { host: group.memberHost(pod), port: REDIS_PORT }]),
+    ),
+  };
+}
+
+/** Beside the nodes nobody resolves names. Members have other numbers after a boot. */
+async function numbersOf(group: Group): Promise<Addresses> {
+  const get = (object: string, path: string): Promise<string> =>
+    group.kubectl(["get", object, "-o", `jsonpath={${path}}`]);
+  const members: Record<string, Address> = {};
+  for (const pod of await group.members()) {
+    members[pod] = { host: await get(`pod/${pod}`, ".status.podIP"), port: REDIS_PORT };
+  }
+  const host = await get(`service/${group.name}`, ".spec.clusterIP");
+  return { write: { host, port: REDIS_PORT }, read: null, members };
+}
+
+function withTls({ write, read, members }: Addresses, ca: string): Addresses {
+  const tls = { ca };
+  return {
+    write: { ...write, tls },
+    read: read && { ...read, tls },
+    members: Object.fromEntries(
+      Object.entries(members).map(([pod, address]) => [pod, { ...address, tls }]),
+    ),
+  };
+}
+
+interface Seat {
+  readonly ledger: string;
+  readonly name: string;
+  /** Of so many clients in all. */
+  readonly share: (all: number) => number;
+}
+
+/** Each agent observes all members, since its own node may be the one that is cut. */
+function workloadFor(
+  { write, read, members, password }: Addresses & { readonly password: string },
+  { ledger, name, share }: Seat,
+): StartArguments {
+  return {
+    ledger,
     name,
-    ...target,
-    members: Object.fromEntries(addresses),
+    address: write,
+    password,
+    members,
     writers: share(WRITERS),
     writerPaceMs: WRITER_PACE_MS,
-    readAddress: { host: group.readHost, port: REDIS_PORT },
-    readers: share(READERS),
-    readerPaceMs: READER_PACE_MS,
+    ...(read && { readAddress: read, readers: share(READERS), readerPaceMs: READER_PACE_MS }),
     observerPaceMs: OBSERVER_PACE_MS,
     deadlineMs: CLIENT_DEADLINE_MS,
     connectDeadlineMs: CONNECT_DEADLINE_MS,
   };
-}
-
-async function deployAgents(cluster: Cluster): Promise<void> {
-  const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: LOAD_NAMESPACE } };
-  await cluster.kubectl(["apply", "-f", "-"], { input: stringify(namespace) });
-  const manifests = agentManifests(await bundleAgent());
-  // Too large for the annotation that a client-side apply keeps.
-  const input = manifests.map((manifest) => stringify(manifest)).join("---\n");
-  await loadKubectl(cluster, ["apply", "--server-side", "-f", "-"], input);
-}
-
-/** One on each node, all ready. */
-async function agentPods(cluster: Cluster): Promise<readonly string[]> {
-  await loadKubectl(cluster, ["rollout", "status", "daemonset/load", "--timeout=60s"]);
-  const selector = Object.entries(AGENT_LABELS).map(([key, value]) => `${key}=${value}`);
-  for (let tries = 0; tries < 60; tries += 1) {
-    const json = await loadKubectl(cluster, [
-      "get",
-      "pods",
-      "-l",
-      selector.join(","),
-      "-o",
-      "json",
-    ]);
-    const { items } = JSON.parse(json) as { readonly items: readonly AgentPod[] };
-    if (items.every(isReady)) return items.map(({ metadata }) => metadata.name);
-    await sleep(500);
-  }
-  throw new Error(`the agents in namespace ${LOAD_NAMESPACE} were not ready within 30 s`);
-}
-
-interface AgentPod {
-  readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
-  readonly status: {
-    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
-  };
-}
-
-function isReady({ metadata, status }: AgentPod): boolean {
-  const ready = status.conditions?.find(({ type }) => type === "Ready");
-  return metadata.deletionTimestamp === undefined && ready?.status === "True";
-}
-
-function loadKubectl(cluster: Cluster, args: readonly string[], input?: string): Promise<string> {
-  return cluster.kubectl(["--namespace", LOAD_NAMESPACE, ...args], {
-    timeoutMs: 90_000,
-    ...(input === undefined ? {} : { input }),
-  });
 }

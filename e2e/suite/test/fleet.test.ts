@@ -1,4 +1,3 @@
-import type { Cluster } from "@leasehold/cluster";
 import type { LedgerCheck, WorkloadState } from "@leasehold/testkit/workload";
 import { describe, expect, it } from "vitest";
 import { addChecks, addStates, createFleet } from "../src/fleet.ts";
@@ -10,6 +9,7 @@ function state(change: Partial<WorkloadState>): WorkloadState {
     confirmed: 5,
     failed: 1,
     gap: { lengthMs: 20, fromMs: 0 },
+    gaps: [],
     sinceLastAckMs: 3,
     standstillMs: 2,
     failures: [],
@@ -56,17 +56,19 @@ describe("a fleet", () => {
     });
   });
 
-  /** Pods that are named in `dead` do not answer. */
+  /** Those that are named in `dead` do not answer. */
   function fleetOf(dead: Set<string>) {
     const asked: string[] = [];
-    const kubectl: Cluster["kubectl"] = (args, options) => {
-      const pod = args.join(" ").match(/pods\/([a-z0-9]+):/)?.[1] ?? "";
-      const { method } = JSON.parse(options?.input ?? "") as AgentCall;
-      asked.push(`${pod} ${method}`);
-      if (dead.has(pod)) return Promise.reject(new Error(`${pod} is gone`));
-      return Promise.resolve(JSON.stringify({ value: method === "state" ? state({}) : null }));
-    };
-    return { fleet: createFleet({ kubectl } as Cluster, "load", ["a", "b", "c"]), asked };
+    const agents = ["a", "b", "c"].map((name) => ({
+      name,
+      node: `node-of-${name}`,
+      call({ method }: AgentCall) {
+        asked.push(`${name} ${method}`);
+        if (dead.has(name)) return Promise.reject(new Error(`${name} is gone`));
+        return Promise.resolve({ value: method === "state" ? state({}) : null });
+      },
+    }));
+    return { fleet: createFleet(agents), asked };
   }
 
   it("goes on without an agent that died, and does not ask it again", async () => {
@@ -74,6 +76,11 @@ describe("a fleet", () => {
     expect((await fleet.load.state()).acknowledged).toBe(20);
     await fleet.load.stop();
     expect(asked).not.toContain("b stop");
+  });
+
+  it("tells which node saw what", async () => {
+    const { fleet } = fleetOf(new Set(["a"]));
+    expect((await fleet.states()).map(({ node }) => node)).toEqual(["node-of-b", "node-of-c"]);
   });
 
   it("knows nothing when only one answers", async () => {

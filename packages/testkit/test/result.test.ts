@@ -6,6 +6,7 @@ import {
   summarise,
   type Measured,
   type Result,
+  busyBounds,
 } from "../src/result/index.ts";
 
 const BOUND = { medianMs: 30, p99Ms: 100 };
@@ -119,4 +120,11 @@ describe("output", () => {
     const lines = renderJsonRows(rows).trimEnd().split("\n");
     expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(rows);
   });
+});
+
+test("a busy cluster's bounds are kube-proxy's second later, but for what may not interrupt", () => {
+  const busy = busyBounds(5000);
+  expect(busy.switchover).toEqual({ medianMs: 1100, p99Ms: 1300 });
+  expect(busy.leaderLost.medianMs).toBe(6700);
+  expect(busy.apiOutage).toEqual({ medianMs: 0, p99Ms: 0 });
 });

@@ -22,6 +22,7 @@ function stageOf(world: World): { stage: ActStage; stopped: () => boolean } {
         confirmed: 300,
         failed: 4,
         gap: { lengthMs: 20, fromMs: 0 },
+        gaps: [],
         sinceLastAckMs: 0,
         standstillMs: 2,
         failures: [],

@@ -1,14 +1,14 @@
 /** What happens to the Kubernetes API and to our objects in it: writes go on. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Stage } from "../stage.ts";
-import { BOUNDS, type Act } from "./act.ts";
+import type { Act } from "./act.ts";
 import { hurtNode } from "./nodes.ts";
 
 export const API_FAULTS: readonly Act[] = [
   {
     name: "cut-from-api",
     title: "the leader's node reaches everybody but the API server for 20 s",
-    bound: BOUNDS.apiOutage,
+    bound: "apiOutage",
     promised: "acknowledged",
     needsFaults: true,
     play: (stage) =>
@@ -21,7 +21,7 @@ export const API_FAULTS: readonly Act[] = [
   {
     name: "api-stop",
     title: "the API server is stopped for 30 s",
-    bound: BOUNDS.apiOutage,
+    bound: "apiOutage",
     promised: "acknowledged",
     isCore: true,
     needsFaults: true,
@@ -30,7 +30,7 @@ export const API_FAULTS: readonly Act[] = [
   {
     name: "api-stop-long",
     title: "the API server is stopped for 3 min",
-    bound: BOUNDS.apiOutage,
+    bound: "apiOutage",
     promised: "acknowledged",
     needsFaults: true,
     play: (stage) => stopApi(stage, 180_000),
@@ -38,14 +38,14 @@ export const API_FAULTS: readonly Act[] = [
   {
     name: "lease-delete",
     title: "the Lease is deleted",
-    bound: BOUNDS.apiOutage,
+    bound: "apiOutage",
     promised: "acknowledged",
     play: async ({ group }) => void (await group.kubectl(["delete", "lease", group.name])),
   },
   {
     name: "slice-delete",
     title: "the write Service's EndpointSlice is deleted",
-    bound: BOUNDS.addressRepaired,
+    bound: "addressRepaired",
     promised: "acknowledged",
     play: async ({ group }) =>
       void (await group.kubectl(["delete", "endpointslice", `${group.name}-ipv4`])),
@@ -53,7 +53,7 @@ export const API_FAULTS: readonly Act[] = [
   {
     name: "api-flap",
     title: "the API server freezes for 3 s, five times",
-    bound: BOUNDS.apiOutage,
+    bound: "apiOutage",
     promised: "acknowledged",
     needsFaults: true,
     async play({ cluster }) {
@@ -68,7 +68,7 @@ export const API_FAULTS: readonly Act[] = [
   {
     name: "control-plane-unheard",
     title: "nothing gets from the control plane to the leader's node for 15 s",
-    bound: BOUNDS.apiOutage,
+    bound: "apiOutage",
     promised: "acknowledged",
     needsFaults: true,
     play: (stage) =>
@@ -81,7 +81,7 @@ export const API_FAULTS: readonly Act[] = [
   {
     name: "rights-lost",
     title: "the members' RoleBinding is deleted for 15 s",
-    bound: BOUNDS.apiOutage,
+    bound: "apiOutage",
     promised: "acknowledged",
     async play({ group }) {
       const binding = await group.kubectl(["get", "rolebinding", group.name, "-o", "json"]);
@@ -105,7 +105,7 @@ export const API_FAULTS: readonly Act[] = [
   {
     name: "slice-edit",
     title: "the write Service's EndpointSlice is pointed elsewhere",
-    bound: BOUNDS.addressRepaired,
+    bound: "addressRepaired",
     promised: "acknowledged",
     async play({ group }) {
       const endpoints = [{ addresses: ["10.244.250.250"], conditions: { ready: true } }];
@@ -116,7 +116,7 @@ export const API_FAULTS: readonly Act[] = [
   {
     name: "control-delete",
     title: "the ConfigMaps of requests and history are deleted",
-    bound: BOUNDS.apiOutage,
+    bound: "apiOutage",
     promised: "acknowledged",
     async play({ group }) {
       const maps = [`${group.name}-control`, `${group.name}-history`];

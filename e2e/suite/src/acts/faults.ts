@@ -1,14 +1,18 @@
 /** Faults that lose a member: what one replica confirmed may not be lost. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Bound } from "@leasehold/testkit/result";
 import type { Stage } from "../stage.ts";
-import { BOUNDS, PATIENCE_MS, type Act } from "./act.ts";
+import { PATIENCE_MS, WHOLE_MS, type Act } from "./act.ts";
 import { hurtNode } from "./nodes.ts";
+
+/** Two seconds without power, nodes boot, kubelets find their pods, Redis reads its data. */
+const ALL_BOOT: Bound = { medianMs: 60_000, p99Ms: 90_000 };
 
 export const FAULTS: readonly Act[] = [
   {
     name: "force-delete",
     title: "the leader's pod is deleted without grace",
-    bound: BOUNDS.leaderLost,
+    bound: "leaderLost",
     promised: "confirmed",
     async play({ group }) {
       const old = await group.holder();
@@ -19,7 +23,7 @@ export const FAULTS: readonly Act[] = [
   {
     name: "redis-kill",
     title: "SIGKILL of the primary's Redis",
-    bound: BOUNDS.redisDies,
+    bound: "redisDies",
     promised: "confirmed",
     isCore: true,
     needsFaults: true,
@@ -29,7 +33,7 @@ export const FAULTS: readonly Act[] = [
   {
     name: "redis-hang",
     title: "SIGSTOP of the primary's Redis",
-    bound: BOUNDS.redisHangs,
+    bound: "redisHangs",
     promised: "confirmed",
     isCore: true,
     needsFaults: true,
@@ -39,7 +43,7 @@ export const FAULTS: readonly Act[] = [
   {
     name: "sidecar-kill",
     title: "SIGKILL of the leader's sidecar",
-    bound: BOUNDS.leaderLost,
+    bound: "leaderLost",
     promised: "confirmed",
     isCore: true,
     needsFaults: true,
@@ -55,7 +59,7 @@ export const FAULTS: readonly Act[] = [
   {
     name: "sidecar-freeze",
     title: "SIGSTOP of the leader's sidecar",
-    bound: BOUNDS.leaderLost,
+    bound: "leaderLost",
     promised: "confirmed",
     needsFaults: true,
     async play({ cluster, group }) {
@@ -73,7 +77,7 @@ export const FAULTS: readonly Act[] = [
   {
     name: "node-off",
     title: "the leader's node loses its power",
-    bound: BOUNDS.leaderLost,
+    bound: "leaderLost",
     promised: "confirmed",
     isCore: true,
     needsFaults: true,
@@ -87,7 +91,7 @@ export const FAULTS: readonly Act[] = [
   {
     name: "cable-cut",
     title: "the leader's node loses its network",
-    bound: BOUNDS.leaderLost,
+    bound: "leaderLost",
     promised: "confirmed",
     needsFaults: true,
     play: (stage) =>
@@ -117,9 +121,23 @@ export const FAULTS: readonly Act[] = [
     },
   },
   {
+    name: "reboot-all",
+    title: "all nodes lose their power at once and come back",
+    bound: ALL_BOOT,
+    promised: "confirmed",
+    needsFaults: true,
+    clients: "outside",
+    async play({ cluster, group }) {
+      await Promise.all(cluster.nodes.map((node) => node.off()));
+      await sleep(2_000);
+      await Promise.all(cluster.nodes.map((node) => node.up()));
+      await group.healthy(WHOLE_MS);
+    },
+  },
+  {
     name: "volume-lost",
     title: "the leader's node loses its power and comes back with an empty volume",
-    bound: BOUNDS.leaderLost,
+    bound: "leaderLost",
     promised: "confirmed",
     needsFaults: true,
     async play(stage) {

@@ -1,13 +1,15 @@
 /** All acts, in the order in which they are played. */
 import { API_FAULTS } from "./api.ts";
 import type { Act } from "./act.ts";
+import { DRAINS } from "./drain.ts";
 import { FAULTS } from "./faults.ts";
+import { GROUPS } from "./groups.ts";
 import { PLANNED } from "./planned.ts";
 
 export type { Act } from "./act.ts";
 
 export const ACTS: readonly Act[] = [
-  ...PLANNED.map(readsOn),
+  ...[...PLANNED, ...DRAINS, ...GROUPS].map(readsOn),
   ...FAULTS,
   ...API_FAULTS.map(readsOn),
 ];

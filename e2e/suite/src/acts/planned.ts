@@ -4,7 +4,7 @@ import { until } from "@leasehold/cluster";
 import type { Bound } from "@leasehold/testkit/result";
 import type { Group } from "../group.ts";
 import type { Stage } from "../stage.ts";
-import { BOUNDS, WHOLE_MS, type Act } from "./act.ts";
+import { WHOLE_MS, type Act } from "./act.ts";
 
 /** From the last write before to the first after all members ended and started. */
 const TOTAL_RESTART: Bound = { medianMs: 45_000, p99Ms: 60_000 };
@@ -17,16 +17,31 @@ const PROXY_RESTART_MS = 15_000;
 export const PLANNED: readonly Act[] = [
   {
     name: "switchover",
+    handsOver: true,
     title: "a switchover is asked for on the command line",
-    bound: BOUNDS.switchover,
+    bound: "switchover",
     promised: "acknowledged",
     isCore: true,
     play: async ({ group }) => void (await group.leasehold(["switchover"])),
   },
   {
+    name: "switchover-20",
+    handsOver: true,
+    title: "twenty switchovers, one after the other",
+    bound: "switchover",
+    promised: "acknowledged",
+    async play({ group }) {
+      for (let times = 0; times < 20; times += 1) {
+        await group.leasehold(["switchover"]);
+        await group.healthy(WHOLE_MS);
+      }
+    },
+  },
+  {
     name: "switchover-iptables",
+    handsOver: true,
     title: "a switchover is asked for while kube-proxy works with iptables",
-    bound: BOUNDS.switchover,
+    bound: "switchover",
     promised: "acknowledged",
     needsFaults: true,
     async before({ cluster }) {
@@ -38,8 +53,9 @@ export const PLANNED: readonly Act[] = [
   },
   {
     name: "pod-delete",
+    handsOver: true,
     title: "the leader's pod is deleted",
-    bound: BOUNDS.switchover,
+    bound: "switchover",
     promised: "acknowledged",
     isCore: true,
     async play({ group }) {
@@ -48,25 +64,10 @@ export const PLANNED: readonly Act[] = [
     },
   },
   {
-    name: "drain",
-    title: "the leader's node is drained",
-    bound: BOUNDS.switchover,
-    promised: "acknowledged",
-    isCore: true,
-    async play({ cluster, group }) {
-      const node = await group.nodeOf((await group.holder()).pod);
-      const flags = ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=100s"];
-      try {
-        await cluster.kubectl(["drain", node, ...flags], { timeoutMs: 110_000 });
-      } finally {
-        await cluster.kubectl(["uncordon", node]);
-      }
-    },
-  },
-  {
     name: "rolling-update",
+    handsOver: true,
     title: "helm upgrade restarts all members",
-    bound: BOUNDS.switchover,
+    bound: "switchover",
     promised: "acknowledged",
     isCore: true,
     async play({ group }) {
@@ -76,8 +77,9 @@ export const PLANNED: readonly Act[] = [
   },
   {
     name: "rollback",
+    handsOver: true,
     title: "helm rollback restarts all members",
-    bound: BOUNDS.switchover,
+    bound: "switchover",
     promised: "acknowledged",
     before: ({ group }) => group.helmUpgrade([rolledAnnotation()]),
     async play({ group }) {
@@ -88,7 +90,7 @@ export const PLANNED: readonly Act[] = [
   {
     name: "live-configuration",
     title: "helm upgrade changes what a running Redis can be told",
-    bound: BOUNDS.apiOutage,
+    bound: "apiOutage",
     promised: "acknowledged",
     async play({ group }) {
       await group.helmUpgrade(["config.maxmemory-policy=noeviction"]);
@@ -98,7 +100,7 @@ export const PLANNED: readonly Act[] = [
   {
     name: "scale",
     title: "scaled to 5 members and back to 3",
-    bound: BOUNDS.switchover,
+    bound: "switchover",
     promised: "acknowledged",
     async play({ group }) {
       for (const replicas of [5, 3]) {
@@ -133,14 +135,15 @@ export const PLANNED: readonly Act[] = [
   {
     name: "password-rotation",
     title: "the application's password is changed in its Secret",
-    bound: BOUNDS.apiOutage,
+    bound: "apiOutage",
     promised: "acknowledged",
     play: rotatePassword,
   },
   {
     name: "controller-manager-stop",
+    handsOver: true,
     title: "the controller manager is stopped, and a switchover is asked for",
-    bound: BOUNDS.switchover,
+    bound: "switchover",
     promised: "acknowledged",
     needsFaults: true,
     async play({ cluster, group }) {

@@ -7,6 +7,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { Cluster, clusterSupport } from "@leasehold/cluster";
 import { renderTable, type Bound, type Result } from "@leasehold/testkit/result";
+import { boundOf } from "../../src/acts/act.ts";
 import { ACTS } from "../../src/acts/index.ts";
 import { openPlay, type Play } from "../../src/play.ts";
 
@@ -48,7 +49,7 @@ for (const act of ACTS.filter(({ isCore }) => isCore)) {
     if (act.needsFaults && cluster?.canInjectFaults !== true) {
       context.skip("E2E_KUBECONFIG names a cluster without faults");
     }
-    const { result, notes } = await play.act({ ...act, bound: generous(act.bound) });
+    const { result, notes } = await play.act({ ...act, bound: generous(boundOf(act, false)) });
     results.push(result);
     expect({ ...result, notes }).toMatchObject({ held: true, lost: 0 });
   });

@@ -39,3 +39,26 @@ export function serviceBounds(leaseDurationMs: number): ServiceBounds {
     addressRepaired: { medianMs: 1200, p99Ms: 2200 },
   };
 }
+
+/** kube-proxy's default. */
+const MIN_SYNC_PERIOD_MS = 1000;
+
+/**
+ * Through the Service of a cluster where another one changes all the time: then each of our changes
+ * waits for the end of kube-proxy's current second.
+ */
+export function busyBounds(leaseDurationMs: number): ServiceBounds {
+  const quiet = serviceBounds(leaseDurationMs);
+  const later = ({ medianMs, p99Ms }: Bound): Bound => ({
+    medianMs: medianMs + MIN_SYNC_PERIOD_MS,
+    p99Ms: p99Ms + MIN_SYNC_PERIOD_MS,
+  });
+  return {
+    switchover: later(quiet.switchover),
+    redisDies: later(quiet.redisDies),
+    redisHangs: later(quiet.redisHangs),
+    leaderLost: later(quiet.leaderLost),
+    addressRepaired: later(quiet.addressRepaired),
+    apiOutage: quiet.apiOutage,
+  };
+}

@@ -48,6 +48,8 @@ export interface WorkloadState extends LedgerCounts {
   /** Of those since the fault began. */
   readonly failed: number;
   readonly gap: WriteGap;
+  /** All gaps worth a look since the fault began. */
+  readonly gaps: readonly WriteGap[];
   /** Milliseconds since the newest acknowledged write. */
   readonly sinceLastAckMs: number;
   /**
@@ -134,6 +136,7 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
       ...counts(),
       failed: counts().failed - failedBeforeFault,
       gap: meter.longest(nowMs()),
+      gaps: meter.long(),
       sinceLastAckMs: nowMs() - meter.lastAckMs(),
       standstillMs: standstill.max / 1e6,
       failures: failures.first(),
