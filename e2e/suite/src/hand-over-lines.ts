@@ -39,35 +39,32 @@ function lineOf(title: string, { partsMs, byNode }: Shown): string {
   return `${title}: ${parts} = ${Math.round(sum)} ms; slice PUT to the first write: ${reached}`;
 }
 
-/** Of each node whose writers had a gap then. */
+/** Of each node whose writers stood still then. */
 function byNode(
-  { pausedAtMs, addressedAtMs, openedAtMs }: HandOver,
+  { addressedAtMs }: HandOver,
   states: readonly NodeState[],
 ): Readonly<Record<string, number>> {
   return Object.fromEntries(
     states.flatMap(({ node, state }) => {
-      const gap = gapAt(state, pausedAtMs, openedAtMs);
+      const gap = gapAt(state, addressedAtMs);
       return gap === null ? [] : [[node, gap.untilMs - addressedAtMs]];
     }),
   );
 }
 
-function gapOf({ pausedAtMs, openedAtMs }: HandOver, states: readonly NodeState[]): number {
-  const gaps = states.map(({ state }) => gapAt(state, pausedAtMs, openedAtMs)?.lengthMs ?? 0);
-  return Math.max(0, ...gaps);
+function gapOf({ addressedAtMs }: HandOver, states: readonly NodeState[]): number {
+  return Math.max(0, ...states.map(({ state }) => gapAt(state, addressedAtMs)?.lengthMs ?? 0));
 }
 
-/** The longest of those that reach into the hand-over and end after it. */
+/** The one in which that instant was. */
 function gapAt(
   { gaps, originMs }: NodeState["state"],
-  fromMs: number,
-  untilMs: number,
+  atMs: number,
 ): { readonly lengthMs: number; readonly untilMs: number } | null {
   const found = gaps
-    .map((gap) => ({ lengthMs: gap.lengthMs, untilMs: originMs + gap.fromMs + gap.lengthMs }))
-    .filter((gap) => gap.untilMs > fromMs && gap.untilMs - gap.lengthMs < untilMs)
-    .toSorted((a, b) => b.lengthMs - a.lengthMs);
-  return found[0] ?? null;
+    .map(({ fromMs, lengthMs }) => ({ lengthMs, untilMs: originMs + fromMs + lengthMs }))
+    .find(({ lengthMs, untilMs }) => untilMs - lengthMs <= atMs && atMs < untilMs);
+  return found ?? null;
 }
 
 function medians<K extends string>(

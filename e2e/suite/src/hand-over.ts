@@ -23,10 +23,8 @@ export interface HandOver {
   readonly from: string;
   readonly to: string;
   readonly partsMs: Readonly<Record<Part, number>>;
-  /** By the wall clock: the pause began, the address was changed, the new primary was opened. */
-  readonly pausedAtMs: number;
+  /** When the address was changed, by the wall clock. */
   readonly addressedAtMs: number;
-  readonly openedAtMs: number;
 }
 
 interface Line {
@@ -100,7 +98,7 @@ function timesOf(marks: readonly number[]): Omit<HandOver, "from" | "to"> {
   const partsMs = Object.fromEntries(
     PARTS.map((part, index) => [part, (ends[index] ?? 0) - (begins[index] ?? 0)]),
   ) as Record<Part, number>;
-  return { partsMs, pausedAtMs, addressedAtMs: ends.at(-2) ?? 0, openedAtMs: atMs };
+  return { partsMs, addressedAtMs: ends.at(-2) ?? 0 };
 }
 
 /** After all others. */

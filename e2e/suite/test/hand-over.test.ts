@@ -80,9 +80,7 @@ describe("the words for a hand-over", () => {
       "slice PUT": 13,
       open: 0,
     },
-    pausedAtMs: 2000,
     addressedAtMs: 2060,
-    openedAtMs: 2060,
   };
 
   it("say when writes went on through each node, by the gap that reaches into it", () => {
@@ -99,9 +97,7 @@ describe("the words for a hand-over", () => {
   it("are medians of many, after the gaps of all", () => {
     const many = Array.from({ length: 7 }, (_, index) => ({
       ...handOver,
-      pausedAtMs: 2000 + index * 1000,
       addressedAtMs: 2060 + index * 1000,
-      openedAtMs: 2060 + index * 1000,
     }));
     const gaps = many.map((_, index) => ({
       fromMs: 990 + index * 1000,
