@@ -33,6 +33,7 @@ const PICTURE: Picture = {
     sinceLastAckMs: 3,
     standstillMs: 0,
     failures: [],
+    failureKinds: {},
   },
   writesPerSecond: 812.4,
 };

@@ -7,6 +7,7 @@
  */
 import type {
   Failure,
+  FailureKinds,
   LedgerCheck,
   LedgerTarget,
   Load,
@@ -113,6 +114,7 @@ export function addStates(states: readonly WorkloadState[]): WorkloadState {
     sinceLastAckMs: Math.max(...states.map((state) => state.sinceLastAckMs)),
     standstillMs: Math.max(...states.map((state) => state.standstillMs)),
     failures: firstOf(states),
+    failureKinds: addKinds(states.map(({ failureKinds }) => failureKinds)),
     ...addReads(states.flatMap(({ reads }) => (reads === undefined ? [] : [reads]))),
   };
 }
@@ -131,6 +133,14 @@ function addReads(all: readonly Reads[]): { readonly reads?: Reads } {
       failures: firstOf(all),
     },
   };
+}
+
+function addKinds(all: readonly FailureKinds[]): FailureKinds {
+  const sum: Record<string, number> = {};
+  for (const [kind, count] of all.flatMap((kinds) => Object.entries(kinds))) {
+    sum[kind] = (sum[kind] ?? 0) + count;
+  }
+  return sum;
 }
 
 function firstOf(all: readonly { readonly failures: readonly Failure[] }[]): readonly Failure[] {

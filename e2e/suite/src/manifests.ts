@@ -1,4 +1,5 @@
 /** The agents' objects: a namespace of their own, their program, one pod on each node. */
+import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { AGENT_PORT } from "./agent-call.ts";
@@ -52,6 +53,8 @@ export function agentManifests(program: string): readonly unknown[] {
     containers: [container],
     volumes: [{ name: "agent", configMap: { name: NAME } }],
   };
+  // A pod that runs does not read a changed program.
+  const annotations = { program: createHash("sha256").update(program).digest("hex") };
   return [
     {
       apiVersion: "v1",
@@ -65,7 +68,7 @@ export function agentManifests(program: string): readonly unknown[] {
       metadata: { name: NAME },
       spec: {
         selector: { matchLabels: AGENT_LABELS },
-        template: { metadata: { labels: AGENT_LABELS }, spec: podSpec },
+        template: { metadata: { labels: AGENT_LABELS, annotations }, spec: podSpec },
       },
     },
   ];

@@ -13,6 +13,7 @@ function state(change: Partial<WorkloadState>): WorkloadState {
     sinceLastAckMs: 3,
     standstillMs: 2,
     failures: [],
+    failureKinds: {},
     ...change,
   };
 }

@@ -26,6 +26,7 @@ function stageOf(world: World): { stage: ActStage; stopped: () => boolean } {
         sinceLastAckMs: 0,
         standstillMs: 2,
         failures: [],
+        failureKinds: {},
         ...world.state,
       }),
     writable: () => Promise.resolve({ members: world.writable ?? ["a"], atMs: 0 }),

@@ -7,6 +7,7 @@
 import { formatMs, judge, type Measured, type ReadResult, type Result } from "../result/index.ts";
 import type {
   Failure,
+  FailureKinds,
   LedgerCheck,
   Reads,
   WorkloadState,
@@ -128,13 +129,19 @@ function findingsOf(act: Promised, { state, writable, check }: Seen): Findings {
     remarks.push(`among them ${check.examples.join(", ")}`);
   }
   if (act.reads === "reconnect" && state.reads) broken.push(...brokenReads(state.reads));
-  remarks.push(...unexpected(act, state.failures));
+  remarks.push(...unexpected(act, state.failures), ...kindsOf(state.failureKinds));
   if (state.standstillMs >= BUSY_MS) {
     remarks.push(
       `this machine was busy: the clients stood still for up to ${formatMs(state.standstillMs)}`,
     );
   }
   return { broken, remarks };
+}
+
+function kindsOf(kinds: FailureKinds): readonly string[] {
+  const all = Object.entries(kinds).toSorted(([, a], [, b]) => b - a);
+  if (all.length === 0) return [];
+  return [`writers failed with ${all.map(([kind, count]) => `${count} × ${kind}`).join(", ")}`];
 }
 
 function brokenReads({ repeated, oldestMs, failures }: Reads): readonly string[] {

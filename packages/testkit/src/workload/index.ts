@@ -1,4 +1,4 @@
-export type { Failure } from "./failures.ts";
+export type { Failure, FailureKinds } from "./failures.ts";
 export * from "./ledger.ts";
 export * from "./load.ts";
 export { startLoadThread, type LoadThread, type RemoteLoad } from "./load-thread.ts";

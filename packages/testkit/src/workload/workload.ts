@@ -8,7 +8,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createFreshness, type Freshness } from "./freshness.ts";
-import { createFailureLog, type Failure, type FailureLog } from "./failures.ts";
+import { createFailureLog, type Failure, type FailureKinds, type FailureLog } from "./failures.ts";
 import type { Ledger, LedgerCheck, LedgerCounts, LedgerList } from "./ledger.ts";
 import { startObserver } from "./observer.ts";
 import { createReadTally, startReader, type ReadState, type ReadTally } from "./reader.ts";
@@ -59,6 +59,8 @@ export interface WorkloadState extends LedgerCounts {
   readonly standstillMs: number;
   /** The first few, also from before the fault. */
   readonly failures: readonly Failure[];
+  /** Of all that `failed` counts. */
+  readonly failureKinds: FailureKinds;
   /** Absent: nobody reads. */
   readonly reads?: Reads;
 }
@@ -140,6 +142,7 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
       sinceLastAckMs: nowMs() - meter.lastAckMs(),
       standstillMs: standstill.max / 1e6,
       failures: failures.first(),
+      failureKinds: failures.kinds(),
       ...(options.readAddress && {
         reads: { ...tally.state(nowMs()), failures: readFailures.first() },
       }),
@@ -180,7 +183,7 @@ function startWriters(
         meter.acknowledged(atMs);
         freshness.acknowledged(length, atMs);
       },
-      failed: (why) => failures.add(`${options.name}-writer-${index}: ${why}`),
+      failed: (why) => failures.add(`${options.name}-writer-${index}`, why),
     }),
   );
 }
@@ -202,7 +205,7 @@ function startReaders(
       key: list.key,
       freshness,
       tally,
-      failed: (why) => failures.add(`${options.name}-reader-${index}: ${why}`),
+      failed: (why) => failures.add(`${options.name}-reader-${index}`, why),
     }),
   );
 }
