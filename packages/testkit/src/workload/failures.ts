@@ -1,6 +1,6 @@
 /**
- * What clients failed with, and when, reckoned from the fault that is tried: the first few of a run,
- * and how often each kind of error came after it.
+ * What clients failed with, and when, reckoned from the fault that is tried: the first few of a
+ * run, and how often each kind of error came after it.
  */
 
 export interface Failure {
