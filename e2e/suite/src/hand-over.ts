@@ -8,7 +8,8 @@
  */
 
 export const PARTS = [
-  "pause and catch-up",
+  "pause",
+  "catch-up",
   "demote",
   "Lease PUT",
   "renewal PUT",
@@ -71,6 +72,7 @@ function handOverFrom(start: Line, after: readonly Line[]): HandOver | null {
   const from = start.member;
   const own = after.filter(({ member }) => member === from);
   const others = after.filter(({ member }) => member !== from);
+  const paused = own.find((line) => acts(line, "awaitOffset"));
   const demoting = own.find((line) => commands(line, "demote"));
   const sending = own.find((line) => writesLease(line, "transfer"));
   const accepting = others.find((line) => writesLease(line, "acquireHandover"));
@@ -82,7 +84,10 @@ function handOverFrom(start: Line, after: readonly Line[]): HandOver | null {
       (isDone(line, "sliceWritten") || (line.member === from && isDone(line, "sliceObserved"))),
   );
   const opened = others.find((line) => acts(line, "redisRole", "unfence"));
-  const found = [start, demoting, sending, accepting, promoting, addressing, addressed, opened];
+  const found = [
+    ...[start, paused, demoting, sending, accepting],
+    ...[promoting, addressing, addressed, opened],
+  ];
   const marks = found.flatMap((line) => (line === undefined ? [] : [Date.parse(line.time)]));
   const to = accepting?.member;
   if (marks.length < found.length || to === undefined || promoting?.member !== to) return null;

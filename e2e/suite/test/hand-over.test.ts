@@ -19,6 +19,7 @@ const committed = (type: string) => ({ type, outcome: { kind: "committed" } });
 
 const OLD = [
   line("a 0", { type: "peersDone" }, [role("pause")]),
+  line("a 1", { type: "redisRoleDone" }, [{ type: "awaitOffset", reason: "transferSwitchover" }]),
   line("a 3", { type: "offsetAwaited" }, [role("demote")]),
   line("a 8", { type: "offsetAwaited" }, [{ type: "writeLease", reason: "transferSwitchover" }]),
   line("a 71", { type: "sliceObserved" }, [role("unpause")]),
@@ -37,7 +38,8 @@ describe("a hand-over in the logs", () => {
     expect(others).toEqual([]);
     expect(only).toMatchObject({ from: "a", to: "b" });
     expect(only?.partsMs).toEqual({
-      "pause and catch-up": 3,
+      pause: 1,
+      "catch-up": 2,
       demote: 5,
       "Lease PUT": 10,
       "renewal PUT": 23,
@@ -72,7 +74,8 @@ describe("the words for a hand-over", () => {
     from: "a",
     to: "b",
     partsMs: {
-      "pause and catch-up": 3,
+      pause: 1,
+      "catch-up": 2,
       demote: 5,
       "Lease PUT": 10,
       "renewal PUT": 23,
@@ -89,7 +92,7 @@ describe("the words for a hand-over", () => {
       [nodeState("n1", 990, 120), nodeState("n2", 995, 90), nodeState("n3", 2000, 90)],
     );
     expect(said).toBe(
-      "a → b: pause and catch-up 3, demote 5, Lease PUT 10, renewal PUT 23, promote 6, " +
+      "a → b: pause 1, catch-up 2, demote 5, Lease PUT 10, renewal PUT 23, promote 6, " +
         "slice PUT 13, open 0 = 60 ms; slice PUT to the first write: n1 50, n2 25 ms",
     );
   });

@@ -11,6 +11,7 @@ const TOTAL_RESTART: Bound = { medianMs: 45_000, p99Ms: 60_000 };
 /** A kubelet shows a changed Secret within its sync period and the lifetime of its cache. */
 const SECRET_MS = 240_000;
 const ROLLOUT_MS = 250_000;
+const PROXY_SECOND_MS = 1500;
 /** kube-proxy ends, starts anew and writes all rules of the other kind. */
 const PROXY_RESTART_MS = 15_000;
 
@@ -34,6 +35,8 @@ export const PLANNED: readonly Act[] = [
       for (let times = 0; times < 20; times += 1) {
         await group.leasehold(["switchover"]);
         await group.healthy(WHOLE_MS);
+        // Else the second of each kube-proxy that one change began is the next one's, too.
+        await sleep(PROXY_SECOND_MS);
       }
     },
   },
