@@ -10,16 +10,13 @@ import { bestRival, plannedSuccessors, reportFrom } from "./members.ts";
 import type { MemberReport, RedisProcess } from "./observation.ts";
 import { demoteSurely } from "./plan-fence.ts";
 import { askPeers, isFreshSince } from "./plan-poll.ts";
+import { GRACE_RESERVE_MS, waitsForProxies } from "./proxy-second.ts";
 import { mayBeWritable } from "./redis-view.ts";
 import type { Handoff, MemberState } from "./state.ts";
 import { announce, podOf, right, role, set, type Turn } from "./turn.ts";
 
 const ASK_TIMEOUT_MS = 150;
 const ASK_AGAIN_MS = 200;
-/** The hook may be faster than the watch: the pod is read once before it is believed to stay. */
-const POD_ANSWER_MS = 300;
-/** What a pod needs between the hand-over and the end of its grace. */
-const GRACE_RESERVE_MS = 8000;
 
 export function planHandoff(turn: Turn): void {
   begin(turn);
@@ -131,18 +128,10 @@ function demoteFirst(turn: Turn, successor: NonNullable<Handoff["successor"]>): 
   role(turn, { kind: "demote", cutClients: false }, "transferSwitchover");
 }
 
-/**
- * kube-proxy sits out its second after the read Service changed, so a leader whose pod is deleted
- * keeps writes open so long (R1); a short grace period leaves no time for that.
- */
+/** A leader whose pod is deleted keeps writes open for kube-proxy's second (R1). */
 function waitsWithOpenWrites(turn: Turn): boolean {
-  const { stop, start } = turn.state;
-  if (stop === null) return false;
-  const sinceMs = waiterElapsedMs(stop.since, turn.at);
-  if (stop.podRead !== "answered" && sinceMs < POD_ANSWER_MS) return true;
-  const pod = podOf(turn.state, start.member);
-  if (!pod?.terminating || (pod.graceMs ?? Infinity) < GRACE_RESERVE_MS) return false;
-  return sinceMs < turn.config.deletionGraceForProxyMs;
+  const { stop } = turn.state;
+  return stop !== null && waitsForProxies(turn, stop.since);
 }
 
 function chooseSuccessor(turn: Turn, handoff: Handoff): MemberReport | null {

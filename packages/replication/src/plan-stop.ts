@@ -14,6 +14,7 @@ import { release } from "./drafts.ts";
 import { finishRequest } from "./handoff.ts";
 import { furthest } from "./lineage.ts";
 import { ensureRecord } from "./plan-record.ts";
+import { waitsForProxies } from "./proxy-second.ts";
 import type { Reason } from "./reason.ts";
 import { mayBeWritable, ownPosition } from "./redis-view.ts";
 import type { MemberState, StopState } from "./state.ts";
@@ -74,8 +75,20 @@ function reportStopped(turn: Turn): void {
   if (stop === null || stop.reported || lead !== null || mayBeWritable(turn.state)) return;
   const leaves = handoff?.phase === "leaving";
   if (!leaves && (handoff !== null || right(turn) > 0)) return;
+  if (!leaves && isStillLedTo(turn, stop)) return;
   update(turn, { reported: true, position: ownPosition(turn.state) });
   act(turn, { type: "reportStopped", reason: "stopping" });
+}
+
+/**
+ * Until every proxy has taken the address away, clients come here: a demoted Redis refuses them at
+ * once, a pod that is gone lets them wait for as long as they wait for a connect.
+ */
+function isStillLedTo(turn: Turn, stop: StopState): boolean {
+  const { cutter } = turn.state;
+  return (
+    waitsForProxies(turn, stop.since) || (cutter !== null && waitsForProxies(turn, cutter.since))
+  );
 }
 
 /** Redis ended after that, by itself: its data is complete on disk. */
