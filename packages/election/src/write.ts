@@ -180,6 +180,8 @@ export function readIsDue(state: ElectionState, renewIntervalMs: number, at: Ins
  */
 export function readSpacingMs(state: ElectionState, at: Instant): number {
   if (state.lastRead === null || state.term !== null) return 0;
+  // Who is offered the lead takes nothing while a read is wanted, and writes stand still.
+  if (state.offer !== null) return 0;
   const hasTried = state.lastTryAt !== null && waiterElapsedMs(state.lastTryAt, at) < TRIED_MS;
   if (hasTried) return 0;
   return Math.max(0, READ_SPACING_MS - waiterElapsedMs(state.lastRead.at, at));
