@@ -29,7 +29,7 @@ import { inheritedMs } from "./plan-fence.ts";
 import { recordIsStuck } from "./members.ts";
 import { mayRenew } from "./plan-lease.ts";
 import { ensureRecord, isRecorded } from "./plan-record.ts";
-import { mayBeWritable } from "./redis-view.ts";
+import { isReplicaForCertain, mayBeWritable } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
 import { act, announce, peerOf, right, set, type Turn } from "./turn.ts";
 
@@ -205,9 +205,11 @@ function gain(turn: Turn): void {
 export function promiseAsked(turn: Turn, requestId: number, request: PromiseRequest): void {
   const { state } = turn;
   const { view } = state.election;
+  // An unsettled replica stays one: a yes promises no more than that.
+  const isWritable = mayBeWritable(state) && !isReplicaForCertain(state.redis.role);
   const refusal = refusalOf(state.election, request, {
     member: state.start.member,
-    leads: state.lead !== null || right(turn) > 0 || mayBeWritable(state),
+    leads: state.lead !== null || right(turn) > 0 || isWritable,
     knowsNothing: view.kind === "unread" && state.record.saved === null,
   });
   // Who cannot keep a promise says so at once, also to the question that binds nobody.
