@@ -5,11 +5,12 @@
  */
 import { waiterElapsedMs, type Instant } from "@leasehold/election";
 import { killRedis } from "./plan-fence.ts";
+import { isReplicaForCertain } from "./redis-view.ts";
 import { announce, set, type Turn } from "./turn.ts";
 
 const SECOND_KILL_MS = 60_000;
 const LONGEST_HANG_MS = 30_000;
-/** A replica's hang hurts nobody's writes: it gets more time. */
+/** A replica's hang hurts nobody's writes, also that of one that is not promoted yet: more time. */
 const REPLICA_FACTOR = 5;
 const KEPT_KILLS = 8;
 
@@ -44,8 +45,9 @@ function elapsed(turn: Turn, since: Instant | null): number {
 
 /** Doubles with a second kill within a minute, so that a slow command is not hunted for ever. */
 export function hangTimeoutMs(turn: Turn): number {
-  const { hangKills, lead } = turn.state;
+  const { hangKills, lead, redis } = turn.state;
   const recent = hangKills.filter((at) => waiterElapsedMs(at, turn.at) < SECOND_KILL_MS).length;
   const base = turn.config.hangTimeoutMs * 2 ** Math.min(recent, 4);
-  return Math.min(LONGEST_HANG_MS, lead === null ? base * REPLICA_FACTOR : base);
+  const isReplica = lead === null || isReplicaForCertain(redis.role);
+  return Math.min(LONGEST_HANG_MS, isReplica ? base * REPLICA_FACTOR : base);
 }

@@ -28,7 +28,13 @@ import { demoteSurely, killRedis, planLeadPermit } from "./plan-fence.ts";
 import { askAgain, askPeers, isFreshSince } from "./plan-poll.ts";
 import { ensureRecord } from "./plan-record.ts";
 import { releaseLease } from "./plan-stop.ts";
-import { mayBeWritable, mayLackTail, ownPosition, redisIsUp } from "./redis-view.ts";
+import {
+  isReplicaForCertain,
+  mayBeWritable,
+  mayLackTail,
+  ownPosition,
+  redisIsUp,
+} from "./redis-view.ts";
 import type { Lead, MemberState } from "./state.ts";
 import { announce, right, role, set, type Turn } from "./turn.ts";
 
@@ -68,6 +74,8 @@ export function planWon(turn: Turn): void {
 /** Without a demotion nothing may be given away; a Redis that refuses it is killed (section 3). */
 function stopFirst(turn: Turn, lead: Lead): void {
   if (turn.state.redis.process !== null) demoteSurely(turn, "startGated");
+  // A replica is no danger, and its copy may be the last one (docs/adr/0016).
+  if (isReplicaForCertain(turn.state.redis.role)) return;
   if (waiterElapsedMs(lead.since, turn.at) >= GIVE_UP_MS) killRedis(turn, "selfFence");
 }
 
