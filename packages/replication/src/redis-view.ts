@@ -65,6 +65,7 @@ function observeInfo(turn: Turn, info: RedisInfo): void {
   doubtRole(turn, info);
   if (info.loading) return;
   judgeData(turn, info);
+  noteDropped(turn, before.info);
   noteSync(turn, info);
   notePeak(turn);
   sample(turn);
@@ -126,6 +127,19 @@ function judgeData(turn: Turn, info: RedisInfo): void {
   const { runId, replid } = info;
   const unsavedSync = turn.state.redis.unsavedSync || info.rewriting;
   setRedis(turn, { unsavedSync, data: { runId, replid, kind: "live", position: null } });
+}
+
+/**
+ * A full sync whose load failed. Measured: Redis has dropped its data by then, and goes on with its
+ * old replid and offset. At an offset where a replica had keys, it has them, or has lost them.
+ */
+function noteDropped(turn: Turn, before: RedisInfo | null): void {
+  const { data, info } = turn.state.redis;
+  if (before === null || info === null || data?.kind !== "live" || info.linkUp) return;
+  if (before.runId !== info.runId || info.upstream === null) return;
+  const stands = before.replid === info.replid && before.offset === info.offset;
+  if (!stands || before.keys === 0 || info.keys > 0) return;
+  setRedis(turn, { data: { ...data, kind: "half", position: null } });
 }
 
 /** Until the AOF is written anew, a crash would bring back what the full sync replaced (F2). */
