@@ -129,7 +129,7 @@ const Switchover = v.strictObject({
   settleMs: described(v.optional(milliseconds, 2_000), "Late clients are cut that long"),
   deletionGraceForProxyMs: described(
     v.optional(count, 1_100),
-    "Writes stay open that long after a deletion was seen: kube-proxy's second",
+    "Writes stay open that long after a deletion was seen, and the pod lives on that long: kube-proxy's second",
   ),
 });
 

@@ -31,7 +31,14 @@ test("every metric that an alert or a panel asks for has a value", async () => {
   const expressions = [...ALERTS, ...(panels as { expr: string }[])].map(({ expr }) => expr);
   const names = [...new Set(expressions.flatMap(metricNamesIn))];
   expect(names.length).toBeGreaterThan(30);
-  const texts = await Promise.all([leader, replica].map(printed));
+  const members = [leader, replica];
+  // Where the others stand is asked once a second.
+  await group.until("the replica's lag", 10_000, async () =>
+    (await Promise.all(members.map(printed))).every((text) =>
+      hasValue(text, "leasehold_replication_lag_bytes"),
+    ),
+  );
+  const texts = await Promise.all(members.map(printed));
   const unknown = names.filter((name) => texts.some((text) => !text.includes(`# HELP ${name} `)));
   expect(unknown).toEqual([]);
   const ofBoth = names.filter((name) => !UNUSED.test(name) && !EVENTFUL.test(name));
