@@ -143,6 +143,11 @@ test("it leads when the group has ended, at once, since the Lease was released",
 });
 
 test("the group that comes back stays read-only while the candidate leads", async () => {
+  // Deleted members live for a moment longer: not they are to be watched.
+  await until("the old members are gone", { timeoutMs: PATIENCE_MS }, async () => {
+    const labels = "app.kubernetes.io/instance=orders";
+    return (await group.kubectl(["get", "pods", "-l", labels, "-o", "name"])) === "";
+  });
   const fromMs = performance.now();
   await group.kubectl(["scale", "statefulset", group.name, "--replicas=3"]);
   await observe();
