@@ -172,7 +172,8 @@ test("packets from one node to another vanish, until they are let through again"
 
 test("a run that is killed while it brings the cluster up leaves nothing", async () => {
   await cluster.down();
-  expect(leftovers()).toEqual([]);
+  // Whoever watches its owner looks once a second.
+  await expect.poll(leftovers, { timeout: 10_000 }).toEqual([]);
   const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
   const child = spawn(process.execPath, [main, "up"], { stdio: "ignore" });
   await until("it has begun", { timeoutMs: 200_000, pollMs: 20 }, async () => outerExists());
