@@ -147,15 +147,23 @@ function putGroup(put: Put, servers: readonly Server[]): void {
   }
 }
 
-/** Lease, slice and history as after a change to this member. */
-export function putLeader(put: Put, member: string, epoch: number): void {
+/** Lease, slice and history as after a change to this member, which knows this list. */
+export function putLeader(
+  put: Put,
+  member: string,
+  epoch: number,
+  listed: readonly string[] = NAMES,
+): void {
   const holder = identityOf(member);
   const position = { epoch, offset: 1000, replid: "rho", runId: "run" };
+  const note = { attached: true, position: null };
+  const members = Object.fromEntries(listed.map((name) => [name, note]));
   put("Lease", GROUP, {
     metadata: {
       labels: { "leasehold.dev/group": GROUP },
       annotations: {
         "leasehold.dev/epoch": String(epoch),
+        "leasehold.dev/members": JSON.stringify(members),
         "leasehold.dev/position": JSON.stringify(position),
       },
     },

@@ -41,11 +41,13 @@ function leaderTroubles(
   return [`the write address leads to ${endpoint.host}, not to ${leader} (${ip})`];
 }
 
-function troubleOfMember({ name, state, inSync, terminating }: MemberRow): string | null {
+function troubleOfMember(member: MemberRow): string | null {
+  const { name, state, inSync, listed, terminating } = member;
   if (state === "missing") return `${name} has no pod`;
   if (terminating) return `${name} is terminating`;
   if (state === "silent") return `${name} does not answer`;
   if (state === "unready") return `${name} is not ready`;
   if (state !== "up" && state !== "ready") return `${name} is ${state}`;
-  return inSync === false ? `${name} is not in sync` : null;
+  if (inSync === false) return `${name} is not in sync`;
+  return listed === false ? `${name} is not on the list in the Lease yet` : null;
 }

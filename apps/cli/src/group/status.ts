@@ -53,6 +53,8 @@ export interface MemberRow {
   readonly role: "primary" | "replica" | "unknown";
   readonly state: "up" | "gated" | "loading" | "down" | "ready" | "unready" | "silent" | "missing";
   readonly inSync: boolean | null;
+  /** The Lease lists it: only then may it lead, and is asked for promises. Null: nobody knows. */
+  readonly listed: boolean | null;
   readonly offset: number | null;
   readonly lagBytes: number | null;
   /** Whom it follows; null: nobody, or unknown. */
@@ -147,6 +149,7 @@ function rowOf(pod: PodView, snapshot: Snapshot, context: RowContext): MemberRow
   const { leader, leading, pods } = context;
   const shared = {
     name: pod.name,
+    listed: isListed(snapshot, pod.name),
     restarts: pod.restarts,
     createdAt: pod.createdAt,
     terminating: pod.isTerminating,
@@ -176,6 +179,12 @@ function rowOf(pod: PodView, snapshot: Snapshot, context: RowContext): MemberRow
   };
 }
 
+/** A Lease without a list, such as one that somebody edited, tells nothing. */
+function isListed({ lease }: Snapshot, member: string): boolean | null {
+  const names = Object.keys(valueOf(lease)?.record.members ?? {});
+  return names.length === 0 ? null : names.includes(member);
+}
+
 const UNKNOWN = {
   role: "unknown",
   inSync: null,
@@ -189,7 +198,7 @@ const UNKNOWN = {
 
 function absentRow(name: string): MemberRow {
   const nothing = { restarts: null, createdAt: null, node: null, ip: null, sidecarImage: null };
-  return { ...UNKNOWN, ...nothing, name, state: "missing", terminating: false };
+  return { ...UNKNOWN, ...nothing, name, listed: null, state: "missing", terminating: false };
 }
 
 /** Offsets of two histories say nothing about one another. */
