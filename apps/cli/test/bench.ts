@@ -147,32 +147,10 @@ function putGroup(put: Put, servers: readonly Server[]): void {
   }
 }
 
-/** Lease, slice and history as after a change to this member, which knows this list. */
-export function putLeader(
-  put: Put,
-  member: string,
-  epoch: number,
-  listed: readonly string[] = NAMES,
-): void {
+/** Lease, slice and history as after a change to this member. */
+export function putLeader(put: Put, member: string, epoch: number): void {
   const holder = identityOf(member);
-  const position = { epoch, offset: 1000, replid: "rho", runId: "run" };
-  const note = { attached: true, position: null };
-  const members = Object.fromEntries(listed.map((name) => [name, note]));
-  put("Lease", GROUP, {
-    metadata: {
-      labels: { "leasehold.dev/group": GROUP },
-      annotations: {
-        "leasehold.dev/epoch": String(epoch),
-        "leasehold.dev/members": JSON.stringify(members),
-        "leasehold.dev/position": JSON.stringify(position),
-      },
-    },
-    spec: {
-      holderIdentity: holder,
-      leaseDurationSeconds: 5,
-      renewTime: "2026-11-25T15:46:01.548000Z",
-    },
-  });
+  putLease(put, { member, epoch, listed: NAMES });
   put("EndpointSlice", `${GROUP}-ipv4`, {
     metadata: {
       labels: { "kubernetes.io/service-name": GROUP },
@@ -186,6 +164,33 @@ export function putLeader(
   const more = { to: member, lostBytesMax: 0, writeGapMs: 42, reason: "unfence", by: member };
   put("ConfigMap", `${GROUP}-history`, {
     data: { history: `nonsense\n${JSON.stringify({ ...entry, ...more, words: "leads" })}` },
+  });
+}
+
+export interface LeaseSketch {
+  readonly member: string;
+  readonly epoch: number;
+  readonly listed: readonly string[];
+}
+
+export function putLease(put: Put, { member, epoch, listed }: LeaseSketch): void {
+  const note = { attached: true, position: null };
+  const members = Object.fromEntries(listed.map((name) => [name, note]));
+  const position = { epoch, offset: 1000, replid: "rho", runId: "run" };
+  put("Lease", GROUP, {
+    metadata: {
+      labels: { "leasehold.dev/group": GROUP },
+      annotations: {
+        "leasehold.dev/epoch": String(epoch),
+        "leasehold.dev/members": JSON.stringify(members),
+        "leasehold.dev/position": JSON.stringify(position),
+      },
+    },
+    spec: {
+      holderIdentity: identityOf(member),
+      leaseDurationSeconds: 5,
+      renewTime: "2026-11-25T15:46:01.548000Z",
+    },
   });
 }
 

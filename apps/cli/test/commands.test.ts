@@ -4,7 +4,7 @@ import type { Identity, PolicyRule } from "@leasehold/testkit/fake-kubernetes-ap
 import { COMMANDS } from "../src/commands.ts";
 import { EXIT } from "../src/exit.ts";
 import type { GroupStatus } from "../src/group/status.ts";
-import { GROUP, NAMESPACE, putLeader, startBench, type Bench, type Ran } from "./bench.ts";
+import { GROUP, NAMESPACE, putLease, startBench, type Bench, type Ran } from "./bench.ts";
 
 /** Each command's own user, with exactly the rights that the table names. */
 const USERS: readonly Identity[] = COMMANDS.map(({ name, rights }) => userWith(name, rights));
@@ -141,12 +141,13 @@ describe("status", () => {
   });
 
   test("a member in sync that the Lease does not list yet is no second copy that may lead", async () => {
-    putLeader(bench.put, "orders-0", 7, ["orders-0", "orders-1"]);
+    const lease = { member: "orders-0", epoch: 7 };
+    putLease(bench.put, { ...lease, listed: ["orders-0", "orders-1"] });
     const { healthy, members, troubles } = await statusJson();
     expect(healthy).toBe(false);
     expect(members.map((member) => member.listed)).toEqual([true, true, false]);
     expect(troubles).toEqual(["orders-2 is not on the list in the Lease yet"]);
-    putLeader(bench.put, "orders-0", 7, []);
+    putLease(bench.put, { ...lease, listed: [] });
     expect((await statusJson()).troubles).toEqual([]);
   });
 
