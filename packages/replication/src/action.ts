@@ -110,7 +110,8 @@ export type RoleCommand =
 
 export interface SliceWrite {
   readonly epoch: Epoch;
-  readonly holder: Identity;
+  /** Null: the address moves ahead of a promotion, which nobody has seen yet. */
+  readonly holder: Identity | null;
   readonly lineage: readonly LineageEntry[];
   /** Null: nobody (an emptied slice). */
   readonly address: RedisAddress | null;

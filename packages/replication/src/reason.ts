@@ -23,6 +23,7 @@ export const REASONS = [
   "release",
   "releaseMissingCopy",
   "promote",
+  "moveAhead",
   "publish",
   "unfence",
   "resume",
