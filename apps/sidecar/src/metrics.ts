@@ -31,7 +31,7 @@ const flag = (holds: boolean): number => (holds ? 1 : 0);
 const GAUGES: readonly GaugeDescription[] = [
   gauge("epoch", "Highest epoch this member knows of.", (s) => s.epoch),
   gauge("member_writable", "1: promoted, published and open for writes.", (s) => flag(s.writable)),
-  gauge("member_ready", "1: in sync, or primary with a valid Lease.", (s) => flag(s.ready)),
+  gauge("member_ready", "1: may be read, as /probe/ready says.", (s) => flag(s.ready)),
   gauge("member_in_sync", "1: this replica is in sync with the holder.", (s) => flag(s.inSync)),
   gauge("lease_held", "1: this member holds the Lease.", (s) => flag(s.holdsLease)),
   gauge("lease_valid_seconds", "Time left of the right to lead.", (s) => s.validMs / 1_000),

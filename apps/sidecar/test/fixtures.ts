@@ -14,6 +14,7 @@ export const CONFIG: MemberConfig = {
   hangTimeoutMs: 2_000,
   busyTimeoutMs: 15_000,
   maxLagBytes: 1_000,
+  read: { maxLagBytes: 1_000, maxStalenessMs: 60_000 },
   switchoverTimeoutMs: 10_000,
   maxPauseMs: 500,
   settleMs: 2_000,

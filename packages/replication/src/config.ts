@@ -18,6 +18,8 @@ export interface MemberConfig {
   readonly hangTimeoutMs: number;
   readonly busyTimeoutMs: number;
   readonly maxLagBytes: number;
+  /** How far behind, and without a leader for how long, a replica may still be read. */
+  readonly read: { readonly maxLagBytes: number; readonly maxStalenessMs: number };
   readonly switchoverTimeoutMs: number;
   readonly maxPauseMs: number;
   /** How long a demoted member goes on cutting late clients. */

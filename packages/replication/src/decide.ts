@@ -14,6 +14,7 @@ import type { MemberEvent } from "./event.ts";
 import { fold } from "./fold.ts";
 import { abandon } from "./handoff.ts";
 import { memberViolations } from "./invariants.ts";
+import { noteMissed } from "./lag.ts";
 import { planFailsafe } from "./plan-failsafe.ts";
 import { planFence } from "./plan-fence.ts";
 import { planFollow } from "./plan-follow.ts";
@@ -25,6 +26,7 @@ import { planPoll } from "./plan-poll.ts";
 import { planRecord } from "./plan-record.ts";
 import { planSlice } from "./plan-slice.ts";
 import { planStop } from "./plan-stop.ts";
+import { noteSynced } from "./readiness.ts";
 import type { MemberState } from "./state.ts";
 import { announce, set, type Turn } from "./turn.ts";
 
@@ -36,6 +38,7 @@ export interface Decision {
 export function decide(state: MemberState, event: MemberEvent, config: MemberConfig): Decision {
   const turn: Turn = { state, actions: [], at: event.at, config };
   fold(turn, event);
+  noteMissed(turn);
   drawJitter(turn, state, event.jitter);
   // A Redis without a right stops before anything else is thought about (section 3).
   planFence(turn);
@@ -55,6 +58,7 @@ export function decide(state: MemberState, event: MemberEvent, config: MemberCon
   planStop(turn);
   // Everybody else follows (section 4.3).
   planFollow(turn);
+  noteSynced(turn);
   planPoll(turn);
   planRecord(turn);
   sayTrouble(turn);

@@ -31,6 +31,8 @@ export function initialState(start: StartFacts, _config: MemberConfig): MemberSt
     holdBack: null,
     promotedEpoch: usedEpoch(start),
     follow: { upstream: null, at: null, bounced: false },
+    missed: [],
+    synced: null,
     stop: null,
     cutter: null,
     jitter: 0,

@@ -10,11 +10,11 @@ import {
   silenceMs,
   waiterElapsedMs,
   type Instant,
-  type LineageEntry,
   type MemberName,
   type Position,
 } from "@leasehold/election";
 import type { MemberConfig } from "./config.ts";
+import { isStale, lagBytes } from "./lag.ts";
 import type { MemberReport, RedisAddress } from "./observation.ts";
 import { isGate, ownPosition, redisIsUp } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
@@ -114,7 +114,7 @@ export function ineligibility(
   if (redis.data?.kind === "half") return "a full sync was cut: half a data set";
   if (recordIsStuck(state, at)) return "its record cannot be made durable";
   if (isBanned(state, at)) return "killed for hanging less than 30 s ago";
-  return lagOf(state, config);
+  return whyTooFar(state, config);
 }
 
 /** The volume hangs, or the last write failed: it could not promote, nor keep a promise. */
@@ -137,23 +137,15 @@ function isBanned(state: MemberState, at: Instant): boolean {
   return reports(state).some((report) => report.ineligible === null);
 }
 
-function lagOf(state: MemberState, config: MemberConfig): string | null {
-  const position = ownPosition(state);
-  const last = recordOf(state.election.view)?.position ?? null;
-  if (position === null || last === null) return null;
-  const lagBytes = lagBetween(position, last, state.lineage);
-  return lagBytes > config.maxLagBytes ? `${lagBytes} bytes behind, more than maxLagBytes` : null;
+function whyTooFar(state: MemberState, config: MemberConfig): string | null {
+  const behind = lagBytes(state) ?? 0;
+  return behind > config.maxLagBytes ? `${behind} bytes behind, more than maxLagBytes` : null;
 }
 
-/** Within one stream of offsets exact; across a new stream at least what was written in that. */
-function lagBetween(position: Position, last: Position, lineage: readonly LineageEntry[]): number {
-  if (position.epoch > last.epoch) return 0;
-  const newer = lineage.filter((one) => one.epoch > position.epoch && one.epoch <= last.epoch);
-  const reset = newer.findLast((one) => one.parent === null);
-  return last.offset - (reset === undefined ? position.offset : reset.startOffset);
-}
-
-/** Upstream is the holder's pod, link up, its replid is the holder's, small lag (section 4.3). */
+/**
+ * Upstream is the holder's pod, link up, its replid is the holder's, little behind (section 4.3).
+ * Who is not may lead all the same: a copy that hears nothing may be the only other one.
+ */
 export function isInSync(state: MemberState, config: MemberConfig): boolean {
   const { info } = state.redis;
   const newest = state.lineage.at(-1);
@@ -162,7 +154,8 @@ export function isInSync(state: MemberState, config: MemberConfig): boolean {
   if (!info.linkUp || info.syncing || info.upstream === null || isGate(info.upstream)) return false;
   const holder = promotedHolder(state);
   if (holder === null || !sameAddress(holder.address, info.upstream)) return false;
-  return info.replid === newest.replid && lagOf(state, config) === null;
+  if (info.replid !== newest.replid || isStale(state, config)) return false;
+  return whyTooFar(state, config) === null;
 }
 
 export function sameAddress(a: RedisAddress | null, b: RedisAddress | null): boolean {

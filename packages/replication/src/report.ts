@@ -17,6 +17,7 @@ import {
   ownPosition,
   redisIsUp,
 } from "./redis-view.ts";
+import { isReadable } from "./readiness.ts";
 import type { MemberState } from "./state.ts";
 import { podOf } from "./turn.ts";
 
@@ -112,7 +113,7 @@ export function statusOf(state: MemberState, at: Instant, config: MemberConfig):
     failsafe: leadsByPromise(election, at),
     paused: record?.paused ?? false,
     inSync,
-    ready: writable || (lead === null && inSync),
+    ready: writable || (lead === null && isReadable(state, at, config)),
     phase: phaseOf(state, lead?.phase ?? null, handoff?.phase ?? null),
     trouble: state.broken[0] ?? state.holdBack?.why ?? null,
     redis: redis.info,

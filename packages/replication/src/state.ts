@@ -62,6 +62,10 @@ export interface MemberState {
   /** A promotion is wanted under an epoch above this one: the last one used for a promotion. */
   readonly promotedEpoch: Epoch;
   readonly follow: FollowState;
+  /** Positions of the leader's, by the Lease, that this copy has not reached; oldest first. */
+  readonly missed: readonly { readonly at: Instant; readonly position: LeaderPosition }[];
+  /** The process that was in sync last, and since when it is not; null: none was. */
+  readonly synced: { readonly runId: string; readonly lostAt: Instant | null } | null;
   readonly stop: StopState | null;
   readonly cutter: Cutter | null;
   /** Drawn once: spreads this member's take-overs. */

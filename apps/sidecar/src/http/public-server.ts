@@ -44,7 +44,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
   "/probe/started": () => judge(true, "the configuration is rendered"),
   "/probe/live": (view) => judge(view.isLive(), "the decision loop turns"),
-  "/probe/ready": (view) => judge(view.status().ready, "this member is in sync"),
+  "/probe/ready": (view) => judge(view.status().ready, "this member may be read"),
   "/probe/redis-started": (view) => judge(view.report().redis !== "down", "Redis is up or loads"),
   "/metrics": async (view) => {
     await view.reports.refresh();

@@ -20,6 +20,7 @@ export function memberConfig(settings: Settings): MemberConfig {
     hangTimeoutMs: election.hangTimeoutMs,
     busyTimeoutMs: election.busyTimeoutMs,
     maxLagBytes: election.maxLagBytes,
+    read: settings.read,
     switchoverTimeoutMs: switchover.timeoutMs,
     maxPauseMs: switchover.maxPauseMs,
     settleMs: switchover.settleMs,

@@ -207,6 +207,19 @@ export const SettingsSchema = v.strictObject({
     {},
   ),
   election: v.optional(Election, {}),
+  read: v.optional(
+    v.strictObject({
+      maxStalenessMs: described(
+        v.optional(count, 60_000),
+        "While there is no leader, a replica that was in sync stays ready that long",
+      ),
+      maxLagBytes: described(
+        v.optional(count, 16_777_216),
+        "A replica further behind is not ready; beyond election.maxLagBytes none is",
+      ),
+    }),
+    {},
+  ),
   durability: v.optional(
     v.strictObject({
       minReplicasToWrite: described(v.optional(count, 0), "Replicas that a write needs"),

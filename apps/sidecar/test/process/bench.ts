@@ -28,8 +28,8 @@ export async function whole(group: Group, timeoutMs: number): Promise<GroupMembe
     const views = await Promise.all(group.members.map(viewOf));
     leading = group.members.find((_, index) => views[index]?.status.writable) ?? null;
     const listed = views.every((view) => view?.status.members.length === group.members.length);
-    const ready = listed && views.every((view) => view?.status.ready);
-    return ready && leading !== null && leading === group.currentLeader();
+    const synced = listed && views.every((view) => view?.status.inSync);
+    return synced && leading !== null && leading === group.currentLeader();
   });
   if (!leading) throw new Error("nobody leads");
   return leading;

@@ -20,6 +20,7 @@ export const CONFIG: MemberConfig = {
   hangTimeoutMs: 2000,
   busyTimeoutMs: 15_000,
   maxLagBytes: 16 * 1024 * 1024,
+  read: { maxLagBytes: 16 * 1024 * 1024, maxStalenessMs: 60_000 },
   switchoverTimeoutMs: 10_000,
   maxPauseMs: 500,
   settleMs: 2000,

@@ -5,7 +5,7 @@ import { randomUUID } from "node:crypto";
 import { createMemberProcesses, type MemberPlan, type MemberProcesses } from "./member.ts";
 import { PORTS } from "./addresses.ts";
 import type { PodFacts } from "./cluster-objects.ts";
-import type { PodNetwork } from "./pod-network.ts";
+import type { CutWay, PodNetwork } from "./pod-network.ts";
 import type { FakeKubernetesApi } from "../fake-kubernetes-api/index.ts";
 
 export interface GroupMember {
@@ -36,7 +36,7 @@ export interface GroupMember {
   deletePod(graceMs: number): Promise<void>;
   cutFromApi(): void;
   restoreApi(): void;
-  cutFromPeers(): void;
+  cutFromPeers(way?: CutWay): void;
   restorePeers(): void;
   /** Removes everything on its volume. The member must not run. */
   wipeDisk(): void;
@@ -99,7 +99,7 @@ export function createMember(parts: MemberParts): GroupMember {
       endOutage?.();
       endOutage = null;
     },
-    cutFromPeers: () => network.cut(podHost),
+    cutFromPeers: (way) => network.cut(podHost, way),
     restorePeers: () => network.heal(podHost),
     wipeDisk: () => processes.wipeDisk(),
     async close() {

@@ -2,10 +2,10 @@
  * The network between the pods of a group: one proxy per pod address and port, which can be
  * silenced for one member.
  *
- * Guarantees: while a member is cut, nothing passes between it and any other member, in either
- * direction and on open connections too; what was sent meanwhile arrives when the cut is healed,
- * as after TCP's retransmissions. Who calls from outside the group's addresses is never cut.
- * Not modelled: delay, loss, one-way cuts.
+ * Guarantees: while a member is cut, nothing passes between it and any other member, on open
+ * connections too: in either direction, or only to it. What was sent meanwhile arrives when the cut
+ * is healed, as after TCP's retransmissions. Who calls from outside the group's addresses is never
+ * cut. Not modelled: delay, loss.
  */
 import { connect, createServer, type Server, type Socket } from "node:net";
 
@@ -16,8 +16,11 @@ export interface PodAddress {
   readonly realHost: string;
 }
 
+/** inward: what others send to the member is lost, what it sends arrives. */
+export type CutWay = "both" | "inward";
+
 export interface PodNetwork {
-  cut(podHost: string): void;
+  cut(podHost: string, way?: CutWay): void;
   heal(podHost: string): void;
   close(): Promise<void>;
 }
@@ -33,12 +36,10 @@ export async function startPodNetwork(
   pods: readonly PodAddress[],
   ports: readonly number[],
 ): Promise<PodNetwork> {
-  const cuts = new Set<string>();
+  const cuts = new Map<string, CutWay>();
   const flows = new Set<Flow>();
-  const silent = (flow: Flow): boolean =>
-    flow.from !== null && (cuts.has(flow.from.podHost) || cuts.has(flow.to.podHost));
   const apply = (): void => {
-    for (const flow of flows) setFlowing(flow, !silent(flow));
+    for (const flow of flows) setFlowing(flow, cuts);
   };
 
   const accept = (to: PodAddress, port: number, caller: Socket): void => {
@@ -47,15 +48,15 @@ export async function startPodNetwork(
     const flow = { from, to, caller, target };
     flows.add(flow);
     join(flow, () => flows.delete(flow));
-    setFlowing(flow, !silent(flow));
+    setFlowing(flow, cuts);
   };
 
   const servers = await Promise.all(
     pods.flatMap((pod) => ports.map((port) => listen(pod, port, accept))),
   );
   return {
-    cut(podHost) {
-      cuts.add(podHost);
+    cut(podHost, way = "both") {
+      cuts.set(podHost, way);
       apply();
     },
     heal(podHost) {
@@ -88,8 +89,8 @@ async function listen(pod: PodAddress, port: number, accept: Accept): Promise<Se
 /** Copies both ways by hand: `pipe` would resume a paused socket by itself. */
 function join(flow: Flow, ended: () => void): void {
   const { caller, target } = flow;
-  copy(caller, target, flow);
-  copy(target, caller, flow);
+  copy(caller, target);
+  copy(target, caller);
   const end = (): void => {
     ended();
     caller.destroy();
@@ -103,24 +104,29 @@ function join(flow: Flow, ended: () => void): void {
 
 const held = new WeakSet<Socket>();
 
-function copy(source: Socket, sink: Socket, flow: Flow): void {
+function copy(source: Socket, sink: Socket): void {
   source.on("data", (chunk) => {
     if (!sink.write(chunk)) source.pause();
   });
   source.on("end", () => sink.end());
   sink.on("drain", () => {
-    if (!held.has(flow.caller)) source.resume();
+    if (!held.has(source)) source.resume();
   });
 }
 
-/** A held flow stops reading on both sides; the kernel's buffers keep what was sent. */
-function setFlowing(flow: Flow, flowing: boolean): void {
-  if (flowing) held.delete(flow.caller);
-  else held.add(flow.caller);
-  for (const socket of [flow.caller, flow.target]) {
-    if (flowing) socket.resume();
-    else socket.pause();
-  }
+/** A held side is not read from; the kernel's buffers keep what was sent. */
+function setFlowing({ from, to, caller, target }: Flow, cuts: ReadonlyMap<string, CutWay>): void {
+  const [fromCut, toCut] = [cuts.get(from?.podHost ?? ""), cuts.get(to.podHost)];
+  const isSilent = from !== null && (fromCut === "both" || toCut === "both");
+  hold(caller, isSilent || (from !== null && toCut === "inward"));
+  hold(target, isSilent || fromCut === "inward");
+}
+
+function hold(source: Socket, isHeld: boolean): void {
+  if (isHeld) held.add(source);
+  else held.delete(source);
+  if (isHeld) source.pause();
+  else source.resume();
 }
 
 async function closeServer(server: Server): Promise<void> {

@@ -12,6 +12,7 @@ import { Addresses, Epochs, OwnInvariants, Turns } from "./conduct.ts";
 import type { Checker } from "./checker.ts";
 import { Durability } from "./durability.ts";
 import { Founder } from "./founder.ts";
+import { Freshness } from "./freshness.ts";
 import { Lineage } from "./lineage.ts";
 import { OneWriter } from "./one-writer.ts";
 import { Permits } from "./permits.ts";
@@ -36,6 +37,7 @@ export class Judge implements RedisJudge, StoreJudge {
       new Addresses(world),
       new OwnInvariants(world),
       new Turns(world),
+      new Freshness(world),
     ];
   }
 
