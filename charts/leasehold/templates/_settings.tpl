@@ -147,6 +147,9 @@ configuration: {{ include "leasehold.redisLines" . }}
   "http" (dict "port" ($ports.http | int64))
   "peers" (dict "port" ($ports.peers | int64))
   "election" $election
+  "read" (dict
+    "maxStalenessMs" (mul $values.service.read.maxStalenessSeconds 1000)
+    "maxLagBytes" ($values.service.read.maxLagBytes | int64))
   "durability" (dict
     "minReplicasToWrite" ($values.durability.minReplicasToWrite | int64)
     "minReplicasMaxLagSeconds" ($values.durability.minReplicasMaxLag | int64))

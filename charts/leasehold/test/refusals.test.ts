@@ -276,6 +276,8 @@ const RULES: readonly (readonly [path: string, refused: unknown, passes: unknown
   ["service.aliases", [{ name: "a" }], [{ name: "a", target: "write" }]],
   ["service.aliases", [{ name: "A", target: "write" }], [{ name: "a", target: "write" }]],
   ["service.read.port", 0, 1],
+  ["service.read.maxStalenessSeconds", -1, 0],
+  ["service.read.maxLagBytes", 1.5, 1],
   ["commonLabels", { a: 1 }, { a: "1" }],
   ["openshift.enabled", "maybe", "auto"],
   ["podAntiAffinityPreset", "medium", "hard"],
