@@ -41,7 +41,7 @@ describe("rights", () => {
     ["status", ["status", "--check"]],
     ["switchover", ["switchover", "--to", "orders-1"]],
     ["failover", ["failover", "--to", "orders-1", "--force", "--yes"]],
-    ["pause", ["pause", "--timeout", "200ms"]],
+    ["pause", ["pause", "--timeout", "1500ms"]],
     ["resume", ["resume"]],
     ["history", ["history"]],
     ["uri", ["uri", "--with-password"]],
