@@ -269,7 +269,7 @@ describe("pause", () => {
     expect(ran.code).toBe(4);
     expect(bench.control()).toEqual({ paused: "true", pauseReason: "racks" });
     const short = bench.run(["pause", "--for", "500ms"]);
-    await vi.waitFor(() => expect(bench.control()).toHaveProperty("pauseFor"));
+    await vi.waitFor(() => expect(bench.control()).toHaveProperty("pauseFor"), 10_000);
     bench.put("ConfigMap", `${GROUP}-control`, { data: {} });
     expect(await short).toMatchObject({ code: 0 });
     await run("pause", "--for", "1h30m", "--timeout", "200ms");
