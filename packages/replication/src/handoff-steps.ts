@@ -130,6 +130,7 @@ export function sendTransfer(turn: Turn): void {
   if (handoff.cause !== "betterCopy") set(turn, { lead: null });
   writePermit(turn, { kind: "follow", nonce: start.nonce }, reason);
   writeLease(turn, transfer(turn, handover), reason);
+  if (isEqual) moveAhead(turn, successor.member);
   updateHandoff(turn, {
     phase: "transferring",
     since: turn.at,
@@ -165,7 +166,6 @@ function settled(turn: Turn, handoff: Handoff): void {
   }
   const reason = REASON_OF[handoff.cause];
   announce(turn, reason, { words: `handed over to ${to.member}` });
-  if (handoff.isEqual) moveAhead(turn, to.member);
   const peers = otherPeers(turn.state);
   act(turn, { type: "hint", reason, peers, timeoutMs: HINT_MS });
   finishRequest(turn, { done: true, refused: false, words: `${to.member} took over` });

@@ -1,7 +1,7 @@
 /**
  * The write address: one slice PUT swaps it, asserted again with every look, never over a higher
  * epoch (docs/protocol.md, sections 1 and 3; red-team R1: never emptied on the way). In a hand-over
- * the old leader moves it, after its transfer (docs/adr/0017).
+ * the old leader moves it with the transfer (docs/adr/0017).
  */
 import { hearEpoch, waiterElapsedMs, type MemberName } from "@leasehold/election";
 import type { SliceOutcome } from "./event.ts";
@@ -32,7 +32,7 @@ export function planSlice(turn: Turn): void {
 }
 
 /**
- * After the transfer: writes have stopped here for good, so whoever is led to the successor from
+ * Beside the transfer: writes have stopped here for good, so whoever is led to the successor from
  * now on loses nothing, and proxies get a head start on the promotion. Tried once: the successor
  * writes the address anyway. Without a holder the slice tells nobody that it was promoted (S9).
  */

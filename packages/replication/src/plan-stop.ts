@@ -165,7 +165,7 @@ function emptySlice(turn: Turn): void {
   const { election, slice, start, lineage, nextId: seq } = turn.state;
   const { seen } = slice;
   if (seen === null || seen.address === null) return;
-  // Nobody's: moved ahead for a successor that was never promoted.
+  // Nobody's: the address was moved ahead for a hand-over that was undone.
   if (seen.holder !== election.me && seen.holder !== null) return;
   const { epoch, version } = seen;
   set(turn, { nextId: seq + 1, slice: { ...slice, pending: { seq, epoch, at: turn.at } } });
