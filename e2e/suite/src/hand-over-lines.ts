@@ -27,7 +27,7 @@ export function handOverLines(
 }
 
 interface Shown extends Pick<HandOver, "partsMs"> {
-  /** From the change of the address to the first write through that node. */
+  /** From the slice PUT to the first write through that node. */
   readonly byNode: Readonly<Record<string, number>>;
 }
 
@@ -36,7 +36,7 @@ function lineOf(title: string, { partsMs, byNode }: Shown): string {
   const sum = Object.values(partsMs).reduce((total, partMs) => total + partMs, 0);
   const nodes = Object.entries(byNode).map(([node, ms]) => `${node} ${Math.round(ms)}`);
   const reached = nodes.length === 0 ? "not seen" : `${nodes.join(", ")} ms`;
-  return `${title}: ${parts} = ${Math.round(sum)} ms; address to the first write: ${reached}`;
+  return `${title}: ${parts} = ${Math.round(sum)} ms; slice PUT to the first write: ${reached}`;
 }
 
 /** Of each node whose writers stood still then. */

@@ -14,7 +14,8 @@ export const PARTS = [
   "Lease PUT",
   "renewal PUT",
   "promote",
-  "publish",
+  "slice PUT",
+  "open",
 ] as const;
 
 export type Part = (typeof PARTS)[number];
@@ -23,7 +24,7 @@ export interface HandOver {
   readonly from: string;
   readonly to: string;
   readonly partsMs: Readonly<Record<Part, number>>;
-  /** When the address was changed, by the wall clock: beside the other parts (docs/adr/0017). */
+  /** When the address was changed, by the wall clock. */
   readonly addressedAtMs: number;
 }
 
@@ -76,34 +77,33 @@ function handOverFrom(start: Line, after: readonly Line[]): HandOver | null {
   const sending = own.find((line) => writesLease(line, "transfer"));
   const accepting = others.find((line) => writesLease(line, "acquireHandover"));
   const promoting = others.find((line) => commands(line, "promote"));
-  const publishing = others.find((line) => acts(line, "writeSlice"));
+  const addressing = others.find((line) => acts(line, "writeSlice"));
+  const addressed = after.find(
+    (line) =>
+      line.time >= timeOf(addressing) &&
+      (isDone(line, "sliceWritten") || (line.member === from && isDone(line, "sliceObserved"))),
+  );
   const opened = others.find((line) => acts(line, "redisRole", "unfence"));
-  const addressed = after.find((line) => line.time >= timeOf(sending) && isAddressed(line));
   const found = [
     ...[start, paused, demoting, sending, accepting],
-    ...[promoting, publishing, opened, addressed],
+    ...[promoting, addressing, addressed, opened],
   ];
   const marks = found.flatMap((line) => (line === undefined ? [] : [Date.parse(line.time)]));
   const to = accepting?.member;
   if (marks.length < found.length || to === undefined || promoting?.member !== to) return null;
-  const addressedAtMs = marks.pop() ?? 0;
-  return { from, to, partsMs: partsOf(marks), addressedAtMs };
+  return { from, to, ...timesOf(marks) };
 }
 
 /** A mark before its predecessor, as when two things go on at once, makes a part of no length. */
-function partsOf(marks: readonly number[]): HandOver["partsMs"] {
+function timesOf(marks: readonly number[]): Omit<HandOver, "from" | "to"> {
   const [pausedAtMs = 0] = marks;
   let atMs = pausedAtMs;
   const ends = marks.slice(1).map((mark) => (atMs = Math.max(atMs, mark)));
   const begins = [pausedAtMs, ...ends];
-  return Object.fromEntries(
+  const partsMs = Object.fromEntries(
     PARTS.map((part, index) => [part, (ends[index] ?? 0) - (begins[index] ?? 0)]),
   ) as Record<Part, number>;
-}
-
-/** Somebody wrote the address: the old leader, or where that failed the successor. */
-function isAddressed({ event }: Line): boolean {
-  return event?.type === "sliceWritten" && event.outcome?.kind === "committed";
+  return { partsMs, addressedAtMs: ends.at(-2) ?? 0 };
 }
 
 /** After all others. */
@@ -120,4 +120,9 @@ function commands({ actions = [] }: Line, kind: string): boolean {
 
 function writesLease({ actions = [] }: Line, reason: string): boolean {
   return actions.some((one) => one.type === "writeLease" && one.reason.startsWith(reason));
+}
+
+function isDone({ event }: Line, type: string): boolean {
+  if (event?.type !== type) return false;
+  return type === "sliceObserved" || event.outcome?.kind === "committed";
 }

@@ -119,7 +119,6 @@ function watchPods(options: GroupWatcherOptions, listener: GroupListener): () =>
 
   const stop = watchObjects(client, { kind: "pods", selector: podSelector(group) }, (pods) => {
     newest = pods;
-    options.slices.observePods(pods);
     publish();
   });
   return () => {

@@ -13,7 +13,6 @@ import type {
   SliceWrite,
 } from "@leasehold/replication";
 import { objectIn, wordsOfAnswer, wordsOfError } from "./api/answer.ts";
-import { listAt, recordAt, textAt } from "./api/object.ts";
 import { sliceName } from "./names.ts";
 import { createObjectCache } from "./object-cache.ts";
 import { collectionPath, objectPath } from "./paths.ts";
@@ -42,29 +41,12 @@ export interface WatchableSliceStore extends SliceStore {
   families(deadlineMs: number): Promise<readonly Family[]>;
   /** Slices as a watch saw them, so that a write may replace just these versions. */
   observe(slices: readonly ApiObject[]): SliceObservation;
-  /** The group's pods, so that an address of another member comes with its pod and node. */
-  observePods(pods: readonly ApiObject[]): void;
-}
-
-interface Pod {
-  readonly reference: PodReference;
-  /** Of all families. */
-  readonly ips: readonly string[];
 }
 
 export function createSliceStore(options: SliceStoreOptions): WatchableSliceStore {
   const { client, group } = options;
   const seen = createObjectCache();
   const service = createWriteServiceSource(client, group);
-  const own: Pod = { reference: options.pod, ips: options.podIps };
-  let others: ReadonlyMap<string, Pod> = new Map();
-
-  /** Null: not seen yet, or its pod is another one by now. */
-  function podOf({ member, address }: SliceWrite): Pod | null {
-    if (member === own.reference.name) return own;
-    const other = others.get(member);
-    return address && other?.ips.includes(address.host) ? other : null;
-  }
 
   function observe(slices: readonly ApiObject[]): SliceObservation {
     for (const slice of slices) seen.add(slice);
@@ -90,12 +72,10 @@ export function createSliceStore(options: SliceStoreOptions): WatchableSliceStor
     const slices = new Map(bases);
     try {
       const known = await service.known(remainingMs());
-      const pod = podOf(write);
-      for (const family of familiesToWrite(known, { write, bases, pod })) {
+      for (const family of familiesToWrite(known, write, bases)) {
         const base = bases.get(family) ?? null;
-        const address = addressFor(family, write, pod);
-        const reference = pod?.reference ?? null;
-        const body = { write, family, address, service: known, base, pod: reference };
+        const address = addressFor(family, write, options.podIps);
+        const body = { write, family, address, service: known, base, pod: options.pod };
         const outcome = await writeSlice(client, body, remainingMs());
         if (outcome.kind !== "written") {
           // Perhaps the Service is another one of the same name: its slices went with it.
@@ -114,9 +94,6 @@ export function createSliceStore(options: SliceStoreOptions): WatchableSliceStor
     read,
     write,
     observe,
-    observePods(pods) {
-      others = new Map(pods.map((pod) => [pod.metadata.name ?? "", podIn(pod)]));
-    },
     families: async (deadlineMs) => (await service.fresh(deadlineMs)).families,
   };
 }
@@ -171,44 +148,27 @@ function basesOf(write: SliceWrite, seen: ObjectCache): Map<Family, ApiObject> |
   return bases;
 }
 
-interface Wanted {
-  readonly write: SliceWrite;
-  readonly bases: ReadonlyMap<Family, ApiObject>;
-  readonly pod: Pod | null;
-}
-
-/**
- * The family of the address first; none that has neither an address nor a slice to empty. What
- * moves ahead of its holder empties nothing.
- */
-function familiesToWrite(service: WriteService, { write, bases, pod }: Wanted): readonly Family[] {
+/** The family of the address first; none that has neither an address nor a slice to empty. */
+function familiesToWrite(
+  service: WriteService,
+  write: SliceWrite,
+  bases: ReadonlyMap<Family, ApiObject>,
+): readonly Family[] {
   const first = write.address ? familyOfHost(write.address.host) : null;
-  const needed = service.families.filter((family) => {
-    if (write.holder === null) return addressFor(family, write, pod) !== null;
-    return bases.has(family) || write.address !== null;
-  });
+  const needed = service.families.filter((family) => bases.has(family) || write.address !== null);
   return needed.toSorted((a, b) => Number(b === first) - Number(a === first));
 }
 
 function addressFor(
   family: Family,
   { address }: SliceWrite,
-  pod: Pod | null,
+  podIps: readonly string[],
 ): SliceWrite["address"] {
   if (!address) return null;
   if (familyOfHost(address.host) === family) return address;
-  if (!pod?.ips.includes(address.host)) return null;
-  const host = pod.ips.find((ip) => familyOfHost(ip) === family);
+  if (!podIps.includes(address.host)) return null;
+  const host = podIps.find((ip) => familyOfHost(ip) === family);
   return host === undefined ? null : { ...address, host };
-}
-
-function podIn(pod: ApiObject): Pod {
-  const { name = "", uid } = pod.metadata;
-  const ips = listAt(recordAt(pod, "status"), "podIPs").map((one) => textAt(one, "ip"));
-  return {
-    reference: { name, uid, nodeName: textAt(recordAt(pod, "spec"), "nodeName") },
-    ips: ips.filter((ip) => ip !== null),
-  };
 }
 
 /** Milliseconds left of a deadline that began with this call; never below 1. */

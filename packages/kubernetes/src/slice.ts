@@ -84,10 +84,10 @@ export interface SliceBody {
   readonly service: WriteService;
   /** The object that this one replaces; null for a new one. */
   readonly base: ApiObject | null;
-  /** The pod behind the address; null: it was not seen yet. */
-  readonly pod: PodReference | null;
+  readonly pod: PodReference;
 }
 
+/** The pod behind the address. */
 export interface PodReference {
   readonly name: MemberName;
   readonly uid: string;
@@ -109,7 +109,7 @@ export function sliceOf(body: SliceBody): unknown {
     annotations: {
       ...base?.metadata.annotations,
       [ANNOTATION.epoch]: String(write.epoch),
-      [ANNOTATION.holder]: write.holder ?? "",
+      [ANNOTATION.holder]: write.holder,
       [ANNOTATION.lineage]: formatLineage(write.lineage),
     },
     ownerReferences: [{ apiVersion: "v1", kind: "Service", name: service.name, uid: service.uid }],
@@ -129,12 +129,12 @@ export function sliceOf(body: SliceBody): unknown {
 }
 
 function endpointOf({ host }: RedisAddress, { write, pod }: SliceBody): unknown {
-  const node = pod?.nodeName ?? null;
+  const own = pod.name === write.member;
   return {
     addresses: [host],
     conditions: { ready: true, serving: true, terminating: false },
-    targetRef: { kind: "Pod", name: write.member, ...(pod ? { uid: pod.uid } : {}) },
-    ...(node === null ? {} : { nodeName: node }),
+    targetRef: { kind: "Pod", name: write.member, ...(own ? { uid: pod.uid } : {}) },
+    ...(own && pod.nodeName !== null ? { nodeName: pod.nodeName } : {}),
   };
 }
 

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { SliceObservation, SliceWrite } from "@leasehold/replication";
+import type { SliceObservation, SliceStore, SliceWrite } from "@leasehold/replication";
 import type { KubernetesObject } from "@leasehold/testkit/fake-kubernetes-api";
-import type { ApiObject } from "../src/api/object.ts";
-import { createSliceStore, type WatchableSliceStore } from "../src/index.ts";
+import { createSliceStore } from "../src/index.ts";
 import { DEADLINE_MS, GROUP, startBench, type Bench } from "./bench.ts";
 
 const POD = { name: "orders-0", uid: "pod-uid", nodeName: "node-a" };
@@ -27,7 +26,7 @@ function putService(families: readonly string[], ...given: readonly object[]) {
   });
 }
 
-function storeWith(podIps: readonly string[] = ["10.0.0.10"]): WatchableSliceStore {
+function storeWith(podIps: readonly string[] = ["10.0.0.10"]): SliceStore {
   return createSliceStore({ client: bench.client, group: GROUP, pod: POD, podIps });
 }
 
@@ -43,15 +42,7 @@ function to(host: string | null, more: Partial<SliceWrite> = {}): SliceWrite {
   };
 }
 
-function podAt(name: string, ips: readonly string[]): ApiObject {
-  return {
-    metadata: { name, uid: `uid-${name}`, resourceVersion: "1" },
-    spec: { nodeName: "node-b" },
-    status: { podIPs: ips.map((ip) => ({ ip })) },
-  };
-}
-
-async function committed(store: WatchableSliceStore, write: SliceWrite): Promise<SliceObservation> {
+async function committed(store: SliceStore, write: SliceWrite): Promise<SliceObservation> {
   const outcome = await store.write(write, DEADLINE_MS);
   if (outcome.kind !== "committed") throw new Error(JSON.stringify(outcome));
   return outcome.slice;
@@ -136,7 +127,7 @@ describe("the first address", () => {
 });
 
 describe("a later address", () => {
-  let store: WatchableSliceStore;
+  let store: SliceStore;
   let first: SliceObservation;
 
   beforeEach(async () => {
@@ -157,29 +148,6 @@ describe("a later address", () => {
     expect(slice).toHaveProperty("endpoints.0.targetRef.name", "orders-1");
     expect(slice).not.toHaveProperty("endpoints.0.nodeName");
     expect(slice).not.toHaveProperty("endpoints.0.targetRef.uid");
-  });
-
-  test("of another pod that was seen carries its uid and node", async () => {
-    store.observePods([podAt("orders-1", ["10.0.0.11"])]);
-    await committed(store, to("10.0.0.11", { version: first.version, member: "orders-1" }));
-    expect(bench.api.objects.get(IPV4)).toMatchObject({
-      endpoints: [{ nodeName: "node-b", targetRef: { name: "orders-1", uid: "uid-orders-1" } }],
-    });
-  });
-
-  test("of a pod that was replaced meanwhile carries nothing of the old one", async () => {
-    store.observePods([podAt("orders-1", ["10.0.0.9"])]);
-    await committed(store, to("10.0.0.11", { version: first.version, member: "orders-1" }));
-    expect(bench.api.objects.get(IPV4)).not.toHaveProperty("endpoints.0.nodeName");
-  });
-
-  test("that moves ahead names no holder, under the old epoch and lineage", async () => {
-    const { epoch, lineage, version } = first;
-    const ahead = { epoch, lineage, version, holder: null, member: "orders-1" };
-    const moved = await committed(store, to("10.0.0.11", ahead));
-    expect(moved).toMatchObject({ epoch: 3, holder: null, lineage: LINEAGE });
-    expect(moved.address).toEqual({ host: "10.0.0.11", port: 6380 });
-    expect(await storeWith().read(DEADLINE_MS)).toEqual(moved);
   });
 
   test("may be none, and keeps epoch and lineage", async () => {
@@ -254,19 +222,6 @@ describe("two families", () => {
     await committed(storeWith(["fd00::10"]), to("fd00::10"));
     expect(addressesIn(bench.api.objects.get(IPV6))).toEqual([["fd00::10"]]);
     expect(addressesIn(bench.api.objects.get(IPV4))).toEqual([]);
-  });
-
-  test.each([
-    ["both, if its pod was seen", [podAt("orders-1", ["10.0.0.11", "fd00::11"])], "fd00::11"],
-    ["the known one, if not", [], "fd00::10"],
-  ])("move ahead of their holder: %s", async (_which, pods, address) => {
-    putService(["IPv4", "IPv6"]);
-    const store = storeWith(ips);
-    store.observePods(pods);
-    const { version } = await committed(store, to("10.0.0.10"));
-    await committed(store, to("10.0.0.11", { version, holder: null, member: "orders-1" }));
-    expect(addressesIn(bench.api.objects.get(IPV4))).toEqual([["10.0.0.11"]]);
-    expect(addressesIn(bench.api.objects.get(IPV6))).toEqual([[address]]);
   });
 
   test("are repaired by writing again after the second one failed", async () => {

@@ -110,8 +110,7 @@ export type RoleCommand =
 
 export interface SliceWrite {
   readonly epoch: Epoch;
-  /** Null: the address moves ahead of a promotion, which nobody has seen yet. */
-  readonly holder: Identity | null;
+  readonly holder: Identity;
   readonly lineage: readonly LineageEntry[];
   /** Null: nobody (an emptied slice). */
   readonly address: RedisAddress | null;

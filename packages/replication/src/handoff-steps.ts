@@ -7,7 +7,6 @@
 import { awaitsAnswer, recordOf, waiterElapsedMs, type Handover } from "@leasehold/election";
 import { transfer } from "./drafts.ts";
 import { abandon, finishRequest, refuse, updateHandoff } from "./handoff.ts";
-import { moveAhead } from "./plan-slice.ts";
 import type { Reason } from "./reason.ts";
 import { mayBeWritable } from "./redis-view.ts";
 import type { Handoff } from "./state.ts";
@@ -130,7 +129,6 @@ export function sendTransfer(turn: Turn): void {
   if (handoff.cause !== "betterCopy") set(turn, { lead: null });
   writePermit(turn, { kind: "follow", nonce: start.nonce }, reason);
   writeLease(turn, transfer(turn, handover), reason);
-  if (isEqual) moveAhead(turn, successor.member);
   updateHandoff(turn, {
     phase: "transferring",
     since: turn.at,

@@ -1,13 +1,12 @@
 /**
  * The write address: one slice PUT swaps it, asserted again with every look, never over a higher
- * epoch (docs/protocol.md, sections 1 and 3; red-team R1: never emptied on the way). In a hand-over
- * the old leader moves it with the transfer (docs/adr/0017).
+ * epoch (docs/protocol.md, sections 1 and 3; red-team R1: never emptied on the way).
  */
-import { hearEpoch, waiterElapsedMs, type MemberName } from "@leasehold/election";
+import { hearEpoch, waiterElapsedMs } from "@leasehold/election";
 import type { SliceOutcome } from "./event.ts";
 import { sliceDraft } from "./drafts.ts";
 import { uniteLineages } from "./lineage.ts";
-import { reportFrom, sameAddress } from "./members.ts";
+import { sameAddress } from "./members.ts";
 import type { SliceObservation } from "./observation.ts";
 import type { SliceState } from "./state.ts";
 import { act, announce, right, set, type Turn } from "./turn.ts";
@@ -29,23 +28,6 @@ export function planSlice(turn: Turn): void {
   });
   const reason = lead?.phase === "open" ? "repairSlice" : "publish";
   act(turn, { type: "writeSlice", reason, seq, slice: { ...draft, version: slice.seen.version } });
-}
-
-/**
- * Beside the transfer: writes have stopped here for good, so whoever is led to the successor from
- * now on loses nothing, and proxies get a head start on the promotion. Tried once: the successor
- * writes the address anyway. Without a holder the slice tells nobody that it was promoted (S9).
- */
-export function moveAhead(turn: Turn, to: MemberName): void {
-  const { slice, election, nextId: seq } = turn.state;
-  const { seen } = slice;
-  const address = reportFrom(turn.state, to)?.address ?? null;
-  if (address === null || seen === null || slice.pending !== null) return;
-  if (seen.holder !== election.me || seen.version === null) return;
-  const { epoch, lineage, version } = seen;
-  set(turn, { nextId: seq + 1, slice: { ...slice, pending: { seq, epoch, at: turn.at } } });
-  const moved = { epoch, holder: null, lineage, address, member: to, version };
-  act(turn, { type: "writeSlice", reason: "moveAhead", seq, slice: moved });
 }
 
 function isWaiting(turn: Turn, slice: SliceState): boolean {
@@ -99,7 +81,5 @@ export function sliceWritten(turn: Turn, seq: number, outcome: SliceOutcome): vo
       words: `the write address could not be set: ${outcome.message}`,
     });
   }
-  // What was seen is not what there is: nothing is written before the next look, and then at once.
-  if (outcome.kind === "conflict") set(turn, { slice: { ...turn.state.slice, seen: null } });
   readSlice(turn);
 }

@@ -164,9 +164,7 @@ export function releaseLease(turn: Turn, wish: ReleaseWish): boolean {
 function emptySlice(turn: Turn): void {
   const { election, slice, start, lineage, nextId: seq } = turn.state;
   const { seen } = slice;
-  if (seen === null || seen.address === null) return;
-  // Nobody's: the address was moved ahead for a hand-over that was undone.
-  if (seen.holder !== election.me && seen.holder !== null) return;
+  if (seen === null || seen.holder !== election.me || seen.address === null) return;
   const { epoch, version } = seen;
   set(turn, { nextId: seq + 1, slice: { ...slice, pending: { seq, epoch, at: turn.at } } });
   const { member } = start;

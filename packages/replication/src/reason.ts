@@ -23,7 +23,6 @@ export const REASONS = [
   "release",
   "releaseMissingCopy",
   "promote",
-  "moveAhead",
   "publish",
   "unfence",
   "resume",

@@ -1,5 +1,5 @@
 /** One line for each action: what scenarios expect, and what a failure prints. */
-import type { Action, RoleCommand, SliceWrite } from "../../src/index.ts";
+import type { Action, RoleCommand } from "../../src/index.ts";
 
 export function describe(action: Action): string {
   switch (action.type) {
@@ -12,7 +12,7 @@ export function describe(action: Action): string {
     case "announce":
       return `say ${action.reason}: ${action.words}${describeGap(action)}`;
     case "writeSlice":
-      return describeSlice(action.slice);
+      return `slice ${action.slice.address?.host ?? "nobody"} epoch ${action.slice.epoch}`;
     case "finishRequest": {
       const { done, refused, words } = action.result;
       const outcome = done ? "done" : `${refused ? "refused" : "not done"}, ${words}`;
@@ -53,9 +53,4 @@ function describeRole(command: RoleCommand): string {
     default:
       return command.kind;
   }
-}
-
-function describeSlice({ address, epoch, holder }: SliceWrite): string {
-  const ahead = holder === null ? ", ahead of its holder" : "";
-  return `slice ${address?.host ?? "nobody"} epoch ${epoch}${ahead}`;
 }

@@ -39,7 +39,7 @@ interface Happening {
   readonly free: Held;
   readonly api: ApiWay;
   readonly lease: (Partial<LeaseRecord> & { readonly of: string }) | null;
-  readonly slice: { readonly of: string; readonly epoch: number; readonly ahead?: true };
+  readonly slice: { readonly of: string; readonly epoch: number };
   readonly pods: PodsStep;
   readonly peer: Readonly<Record<string, Partial<MemberReport> | "silent" | "mute">>;
   readonly promises: Readonly<Record<string, "yes" | "no" | "would">>;
@@ -124,9 +124,8 @@ const PLAYS: Plays = {
     world.api = way;
   },
   lease: playLease,
-  slice: (world, { of, epoch, ahead }) => {
-    const holder = ahead ? { holder: null } : {};
-    world.slice = { ...sliceOf(of, epoch), ...holder, version: `${of}-${epoch}-${world.nowMs}` };
+  slice: (world, { of, epoch }) => {
+    world.slice = { ...sliceOf(of, epoch), version: `${of}-${epoch}` };
     world.tell({ type: "sliceObserved", slice: world.slice });
   },
   pods: playPods,
