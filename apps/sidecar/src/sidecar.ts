@@ -53,6 +53,7 @@ import { createRuntime, type Runtime } from "./runtime.ts";
 import type { RuntimeEnd, RuntimeObserver, RuntimePorts } from "./runtime-ports.ts";
 import { createSentinelPort, type SentinelPort } from "./sentinel/server.ts";
 import { memberConfig, ordinalOf, socketPath } from "./settings/member-config.ts";
+import { podIpsOf } from "./settings/pod-ips.ts";
 import type { Settings } from "./settings/schema.ts";
 import type { SettingsOutcome } from "./settings/settings.ts";
 import { openUpkeep, type Upkeep } from "./upkeep.ts";
@@ -277,7 +278,8 @@ function createAdapters({ settings, access, start, config, upkeep }: Wiring): Ad
   const { group, namespace, member, peers } = settings;
   const client = createApiClient({ ...access, namespace });
   const pod = { name: member.name, uid: member.podUid, nodeName: member.nodeName || null };
-  const slices = createSliceStore({ client, group, pod, podIps: [start.address.host] });
+  const podIps = podIpsOf({ ...member, host: start.address.host });
+  const slices = createSliceStore({ client, group, pod, podIps });
   const ports = { redisPort: start.address.port, peerPort: peers.port };
   return {
     client,

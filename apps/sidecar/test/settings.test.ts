@@ -3,6 +3,7 @@ import { SETTINGS_KEYS } from "../src/settings/keys.ts";
 import { readSecrets } from "../src/auth/secrets.ts";
 import { contradictions } from "../src/settings/contradictions.ts";
 import { memberConfig, ordinalOf } from "../src/settings/member-config.ts";
+import { podIpsOf } from "../src/settings/pod-ips.ts";
 import { readSettings, redact, type SettingsOutcome } from "../src/settings/settings.ts";
 
 const MINIMAL = `
@@ -55,6 +56,15 @@ describe("settings", () => {
       await read(`${MINIMAL}\nredis: { port: 7000 }`, { LEASEHOLD_REDIS_PORT: "7001" }),
     );
     expect(settings.redis.port).toBe(7001);
+  });
+
+  it.each([
+    ["", ["10.0.0.1"]],
+    ["10.0.0.1", ["10.0.0.1"]],
+    ["fd00::1,10.0.0.1", ["10.0.0.1", "fd00::1"]],
+  ])("knows the pod's addresses of both families from %o", async (hosts, ips) => {
+    const { member } = settingsOf(await read(MINIMAL, { LEASEHOLD_MEMBER_HOSTS: hosts }));
+    expect(podIpsOf({ ...member, host: "10.0.0.1" })).toEqual(ips);
   });
 
   it("reads everything from variables alone", async () => {

@@ -62,6 +62,7 @@ env:
   {{- include "leasehold.fieldEnv" (dict "name" "LEASEHOLD_MEMBER_NAME" "path" "metadata.name") | nindent 2 }}
   {{- include "leasehold.fieldEnv" (dict "name" "LEASEHOLD_MEMBER_POD_UID" "path" "metadata.uid") | nindent 2 }}
   {{- include "leasehold.fieldEnv" (dict "name" "LEASEHOLD_MEMBER_HOST" "path" "status.podIP") | nindent 2 }}
+  {{- include "leasehold.fieldEnv" (dict "name" "LEASEHOLD_MEMBER_HOSTS" "path" "status.podIPs") | nindent 2 }}
   {{- include "leasehold.fieldEnv" (dict "name" "LEASEHOLD_MEMBER_NODE_NAME" "path" "spec.nodeName") | nindent 2 }}
   {{- include "leasehold.fieldEnv" (dict "name" "LEASEHOLD_MEMBER_REVISION" "path" "metadata.labels['controller-revision-hash']") | nindent 2 }}
 ports:

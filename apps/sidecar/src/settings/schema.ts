@@ -23,6 +23,11 @@ const Member = v.strictObject({
   name: described(v.pipe(text, v.regex(/-\d+$/, "must end in -<ordinal>")), "The pod's name"),
   podUid: described(text, "The pod's UID: a pod of the same name is another one"),
   host: described(host, "The pod's IP: where the others reach Redis and the members' port"),
+  hosts: described(
+    v.optional(v.string(), ""),
+    "All IPs of the pod, with commas between: on a dual-stack network clients of the other " +
+      "family are led to the other one",
+  ),
   priority: described(v.optional(count, 100), "0: never leader. Higher wins among equal copies"),
   nodeName: described(v.optional(v.string(), ""), "The pod's node, for topology-aware balancers"),
   revision: described(
