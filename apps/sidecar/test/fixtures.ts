@@ -98,6 +98,7 @@ export const INFO: RedisInfo = {
   connectedReplicas: 1,
   rewriting: false,
   diskOk: true,
+  refusedWrites: 0,
   version: "7.0.15",
   usage: null,
 };

@@ -15,8 +15,11 @@ import {
 import type { Command, Reply } from "./connection.ts";
 import type { Refusal } from "./errors.ts";
 
-/** Role commands that are one list; `verifyDemoted` looks twice. */
-export type ListedCommand = Exclude<RoleCommand, { readonly kind: "verifyDemoted" }>;
+/** Role commands that are one list; the others act by what they find. */
+export type ListedCommand = Exclude<
+  RoleCommand,
+  { readonly kind: "verifyDemoted" } | { readonly kind: "cutWriters" }
+>;
 
 /** A replica of nobody: port 1 of the own host, where nobody listens. */
 const DEMOTE: Command = ["REPLICAOF", "127.0.0.1", "1"];

@@ -19,6 +19,7 @@ import { otherRoleConnections } from "./client-list.ts";
 import type { Answer, Command, Connection, Opening, Reply } from "./connection.ts";
 import { LATE, within } from "./deadline.ts";
 import { failed, readOutcome, roleErrorOf, WHAT_IS_IT, wireCommands } from "./role-commands.ts";
+import { commandInfo, listedClients, strayWriters, writingCommands } from "./stray-writers.ts";
 
 export interface RoleConnection {
   run(command: RoleCommand, process: RedisProcess, deadlineMs: number): Promise<RoleOutcome>;
@@ -171,6 +172,7 @@ interface Performer extends Session {
 async function perform(performer: Performer, command: RoleCommand): Promise<RoleOutcome> {
   const { connection, process } = performer;
   if (command.kind === "verifyDemoted") return verifyDemoted(connection, process);
+  if (command.kind === "cutWriters") return cutWriters(connection, process);
   const answer = await connection.ask(wireCommands(command));
   if (answer.closed) return closed(answer);
   const outcome = readOutcome(process, answer.replies);
@@ -232,6 +234,24 @@ async function look(connection: Connection, process: RedisProcess): Promise<Look
   if (answer.closed) return { outcome: closed(answer), others: [] };
   const outcome = readOutcome(process, answer.replies);
   return { outcome, others: otherRoleConnections(textOf(answer.replies[0]), connection.id) };
+}
+
+/** No promotion comes in between: it would wait behind this command. */
+async function cutWriters(connection: Connection, process: RedisProcess): Promise<RoleOutcome> {
+  const listed = await connection.ask([["CLIENT", "LIST", "TYPE", "normal"], WHAT_IS_IT]);
+  if (listed.closed) return closed(listed);
+  const outcome = readOutcome(process, listed.replies);
+  const clients = listedClients(textOf(listed.replies[0]), connection.id);
+  const question = commandInfo(clients);
+  if (!outcome.ok || outcome.role === "primary" || question === null) return outcome;
+  const told = await connection.ask([question]);
+  if (told.closed) return closed(told);
+  const [reply] = told.replies;
+  if (reply?.ok !== true) return readOutcome(process, told.replies);
+  const ids = strayWriters(clients, writingCommands(reply.value));
+  // Who has left meanwhile is no failure.
+  const cut = await connection.ask([...ids.map(cutOff), WHAT_IS_IT]);
+  return cut.closed ? closed(cut) : readOutcome(process, cut.replies.slice(-1));
 }
 
 function cutOff(id: number): Command {

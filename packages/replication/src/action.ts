@@ -106,6 +106,11 @@ export type RoleCommand =
   | { readonly kind: "pause"; readonly pauseMs: number }
   | { readonly kind: "unpause" }
   | { readonly kind: "cutClients" }
+  /**
+   * Of a replica: CLIENT KILL of those normal clients whose last command was a write; if there is
+   * none, of those that ran a script or a transaction. Nobody else's, and none of a primary.
+   */
+  | { readonly kind: "cutWriters" }
   | { readonly kind: "minReplicas"; readonly count: number };
 
 export interface SliceWrite {

@@ -26,6 +26,7 @@ import { planPoll } from "./plan-poll.ts";
 import { planRecord } from "./plan-record.ts";
 import { planSlice } from "./plan-slice.ts";
 import { planStop } from "./plan-stop.ts";
+import { planStrays } from "./plan-strays.ts";
 import { noteSynced } from "./readiness.ts";
 import type { MemberState } from "./state.ts";
 import { announce, set, type Turn } from "./turn.ts";
@@ -58,6 +59,7 @@ export function decide(state: MemberState, event: MemberEvent, config: MemberCon
   planStop(turn);
   // Everybody else follows (section 4.3).
   planFollow(turn);
+  planStrays(turn);
   noteSynced(turn);
   planPoll(turn);
   planRecord(turn);

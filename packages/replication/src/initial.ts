@@ -35,6 +35,7 @@ export function initialState(start: StartFacts, _config: MemberConfig): MemberSt
     synced: null,
     stop: null,
     cutter: null,
+    refusals: null,
     jitter: 0,
     offeredAfterDeath: null,
     hangKills: [],

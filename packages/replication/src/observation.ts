@@ -42,6 +42,8 @@ export interface RedisInfo extends RedisProcess {
   readonly connectedReplicas: number;
   /** False when the last write to the AOF or the last snapshot failed. */
   readonly diskOk: boolean;
+  /** Writes that a replica refused, counted since some instant; null: it does not say. */
+  readonly refusedWrites: number | null;
   /** Redis' version as it says it, "7.0.15". */
   readonly version: string;
   /** What it costs, for the metrics; null: not told. No decision reads it. */

@@ -8,6 +8,7 @@ import { sliceDraft } from "./drafts.ts";
 import { uniteLineages } from "./lineage.ts";
 import { sameAddress } from "./members.ts";
 import type { SliceObservation } from "./observation.ts";
+import { addressMoved } from "./plan-strays.ts";
 import type { SliceState } from "./state.ts";
 import { act, announce, right, set, type Turn } from "./turn.ts";
 
@@ -62,6 +63,7 @@ export function observeSlice(turn: Turn, seen: SliceObservation): void {
   const another = seen.holder !== turn.state.election.me && seen.epoch > (before.seen?.epoch ?? 0);
   // Somebody was promoted: who was offered the lead before may be offered it again.
   if (another) set(turn, { deferred: [] });
+  if (before.seen !== null) addressMoved(turn, before.seen.address, seen.address);
   set(turn, {
     slice: { ...before, seen, retryAt },
     election: hearEpoch(turn.state.election, seen.epoch, turn.at),

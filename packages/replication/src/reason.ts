@@ -32,6 +32,7 @@ export const REASONS = [
   "startGated",
   "follow",
   "bounce",
+  "strayWriters",
   "switchoverRequested",
   "switchoverRefused",
   "switchoverAborted",

@@ -15,6 +15,8 @@
  * |                            |       |           |         | two channels    | counts             |
  * | `slaveN:… state=` in sync  | `send_bulk`, `wait_bgsave` | `send_bulk_and_stream`  | only `online`      |
  * | `dbN:keys=…` is followed by| 2     | 2         | 3 words | 2, in V 9 3     | only `keys` read   |
+ * | `errorstat_READONLY`       | yes, and no line before the first; more kinds than | missing = 0, else  |
+ * |                            | 128 end it (R 7.2, V 8)                            | nothing is known   |
  * | version                    | `redis_version`           || it is 7.2.4 for         | `valkey_version`   |
  * |                            |       |           |         | ever            | goes first         |
  * | offset after AOF restart   | 0     | 0         | not 0   | 0               | replid is new, too |
@@ -59,10 +61,23 @@ export function parseInfo(text: string): RedisInfo | Unreadable {
       diskOk:
         required(fields, "aof_last_write_status") === "ok" &&
         required(fields, "rdb_last_bgsave_status") === "ok",
+      refusedWrites: refusedWritesOf(fields),
       version: versionOf(fields),
       usage: usageOf(fields),
     };
   });
+}
+
+/**
+ * Kinds of errors that did not happen yet have no line; where no kind is counted (before 6.2, or
+ * after more kinds than an engine keeps apart), there is nothing to compare.
+ */
+function refusedWritesOf(fields: Fields): number | null {
+  const overflow = ["errorstat_ERRORSTATS_DISABLED", "errorstat_ERRORSTATS_OVERFLOW"];
+  if (overflow.some((name) => fields.has(name))) return null;
+  if (!fields.has("total_error_replies")) return null;
+  const count = /^count=(\d+)$/.exec(fields.get("errorstat_READONLY") ?? "count=0")?.[1];
+  return count === undefined ? null : Number(count);
 }
 
 /** What is only shown may be missing: no member is judged by it. */

@@ -68,6 +68,8 @@ export interface MemberState {
   readonly synced: { readonly runId: string; readonly lostAt: Instant | null } | null;
   readonly stop: StopState | null;
   readonly cutter: Cutter | null;
+  /** Refused writes that this member knows of; null: it has not looked yet. */
+  readonly refusals: Refusals | null;
   /** Drawn once: spreads this member's take-overs. */
   readonly jitter: number;
   /** run_id of the dead Redis whose lead was offered to the others. */
@@ -292,6 +294,14 @@ export interface Cutter {
   readonly since: Instant;
   readonly unpaused: boolean;
   readonly cuts: number;
+}
+
+/** Writes that a process of Redis had refused when its writers were looked for last. */
+export interface Refusals {
+  readonly runId: string;
+  readonly count: number;
+  /** When they were; null: never yet. */
+  readonly lookedAt: Instant | null;
 }
 
 export interface FailsafeState {

@@ -127,6 +127,17 @@ describe("INFO", () => {
     expect(read(`${text}\r\n${memory}${counts}`).usage).toBeNull();
   });
 
+  it("tells how many writes were refused, unless errors are not counted", () => {
+    // As Redis 6.2 to 8.0 and Valkey 8.1 and 9.1 say it.
+    const stats = `${text}\r\n# Stats\r\ntotal_error_replies:2\r\n# Errorstats\r\n`;
+    expect(read(text).refusedWrites).toBeNull();
+    expect(read(stats).refusedWrites).toBe(0);
+    expect(read(`${stats}errorstat_ERR:count=1\r\n`).refusedWrites).toBe(0);
+    expect(read(`${stats}errorstat_READONLY:count=12\r\n`).refusedWrites).toBe(12);
+    expect(read(`${stats}errorstat_ERRORSTATS_OVERFLOW:count=1\r\n`).refusedWrites).toBeNull();
+    expect(read(`${stats}errorstat_ERRORSTATS_DISABLED:count=1\r\n`).refusedWrites).toBeNull();
+  });
+
   it("counts neither the RDB channel nor the main channel of a sync as a replica", () => {
     const channels = ["rdb-channel", "main-channel", "replica"].map(
       (type, n) =>

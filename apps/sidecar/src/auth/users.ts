@@ -25,7 +25,7 @@ export const AGENT_RULES = [
   NOTHING,
   "+info +replicaof +multi +exec +config|set",
   "+client|setname +client|id +client|no-evict",
-  "+client|list +client|kill +client|pause +client|unpause",
+  "+client|list +client|kill +client|pause +client|unpause +command|info",
   "+acl|setuser",
 ].join(" ");
 

@@ -216,7 +216,7 @@ describe("TLS", () => {
 
 describe("authentication", () => {
   const ACL =
-    "resetkeys resetchannels -@all +info +psync +replconf +replicaof +multi +exec +client|setname +client|id +client|list +client|kill +client|pause +client|unpause +config|set";
+    "resetkeys resetchannels -@all +info +psync +replconf +replicaof +multi +exec +client|setname +client|id +client|list +client|kill +client|pause +client|unpause +config|set +command|info";
 
   it("works for a user who may do nothing but our commands", async () => {
     const redis = await startRedis(`user leasehold on >secret ${ACL}`, "user default off");
@@ -231,6 +231,7 @@ describe("authentication", () => {
       { kind: "unpause" },
       { kind: "minReplicas", count: 0 },
       { kind: "cutClients" },
+      { kind: "cutWriters" },
       { kind: "demote", cutClients: true },
       { kind: "follow", upstream, bounce: true },
     ] as const) {

@@ -74,6 +74,7 @@ export function freshInfo(change: Partial<RedisInfo> = {}): RedisInfo {
     rewriting: false,
     connectedReplicas: 0,
     diskOk: true,
+    refusedWrites: 0,
     version: "7.0.15",
     usage: null,
     ...change,

@@ -69,6 +69,13 @@ function run({ server, connection, world }: CommandTarget, command: RoleCommand)
     case "cutClients":
       server.cutClients(connection);
       return;
+    case "cutWriters":
+      if (server.role === "primary") return;
+      server.cutClients(
+        connection,
+        [...server.connections].filter(({ lastWrote }) => lastWrote),
+      );
+      return;
     case "minReplicas":
       server.minReplicas = command.count;
       return;

@@ -67,8 +67,7 @@ export class RedisServer {
     this.replid = boot.image.replid;
     this.follower = new Follower(this);
     this.writes = new Writes(this);
-    const { loadMs } = world.options;
-    const delayMs = writesIn(boot.image.head) > 0 ? loadMs : 5;
+    const delayMs = writesIn(boot.image.head) > 0 ? world.options.loadMs : 5;
     world.clock.after(delayMs, () => this.loadedAtBoot(boot.image));
     world.clock.after(world.random.between(0, PING_INTERVAL_MS), () => this.ping());
     if (site.volume.mode === "rdb") this.scheduleSnapshot();
@@ -134,6 +133,7 @@ export class RedisServer {
       rewriting: this.rewriteUntilMs > this.world.clock.nowMs,
       connectedReplicas: this.links.size,
       diskOk: true,
+      refusedWrites: this.writes.refused,
       version: "7.0.15",
       usage: null,
     };
@@ -232,9 +232,9 @@ export class RedisServer {
     this.follower.follow(upstream);
   }
 
-  /** `CLIENT KILL TYPE normal` and `pubsub`, except `spare`. */
-  cutClients(spare: Connection | null): void {
-    for (const connection of this.connections) {
+  /** `CLIENT KILL TYPE normal` and `pubsub`, except `spare`; or of some alone. */
+  cutClients(spare: Connection | null, clients: Iterable<Connection> = this.connections): void {
+    for (const connection of clients) {
       if (connection === spare) continue;
       this.writes.connectionCut(connection);
       this.closeConnection(connection);

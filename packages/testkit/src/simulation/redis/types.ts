@@ -12,6 +12,8 @@ export interface Connection {
   readonly address: number;
   /** The server closed it: what still arrives on it is refused. */
   isCut: boolean;
+  /** Its last command was a write. */
+  lastWrote?: boolean;
   /** The other end learns that the server closed it. */
   closed(): void;
 }

@@ -18,6 +18,8 @@ interface Waiter {
 export class Writes {
   /** Accepted one since the last promotion. */
   hasAccepted = false;
+  /** Answered with `READONLY`, since the process began. */
+  refused = 0;
   private readonly server: RedisServer;
   private pausedUntilMs = 0;
   private pauseTimer: Timer | null = null;
@@ -38,9 +40,13 @@ export class Writes {
 
   put(request: WriteRequest): void {
     const { server } = this;
+    if (request.connection !== null) request.connection.lastWrote = true;
     if (server.loading) return request.answer({ error: "LOADING" });
     if (server.isBusy()) return request.answer({ error: "BUSY" });
-    if (server.role === "replica") return request.answer({ error: "READONLY" });
+    if (server.role === "replica") {
+      this.refused += 1;
+      return request.answer({ error: "READONLY" });
+    }
     if (server.isPaused()) {
       this.held.push(request);
       return;
