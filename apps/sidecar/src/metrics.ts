@@ -86,6 +86,7 @@ const LABELLED = {
   promotions: describe("promotions_total", "counter", [], "Times that this member began to lead."),
   refused: describe("switchovers_refused_total", "counter", ["reason"], "Refused or aborted."),
   fences: describe("fences_total", "counter", ["reason"], "Demotions that cut clients."),
+  strays: describe("stray_writer_cuts_total", "counter", [], "Cuts of who wrote to a replica."),
   kills: describe("watchdog_kills_total", "counter", [], "Kills of Redis by the guard."),
   slices: describe("endpointslice_writes_total", "counter", ["result"], "Writes of the slice."),
   repairs: describe("endpointslice_repairs_total", "counter", [], "Slices put right."),
@@ -169,6 +170,7 @@ function makeLabelled(registry: Registry) {
     promotions: counter(LABELLED.promotions),
     refused: counter(LABELLED.refused),
     fences: counter(LABELLED.fences),
+    strays: counter(LABELLED.strays),
     kills: counter(LABELLED.kills),
     slices: counter(LABELLED.slices),
     repairs: counter(LABELLED.repairs),
@@ -267,6 +269,7 @@ function createObserver(metrics: Labelled): Metrics["observer"] & { scraped(): v
       if (action.type === "redisRole" && isFence(action)) {
         metrics.fences.inc({ reason: action.reason });
       }
+      if (action.reason === "strayWriters") metrics.strays.inc();
       if (action.type !== "writeLease") return;
       sent.set(action.seq, performance.now());
       const [oldest] = sent.keys();

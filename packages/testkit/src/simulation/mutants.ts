@@ -685,4 +685,16 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: "who writes to a member that does not lead is left there",
+    rule: "5.6",
+    profile: "failsafe",
+    edits: [
+      {
+        file: "replication/src/plan-strays.ts",
+        find: '  role(turn, { kind: "cutWriters" }, "strayWriters");\n',
+        replace: "",
+      },
+    ],
+  },
 ];

@@ -73,6 +73,27 @@ export class Addresses extends Checker {
   }
 }
 
+/** A look at refusals, the second between two looks, and what a turn waits for. */
+const STRAY_MS = 2_000;
+
+export class Strays extends Checker {
+  readonly name = "strays";
+  readonly promise =
+    "No client of the address stays on a member that refuses its writes, once the group is whole.";
+
+  override ended(): void {
+    const { writers, clock } = this.world;
+    for (const { refusals } of writers) {
+      if (refusals === null || refusals.server.isWritable() || !refusals.server.alive) continue;
+      const forMs = clock.nowMs - refusals.sinceMs;
+      if (forMs <= STRAY_MS) continue;
+      const { label } = refusals.server.site;
+      this.broken(`a writer was refused by ${label} for ${forMs.toFixed(0)} ms`);
+      return;
+    }
+  }
+}
+
 export class OwnInvariants extends Checker {
   readonly name = "core invariant";
   readonly promise = "The core's own invariants, which stay on in production, are never broken.";

@@ -8,7 +8,7 @@ import type { Sidecar } from "../pod/sidecar.ts";
 import type { RedisServer } from "../redis/server.ts";
 import type { RedisJudge, WriteRequest } from "../redis/types.ts";
 import type { World } from "../world.ts";
-import { Addresses, Epochs, OwnInvariants, Turns } from "./conduct.ts";
+import { Addresses, Epochs, OwnInvariants, Strays, Turns } from "./conduct.ts";
 import type { Checker } from "./checker.ts";
 import { Durability } from "./durability.ts";
 import { Founder } from "./founder.ts";
@@ -35,6 +35,7 @@ export class Judge implements RedisJudge, StoreJudge {
       new Durability(world),
       new Epochs(world),
       new Addresses(world),
+      new Strays(world),
       new OwnInvariants(world),
       new Turns(world),
       new Freshness(world),

@@ -29,6 +29,8 @@ export class Writer {
   private connection: Connection | null = null;
   /** The write that is under way. */
   private open: { readonly finish: () => void } | null = null;
+  /** The first `READONLY` on this connection that no other answer has followed. */
+  private refusedSinceMs: number | null = null;
   private directHost: string | null = null;
   private stopped = false;
 
@@ -40,6 +42,13 @@ export class Writer {
 
   stop(): void {
     this.stopped = true;
+  }
+
+  /** Where its open connection gets refusals only, and since when; null: it has no such one. */
+  get refusals(): { readonly server: RedisServer; readonly sinceMs: number } | null {
+    const { server, connection, refusedSinceMs } = this;
+    if (server === null || connection === null || connection.isCut) return null;
+    return refusedSinceMs === null ? null : { server, sinceMs: refusedSinceMs };
   }
 
   /** Points a direct writer at another pod. */
@@ -77,6 +86,7 @@ export class Writer {
     server.connections.add(connection);
     this.connection = connection;
     this.server = server;
+    this.refusedSinceMs = null;
     return true;
   }
 
@@ -115,6 +125,8 @@ export class Writer {
   }
 
   private answered(write: LedgerWrite, answer: WriteAnswer): void {
+    if (answer.error !== "READONLY") this.refusedSinceMs = null;
+    else this.refusedSinceMs ??= this.world.clock.nowMs;
     if (answer.error !== null) return;
     write.acknowledgedMs = this.world.clock.nowMs;
     write.copies = answer.copies;
