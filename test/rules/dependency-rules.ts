@@ -64,6 +64,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   "@leasehold/kubernetes": { may: CORES },
   "@leasehold/redis": { may: CORES },
   "@leasehold/testkit": { may: CORES },
+  // For applications: it stands alone, beside the ioredis that they bring.
+  "@leasehold/client": { may: [] },
   "@leasehold/sidecar": { may: [...CORES, ...ADAPTERS] },
   "@leasehold/cli": { may: [...CORES, ...ADAPTERS, "@leasehold/testkit"] },
   "@leasehold/chart": { may: [] },

@@ -13,6 +13,7 @@ interface Manifest {
   readonly name: string;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly exports?: Readonly<Record<string, unknown>>;
 }
 
@@ -45,7 +46,7 @@ export function readPackages(): Package[] {
     return {
       name: manifest.name,
       folder: folder === "." ? "" : folder,
-      dependencies: Object.keys(manifest.dependencies ?? {}),
+      dependencies: Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }),
       devDependencies: Object.keys(manifest.devDependencies ?? {}),
       entryPoints: Object.keys(manifest.exports ?? {}).map((key) => join(manifest.name, key)),
     };

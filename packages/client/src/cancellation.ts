@@ -1,0 +1,44 @@
+/**
+ * `timeoutMs` and `signal` of one operation.
+ *
+ * Guarantees: what waits is taken out of the queue, so it is never sent; what was written is
+ * rejected as unknown, its connection stays, and its late reply is dropped. Leaves no timer and no
+ * listener once the operation is settled.
+ */
+import type { Command } from "ioredis";
+import * as messages from "./messages.ts";
+import { isPending, noteOf, type Operation, type ResolvedOptions } from "./operation.ts";
+
+export interface Cancellable {
+  withdraw(command: Command): Operation | null;
+  isHeld(command: Command): boolean;
+  translate(error: Error): Error;
+}
+
+export function watchOperation(
+  command: Command,
+  { timeoutMs, signal }: ResolvedOptions,
+  owner: Cancellable,
+): void {
+  if (timeoutMs === null && signal === null) return;
+  const onAbort = (): void => cancel(command, null, owner);
+  const timer =
+    timeoutMs === null ? undefined : setTimeout(() => cancel(command, timeoutMs, owner), timeoutMs);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  const end = (): void => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  };
+  command.promise.then(end, end);
+}
+
+function cancel(command: Command, timeoutMs: number | null, owner: Cancellable): void {
+  if (!isPending(command)) return;
+  const waiting = owner.withdraw(command);
+  const phase = waiting !== null || owner.isHeld(command) ? "waiting" : "written";
+  const commands = waiting?.commands ?? noteOf(command)?.batch ?? [command];
+  for (const one of commands) {
+    if (!isPending(one)) continue;
+    one.reject(owner.translate(messages.timedOut(one.name.toUpperCase(), phase, { timeoutMs })));
+  }
+}

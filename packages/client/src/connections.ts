@@ -1,0 +1,172 @@
+/**
+ * Makes the connections of a client, and knows all of them.
+ *
+ * Guarantees: each shares the client's one topology; `closeAll` ends every one that was ever made,
+ * duplicates included.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { RedisOptions } from "ioredis";
+import { CORE, Follower } from "./follower.ts";
+import type { FollowerCore } from "./follower-core.ts";
+import type { FollowerEvents, FollowerLink, FollowerOptions } from "./follower-link.ts";
+import type { Route } from "./leader-connector.ts";
+import type { ResolvedOptions } from "./operation.ts";
+import { OWNED_OPTIONS, type RedisClientOptions, type Settings } from "./options.ts";
+import { preflight, type PreflightOptions } from "./preflight.ts";
+import type { Monitor } from "./topology/monitor.ts";
+import type { CheckReason } from "./types.ts";
+
+/** What a connection is for: to those that read the code, as all of them can do all of it. */
+export type Profile = "default" | "blocking" | "pubsub";
+
+export interface ConnectionPlan {
+  readonly operation: ResolvedOptions;
+  readonly redis?: RedisOptions;
+  readonly readOnly?: boolean;
+  readonly route?: Route;
+  readonly translate?: (error: Error) => Error;
+}
+
+const CHECK_REASONS: Record<Parameters<Route["failed"]>[0], CheckReason> = {
+  unreachable: "connectionLost",
+  refused: "roleMismatch",
+  nowhere: "noLeader",
+};
+
+/** Their cursors and promises belong to one connection: a pipeline could not refuse one of them. */
+const NEVER_PIPELINED = ["scan", "sscan", "hscan", "zscan", "watch", "unwatch", "exec", "discard"];
+
+export class Connections {
+  readonly #settings: Settings;
+  readonly #monitor: Monitor;
+  readonly #events: FollowerEvents;
+  readonly #open = new Set<FollowerCore>();
+  readonly #plans = new WeakMap<FollowerCore, { plan: ConnectionPlan; redis: RedisOptions }>();
+  readonly #preflight: PreflightOptions;
+
+  constructor(settings: Settings, monitor: Monitor, events: FollowerEvents) {
+    this.#settings = settings;
+    this.#monitor = monitor;
+    this.#events = events;
+    this.#preflight = preflightOptions(settings);
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  all(): readonly FollowerCore[] {
+    return [...this.#open];
+  }
+
+  create(plan: ConnectionPlan): Follower {
+    const redis = this.#redisOptions(plan.redis ?? {});
+    const follower = new Follower(redis, this.#ownOptions(plan), this.#link(plan));
+    this.#plans.set(follower[CORE], { plan, redis });
+    return follower;
+  }
+
+  /** Takes nothing more, and resolves when nothing is under way, `drainMs` later at the latest. */
+  async drain(drainMs: number): Promise<void> {
+    const endAtMs = performance.now() + drainMs;
+    const isBusy = (): boolean => this.all().filter((core) => core.finishUp()).length > 0;
+    while (isBusy() && performance.now() < endAtMs) await sleep(2);
+  }
+
+  closeAll(): void {
+    for (const follower of this.all()) follower.redis.disconnect();
+  }
+
+  leaderRoute(): Route {
+    const monitor = this.#monitor;
+    return {
+      destination() {
+        const target = monitor.target();
+        if (!target) return null;
+        const { host, port, id } = target.node;
+        return { host, port, tag: target.tag, name: id };
+      },
+      admit(_destination, proof) {
+        const target = monitor.target();
+        if (!target) return { admitted: false, why: "nobody is known to lead" };
+        return monitor.admit(target, proof);
+      },
+      failed: (kind) => monitor.requestCheck(CHECK_REASONS[kind]),
+      onChange: (listener) => monitor.listen({ changed: listener }),
+    };
+  }
+
+  #redisOptions(given: RedisOptions): RedisOptions {
+    const own = Object.fromEntries(
+      Object.entries(given).filter(([name]) => !OWNED.has(name)),
+    ) as RedisClientOptions;
+    const { redis } = this.#settings;
+    const ignored = [
+      ...(redis.autoPipeliningIgnoredCommands ?? []),
+      ...(own.autoPipeliningIgnoredCommands ?? []),
+      ...NEVER_PIPELINED,
+    ];
+    return { ...redis, ...own, autoPipeliningIgnoredCommands: ignored };
+  }
+
+  #ownOptions(plan: ConnectionPlan): FollowerOptions {
+    const { drainMs, maxQueued, replyTimeoutMs, blockingMarginMs } = this.#settings;
+    const { heartbeatIntervalMs, handshakeTimeoutMs } = this.#settings;
+    return {
+      operation: plan.operation,
+      watchdog: {
+        replyTimeoutMs,
+        blockingMarginMs,
+        heartbeatIntervalMs,
+        heartbeatTimeoutMs: handshakeTimeoutMs,
+      },
+      drainMs,
+      maxQueued,
+      followsLeader: plan.readOnly !== true,
+      readOnly: plan.readOnly === true,
+      translate: plan.translate ?? ((error) => error),
+    };
+  }
+
+  #link(plan: ConnectionPlan): FollowerLink {
+    const monitor = this.#monitor;
+    const draw = (): number => {
+      // oxlint-disable-next-line no-restricted-properties -- a pause that no test replays
+      return Math.random();
+    };
+    return {
+      route: plan.route ?? this.leaderRoute(),
+      open: ({ host, port }, signal) => preflight({ host, port }, this.#preflight, signal),
+      draw,
+      spreadMs: (follower) => {
+        const [first] = this.#open;
+        return first === follower ? 0 : draw() * this.#settings.reconnectSpreadMs;
+      },
+      duplicate: (follower, override) => {
+        const made = this.#plans.get(follower);
+        return this.create({ ...(made?.plan ?? plan), redis: { ...made?.redis, ...override } });
+      },
+      lastLeader: (destination) => {
+        const { nodes, leader, epoch } = monitor.description;
+        const node = nodes.find(({ id }) => id === destination?.name) ?? leader;
+        return { lastLeader: node, lastEpoch: epoch };
+      },
+      opened: (follower) => void this.#open.add(follower),
+      closed: (follower) => void this.#open.delete(follower),
+      events: this.#events,
+    };
+  }
+}
+
+const OWNED: ReadonlySet<string> = new Set(OWNED_OPTIONS);
+
+export function preflightOptions(settings: Settings): PreflightOptions {
+  const { redis, connectTimeoutMs, handshakeTimeoutMs } = settings;
+  return {
+    tls: typeof redis.tls === "object" ? redis.tls : undefined,
+    username: redis.username,
+    password: redis.password ?? undefined,
+    connectTimeoutMs,
+    handshakeTimeoutMs,
+  };
+}

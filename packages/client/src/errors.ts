@@ -1,0 +1,245 @@
+/**
+ * The errors of the client. Each says what happened, with its numbers, whether the operation was
+ * applied, and what to do; none contains an argument, a key or a password.
+ *
+ * `outcome` is the promise: `not-applied` means that the operation did not run and will not.
+ */
+import type { Epoch, NodeDescription, Outcome } from "./types.ts";
+
+export interface ErrorFields {
+  readonly command?: string | undefined;
+  readonly node?: string | undefined;
+  readonly epoch?: Epoch | null | undefined;
+  readonly waitedMs?: number | undefined;
+  readonly cause?: unknown;
+}
+
+export abstract class LeaseholdError extends Error {
+  abstract readonly code: `ERR_LEASEHOLD_${string}`;
+  readonly outcome: Outcome;
+  /** Running the operation again can do no harm and may succeed. */
+  readonly retryable: boolean;
+  readonly command: string | undefined;
+  readonly node: string | undefined;
+  readonly epoch: Epoch | undefined;
+  readonly waitedMs: number | undefined;
+
+  constructor(message: string, outcome: Outcome, fields: ErrorFields & { retryable: boolean }) {
+    super(message, fields.cause === undefined ? undefined : { cause: fields.cause });
+    this.name = new.target.name;
+    this.outcome = outcome;
+    this.retryable = fields.retryable;
+    this.command = fields.command;
+    this.node = fields.node;
+    this.epoch = fields.epoch ?? undefined;
+    this.waitedMs = fields.waitedMs;
+  }
+}
+
+/** No leader could be reached in time. Nothing was sent. */
+export class LeaderUnavailableError extends LeaseholdError {
+  readonly code = "ERR_LEASEHOLD_LEADER_UNAVAILABLE";
+  readonly lastLeader: NodeDescription | null;
+  readonly lostForMs: number | null;
+  /** Why the last attempt did not lead to a leader, in words. */
+  readonly reason: string;
+
+  constructor(
+    message: string,
+    fields: ErrorFields & {
+      readonly lastLeader: NodeDescription | null;
+      readonly lostForMs: number | null;
+      readonly reason: string;
+    },
+  ) {
+    super(message, "not-applied", { ...fields, retryable: true });
+    this.lastLeader = fields.lastLeader;
+    this.lostForMs = fields.lostForMs;
+    this.reason = fields.reason;
+  }
+}
+
+/** No node fits the read preference. */
+export class NoEligibleNodeError extends LeaseholdError {
+  readonly code = "ERR_LEASEHOLD_NO_ELIGIBLE_NODE";
+  readonly preference: string;
+  /** The filter that left nobody. */
+  readonly emptiedBy: string;
+  readonly nodes: readonly NodeDescription[];
+
+  constructor(
+    message: string,
+    fields: ErrorFields & {
+      readonly preference: string;
+      readonly emptiedBy: string;
+      readonly nodes: readonly NodeDescription[];
+    },
+  ) {
+    super(message, "not-applied", { ...fields, retryable: true });
+    this.preference = fields.preference;
+    this.emptiedBy = fields.emptiedBy;
+    this.nodes = fields.nodes;
+  }
+}
+
+/** The server refused it as no leader, and it could not be sent again. */
+export class NotLeaderError extends LeaseholdError {
+  readonly code = "ERR_LEASEHOLD_NOT_LEADER";
+  /** `READONLY`, `LOADING`, … */
+  readonly serverCode: string;
+  readonly redirectedTo: string | undefined;
+
+  constructor(
+    message: string,
+    fields: ErrorFields & { readonly serverCode: string; readonly redirectedTo?: string },
+  ) {
+    super(message, "not-applied", { ...fields, retryable: true });
+    this.serverCode = fields.serverCode;
+    this.redirectedTo = fields.redirectedTo;
+  }
+}
+
+/** It was written, and no reply will come. */
+export class WriteOutcomeUnknownError extends LeaseholdError {
+  readonly code = "ERR_LEASEHOLD_OUTCOME_UNKNOWN";
+  readonly writtenMsAgo: number;
+  readonly lostBecause: string;
+
+  constructor(
+    message: string,
+    fields: ErrorFields & { readonly writtenMsAgo: number; readonly lostBecause: string },
+  ) {
+    super(message, "unknown", { ...fields, retryable: false });
+    this.writtenMsAgo = fields.writtenMsAgo;
+    this.lostBecause = fields.lostBecause;
+  }
+}
+
+/** `timeoutMs` ran out, or its signal was aborted. */
+export class OperationTimeoutError extends LeaseholdError {
+  readonly code = "ERR_LEASEHOLD_OPERATION_TIMEOUT";
+  readonly timeoutMs: number | null;
+  readonly phase: "waiting" | "written";
+
+  constructor(
+    message: string,
+    fields: ErrorFields & {
+      readonly timeoutMs: number | null;
+      readonly phase: "waiting" | "written";
+    },
+  ) {
+    const waiting = fields.phase === "waiting";
+    super(message, waiting ? "not-applied" : "unknown", { ...fields, retryable: waiting });
+    this.timeoutMs = fields.timeoutMs;
+    this.phase = fields.phase;
+  }
+}
+
+/** None of the transaction was applied. */
+export class TransactionAbortedError extends LeaseholdError {
+  readonly code = "ERR_LEASEHOLD_TRANSACTION_ABORTED";
+  readonly reason: "rejected" | "leaderChanged";
+  /** What the server said to the commands of the transaction. ioredis fills it in. */
+  previousErrors: readonly Error[];
+
+  constructor(
+    message: string,
+    fields: ErrorFields & {
+      readonly reason: "rejected" | "leaderChanged";
+      readonly previousErrors: readonly Error[];
+    },
+  ) {
+    super(message, "not-applied", { ...fields, retryable: true });
+    this.reason = fields.reason;
+    this.previousErrors = fields.previousErrors;
+  }
+}
+
+/** The write ran on the leader, but too few replicas have confirmed it; or the epoch moved on. */
+export class WriteConcernError extends LeaseholdError {
+  readonly code = "ERR_LEASEHOLD_WRITE_CONCERN";
+  /** What the write itself answered; undefined if that is unknown. */
+  readonly result: unknown;
+  readonly acknowledged: number | null;
+  readonly requested: number;
+
+  constructor(
+    message: string,
+    outcome: "applied" | "unknown",
+    fields: ErrorFields & {
+      readonly result: unknown;
+      readonly acknowledged: number | null;
+      readonly requested: number;
+    },
+  ) {
+    super(message, outcome, { ...fields, retryable: false });
+    this.result = fields.result;
+    this.acknowledged = fields.acknowledged;
+    this.requested = fields.requested;
+  }
+}
+
+/** A cursor belongs to the node that gave it, and that is no longer the leader. */
+export class ScanInterruptedError extends LeaseholdError {
+  readonly code = "ERR_LEASEHOLD_SCAN_INTERRUPTED";
+
+  constructor(message: string, fields: ErrorFields) {
+    super(message, "not-applied", { ...fields, retryable: true });
+  }
+}
+
+export class QueueFullError extends LeaseholdError {
+  readonly code = "ERR_LEASEHOLD_QUEUE_FULL";
+  readonly queued: number;
+
+  constructor(message: string, fields: ErrorFields & { readonly queued: number }) {
+    super(message, "not-applied", { ...fields, retryable: true });
+    this.queued = fields.queued;
+  }
+}
+
+/** The reader sits on some node: a command that may write was refused before it was sent. */
+export class ReadOnlyConnectionError extends LeaseholdError {
+  readonly code = "ERR_LEASEHOLD_READ_ONLY_CONNECTION";
+
+  constructor(command: string) {
+    const message = `${command.toUpperCase()} is no read, and a reader may sit on the leader: it was not sent. Use \`leader\``;
+    super(message, "not-applied", { command, retryable: false });
+  }
+}
+
+export class WriteConcernUnsupportedError extends LeaseholdError {
+  readonly code = "ERR_LEASEHOLD_WRITE_CONCERN_UNSUPPORTED";
+
+  constructor(message: string, fields: ErrorFields) {
+    super(message, "not-applied", { ...fields, retryable: false });
+  }
+}
+
+export class InvalidOptionError extends LeaseholdError {
+  readonly code = "ERR_LEASEHOLD_INVALID_OPTION";
+  readonly option: string;
+
+  constructor(option: string, message: string) {
+    super(`${option}: ${message}`, "not-applied", { retryable: false });
+    this.option = option;
+  }
+}
+
+/** This ioredis lacks something that the client stands on. */
+export class UnsupportedIoredisError extends LeaseholdError {
+  readonly code = "ERR_LEASEHOLD_UNSUPPORTED_IOREDIS";
+
+  constructor(missing: string) {
+    const message = `This ioredis has no ${missing}: install ioredis ~6.0.0 beside @leasehold/client`;
+    super(message, "not-applied", { retryable: false });
+  }
+}
+
+export class ClientClosedError extends LeaseholdError {
+  readonly code = "ERR_LEASEHOLD_CLIENT_CLOSED";
+
+  constructor(message: string, outcome: "not-applied" | "unknown", fields: ErrorFields = {}) {
+    super(message, outcome, { ...fields, retryable: false });
+  }
+}

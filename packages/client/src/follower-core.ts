@@ -1,0 +1,402 @@
+/**
+ * The way of each command and of each socket of one follower.
+ *
+ * Guarantees: a command is written only to a socket that its connector has verified; nothing waits
+ * inside ioredis, so nothing is sent behind this class's back; when a socket closes, every written
+ * command is settled or, where that can do no harm, sent again, in the order of the calls.
+ */
+import { Command, type Redis } from "ioredis";
+import type { Socket } from "node:net";
+import {
+  isPending,
+  note,
+  noteFor,
+  noteOf,
+  type Operation,
+  type ResolvedOptions,
+  type Stream,
+} from "./operation.ts";
+import { Gate } from "./gate.ts";
+import type { Destination, LeaderConnector } from "./leader-connector.ts";
+import { shortenSince } from "./command.ts";
+import { refusalOf } from "./refusal.ts";
+import { isIoredisOwn, type Standing } from "./ioredis-own.ts";
+import * as messages from "./messages.ts";
+import { rejectionOf } from "./outcome.ts";
+import { Session } from "./session.ts";
+import { Settlement } from "./settlement.ts";
+import { SubscriptionGap } from "./subscription-gap.ts";
+import { Watchdog } from "./watchdog.ts";
+import { watchOperation } from "./cancellation.ts";
+import type { FollowerLink, FollowerOptions } from "./follower-link.ts";
+import type { NodeProof } from "./types.ts";
+
+/** What ioredis does by itself, without the follower. */
+export interface Base {
+  send(command: Command, stream: Stream): unknown;
+  disconnect(reconnect: boolean): void;
+}
+
+export class FollowerCore {
+  readonly redis: Redis;
+  readonly link: FollowerLink;
+  readonly own: FollowerOptions;
+  private readonly base: Base;
+  private readonly source: LeaderConnector;
+  private readonly gate: Gate;
+  private readonly session = new Session();
+  private readonly settlement: Settlement;
+  private readonly watchdog: Watchdog;
+  /** Commands go straight through. */
+  private isOpen = false;
+  private isClosing = false;
+  private holdTimer: NodeJS.Timeout | undefined;
+  private at: { readonly destination: Destination; readonly proof: NodeProof } | null = null;
+  private lostAtMs: number | null = null;
+  private lostBecause = "";
+  private lastDb: number;
+  private readonly gap = new SubscriptionGap();
+  private stopListening: (() => void) | null = null;
+  /** Nothing of it is sent: its transaction began on another connection. */
+  private refusedBatch: { readonly stream: Stream; readonly error: Error } | null = null;
+
+  constructor(redis: Redis, base: Base, parts: CoreParts) {
+    const { link, own, source } = parts;
+    this.redis = redis;
+    this.base = base;
+    this.link = link;
+    this.own = own;
+    this.source = source;
+    this.lastDb = redis.options.db ?? 0;
+    this.gate = new Gate({ expired: (operation) => this.expired(operation) });
+    this.settlement = new Settlement(this);
+    this.watchdog = new Watchdog(
+      {
+        head: () => (redis.commandQueue.peekFront()?.command as Command | undefined) ?? null,
+        isReady: () => redis.status === "ready",
+        heartbeat: () => this.heartbeat(),
+        silent: (why) => this.drop(`heartbeat timed out: ${why}`),
+      },
+      own.watchdog,
+    );
+    redis.on("error", (error: Error) => link.events.connectionError(error));
+    redis.on("ready", () => this.becameReady());
+    redis.on("end", () => this.finish());
+  }
+
+  /** Which node it is connected to; null: none. */
+  get node(): { readonly destination: Destination; readonly proof: NodeProof } | null {
+    return this.redis.status === "ready" ? this.at : null;
+  }
+
+  /** What keeps it from being connected, in words. */
+  get trouble(): string {
+    return this.source.trouble;
+  }
+
+  get hasBeenConnected(): boolean {
+    return this.lostAtMs !== null;
+  }
+
+  get queued(): number {
+    return this.gate.size;
+  }
+
+  /** The same under options of its own. */
+  sendWith(command: Command, stream: Stream, options: ResolvedOptions): unknown {
+    if (!stream && isIoredisOwn(command, this.redis, this.standing())) {
+      note(command, noteFor(options, { internal: true, batch: null }));
+      return this.base.send(command, stream);
+    }
+    const isEnded = this.redis.status === "end" || this.isClosing;
+    const refusal = refusalOf(command, options, { isEnded, readOnly: this.own.readOnly });
+    if (refusal) {
+      command.reject(this.translate(refusal));
+      return command.promise;
+    }
+    // It passed here before: sent again by ioredis itself, such as a script that was not loaded.
+    if (this.isOpen && this.gate.size === 0 && this.canWrite()) {
+      const batch = stream ? this.batchOf(command, stream) : null;
+      note(command, noteFor(options, { internal: false, batch }));
+      watchOperation(command, options, this);
+      return this.write(command, stream);
+    }
+    return this.enqueue(command, stream, options);
+  }
+
+  answeredWithError(error: Error, command: Command): void {
+    if (command.name === "exec") {
+      const seen = this.session.execRefused(error);
+      if (seen !== error) this.settlement.startDraining("the server leads no longer");
+      command.reject(seen);
+      return;
+    }
+    if (command.inTransaction) this.session.noteError(error);
+    const code = noteOf(command)?.internal ? null : rejectionOf(error.message, command.name);
+    if (code === null || !this.own.followsLeader) {
+      command.reject(error);
+      return;
+    }
+    const rejection = { code, message: error.message, node: this.at?.destination.name ?? "it" };
+    this.settlement.rejected(command, error, rejection);
+  }
+
+  disconnect(reconnect: boolean): void {
+    this.base.disconnect(reconnect);
+    // ioredis waits for a close that has been already.
+    if (!reconnect && this.redis.status === "reconnecting") this.finish();
+  }
+
+  /** Takes nothing more. True while something is under way. */
+  finishUp(): boolean {
+    this.isClosing = true;
+    const isBusy = !this.redis.commandQueue.isEmpty() || this.gate.size > 0;
+    return isBusy && this.redis.status === "ready";
+  }
+
+  // ---- what the parts use ----
+
+  surroundings(): messages.Surroundings {
+    const lostForMs = this.lostAtMs === null ? null : performance.now() - this.lostAtMs;
+    const last = this.link.lastLeader(this.at?.destination ?? null);
+    const { trouble, lostBecause } = this;
+    return { ...last, lostForMs, lostBecause, trouble };
+  }
+
+  translate(error: Error): Error {
+    return this.own.translate(error);
+  }
+
+  /** Closes the gate; what is written keeps its place. */
+  closeGate(): void {
+    this.isOpen = false;
+  }
+
+  /** Cuts the socket: what has no reply by now is settled without one. */
+  drop(why: string): void {
+    this.isOpen = false;
+    this.lostBecause = why;
+    this.source.cut();
+  }
+
+  noteRejection(): void {
+    this.link.route.failed("refused");
+  }
+
+  /** Takes an operation out that waits; false: it does not wait. */
+  withdraw(command: Command): Operation | null {
+    return this.gate.remove(command);
+  }
+
+  isHeld(command: Command): boolean {
+    return this.settlement.isHeld(command);
+  }
+
+  // ---- the way of a command ----
+
+  private canWrite(): boolean {
+    return this.redis.status === "ready" && this.redis.stream?.writable;
+  }
+
+  private batchOf(command: Command, stream: NonNullable<Stream>): readonly Command[] {
+    const last = this.redis.commandQueue.peekBack();
+    const batch = last?.stream === stream ? noteOf(last.command)?.batch : null;
+    if (!batch) return [command];
+    (batch as Command[]).push(command);
+    return batch;
+  }
+
+  private write(command: Command, stream: Stream): unknown {
+    const refusal = this.refuseHere(command, stream);
+    if (refusal) {
+      command.reject(this.translate(refusal));
+      return command.promise;
+    }
+    const now = performance.now();
+    if (this.redis.commandQueue.isEmpty()) this.watchdog.busy(now);
+    const written = noteOf(command);
+    if (written) written.writtenAtMs = now;
+    this.session.learn(command);
+    return this.base.send(command, stream);
+  }
+
+  /** A pipeline is refused as a whole, with its first command, or not at all. */
+  private refuseHere(command: Command, stream: Stream): Error | null {
+    if (!stream) return this.session.refuse(command, false);
+    if (this.refusedBatch?.stream === stream) return this.refusedBatch.error;
+    const error = this.session.refuse(command, true);
+    if (error) this.refusedBatch = { stream, error };
+    return error;
+  }
+
+  private enqueue(command: Command, stream: Stream, options: ResolvedOptions): unknown {
+    if (this.redis.status === "wait") this.redis.connect().catch(() => {});
+    const waiting = stream ? this.gate.batch(stream) : undefined;
+    if (waiting) {
+      waiting.commands.push(command);
+      note(command, noteFor(options, { internal: false, batch: waiting.commands }));
+      return command.promise;
+    }
+    if (command.name === "quit" && this.gate.size === 0 && this.redis.commandQueue.isEmpty()) {
+      this.disconnect(false);
+      command.resolve(Buffer.from("OK"));
+      return command.promise;
+    }
+    if (this.gate.size >= this.own.maxQueued) {
+      command.reject(
+        this.translate(messages.queueFull(command.name.toUpperCase(), this.gate.size)),
+      );
+      return command.promise;
+    }
+    const commands = [command];
+    const issuedAtMs = performance.now();
+    const noted = noteFor(options, { internal: false, batch: stream ? commands : null });
+    note(command, noted);
+    watchOperation(command, options, this);
+    this.gate.push({ commands, stream, options, issuedAtMs, rejection: null });
+    return command.promise;
+  }
+
+  private expired(operation: Operation): void {
+    const waitedMs = performance.now() - operation.issuedAtMs;
+    const error = this.translate(messages.expired(operation, waitedMs, this.surroundings()));
+    for (const command of operation.commands) if (isPending(command)) command.reject(error);
+  }
+
+  private standing(): Standing {
+    const isSettled = this.isOpen || this.settlement.isDraining;
+    return { isSettled, lastDb: this.lastDb };
+  }
+
+  // ---- the way of a connection ----
+
+  /** Before ioredis knows of the socket: its listeners come first. */
+  connected(socket: Socket, destination: Destination, proof: NodeProof): void {
+    this.at = { destination, proof };
+    this.redis.options.host = destination.host;
+    this.redis.options.port = destination.port;
+    this.session.moved();
+    this.stopListening ??= this.link.route.onChange(() => this.routeChanged());
+    socket.on("data", this.heard);
+    socket.pause();
+    socket.once("close", () => this.socketClosed());
+    this.watchdog.start();
+  }
+
+  private readonly heard = (): void => this.watchdog.heard();
+
+  private socketClosed(): void {
+    this.watchdog.stop();
+    clearTimeout(this.holdTimer);
+    if (this.redis.status === "ready") {
+      this.lastDb = this.redis.condition?.select ?? this.lastDb;
+      this.gap.begin(this.redis.condition);
+    }
+    this.isOpen = false;
+    this.lostAtMs = performance.now();
+    if (this.lostBecause === "") this.lostBecause = "the connection was closed";
+    this.settlement.closed(this.gate);
+    this.link.events.lost(this.lostBecause);
+    this.link.route.failed("unreachable");
+  }
+
+  private becameReady(): void {
+    if (this.redis.status !== "ready") return;
+    this.lostBecause = "";
+    this.lostAtMs = null;
+    if (this.isElsewhere()) {
+      this.drop("leader changed");
+      return;
+    }
+    this.link.events.ready();
+    this.gap.end(() => this.ping(), this.link.events);
+    const pauseMs = this.settlement.pauseMs();
+    if (pauseMs === 0) this.openGate();
+    else this.hold(pauseMs);
+  }
+
+  private openGate(): void {
+    const socket = this.redis.stream;
+    socket.cork();
+    for (const operation of this.gate.takeAll()) this.release(operation);
+    socket.uncork();
+    this.isOpen = true;
+  }
+
+  private release({ commands, stream }: Operation): void {
+    for (const command of commands) {
+      if (!isPending(command) && !stream) continue;
+      const waited = noteOf(command);
+      if (waited && waited.writtenAtMs > 0) shortenSince(command, waited.writtenAtMs);
+      this.write(command, stream);
+    }
+  }
+
+  private finish(): void {
+    this.stopListening?.();
+    this.stopListening = null;
+    this.watchdog.stop();
+    clearTimeout(this.holdTimer);
+    const waiting = this.gate.takeAll();
+    this.link.closed(this);
+    if (this.redis.status !== "end") this.setEnd();
+    for (const operation of waiting) {
+      const error = this.translate(messages.closed(messages.nameOf(operation), "not-applied"));
+      for (const command of operation.commands) if (isPending(command)) command.reject(error);
+    }
+  }
+
+  private setEnd(): void {
+    this.redis.status = "end";
+    process.nextTick(() => this.redis.emit("end"));
+  }
+
+  private isElsewhere(): boolean {
+    const destination = this.link.route.destination();
+    return this.at !== null && destination !== null && destination.tag !== this.at.destination.tag;
+  }
+
+  private routeChanged(): void {
+    const destination = this.link.route.destination();
+    const isHere = destination?.tag === this.at?.destination.tag;
+    if (this.redis.status !== "ready" || isHere) return;
+    this.isOpen = false;
+    const why = destination ? `leader changed to ${destination.name}` : "nobody leads now";
+    this.lostBecause = why;
+    clearTimeout(this.holdTimer);
+    this.settlement.drainThen(() => this.drop(why));
+  }
+
+  /** A planned change is about to come: nothing more is written until it has, or has not. */
+  hold(deadlineMs: number): void {
+    if (this.redis.status !== "ready" || !this.own.followsLeader) return;
+    this.isOpen = false;
+    clearTimeout(this.holdTimer);
+    this.holdTimer = setTimeout(() => {
+      const isStill = this.redis.status === "ready" && !this.settlement.isDraining;
+      if (isStill && !this.isElsewhere()) this.openGate();
+    }, deadlineMs);
+  }
+
+  private heartbeat(): void {
+    const sentAtMs = performance.now();
+    this.watchdog.busy(sentAtMs);
+    this.ping().catch((error: Error) => {
+      const durationMs = performance.now() - sentAtMs;
+      this.link.events.heartbeatFailed(this.at?.destination.name ?? "", error, durationMs);
+    });
+  }
+
+  private ping(): Promise<unknown> {
+    const ping = new Command("ping", [], { replyEncoding: "utf8" });
+    note(ping, noteFor(this.own.operation, { internal: true, batch: null }));
+    this.base.send(ping, undefined);
+    return ping.promise;
+  }
+}
+
+export interface CoreParts {
+  readonly link: FollowerLink;
+  readonly own: FollowerOptions;
+  readonly source: LeaderConnector;
+}

@@ -1,0 +1,50 @@
+/** What a follower is given by the client that owns it. */
+import type { RedisOptions } from "ioredis";
+import type { Destination, Route } from "./leader-connector.ts";
+import type { Checked } from "./preflight.ts";
+import type { ResolvedOptions } from "./operation.ts";
+import type { NodeDescription } from "./types.ts";
+import type { WatchdogOptions } from "./watchdog.ts";
+import type { Follower } from "./follower.ts";
+import type { FollowerCore } from "./follower-core.ts";
+
+export interface FollowerLink {
+  readonly route: Route;
+  open(destination: Destination, signal: AbortSignal): Promise<Checked>;
+  /** From 0 to 1, 1 excluded. */
+  draw(): number;
+  /** How long this one waits before it follows a change: not all at once. */
+  spreadMs(follower: FollowerCore): number;
+  duplicate(of: FollowerCore, override: RedisOptions): Follower;
+  lastLeader(destination: Destination | null): {
+    readonly lastLeader: NodeDescription | null;
+    readonly lastEpoch: number | null;
+  };
+  opened(follower: FollowerCore): void;
+  closed(follower: FollowerCore): void;
+  readonly events: FollowerEvents;
+}
+
+export interface FollowerEvents {
+  connectionError(error: Error): void;
+  lost(why: string): void;
+  ready(): void;
+  heartbeatFailed(node: string, error: Error, durationMs: number): void;
+  subscriptionGap(channels: readonly string[], gapMs: number): void;
+  outcomeUnknown(command: string, epoch: number | null): void;
+  /** Commands that go out again on another connection. */
+  resent(count: number): void;
+}
+
+export interface FollowerOptions {
+  readonly operation: ResolvedOptions;
+  readonly watchdog: WatchdogOptions;
+  /** How long replies may still come before an unannounced change cuts the socket. */
+  readonly drainMs: number;
+  readonly maxQueued: number;
+  /** False for readers: they sit where they were put. */
+  readonly followsLeader: boolean;
+  readonly readOnly: boolean;
+  /** What the caller sees instead of an error of the client. */
+  readonly translate: (error: Error) => Error;
+}

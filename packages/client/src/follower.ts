@@ -1,0 +1,88 @@
+/**
+ * An ioredis that stays connected to the present leader, and settles each command with a definite
+ * answer: applied, not applied, or unknown.
+ *
+ * Everything of its own hides behind one symbol: callers define commands on their connections, and
+ * a script named like one of our methods must break neither. It stands on four things of ioredis
+ * beside its documented ones: `sendCommand`, `commandQueue`, `handleReconnection` and
+ * `condition.handshake`.
+ */
+import { Redis, type Command, type RedisOptions } from "ioredis";
+import { FollowerCore } from "./follower-core.ts";
+import type { FollowerLink, FollowerOptions } from "./follower-link.ts";
+import { LeaderConnector } from "./leader-connector.ts";
+import type { Stream } from "./operation.ts";
+
+type Item = Parameters<Redis["handleReconnection"]>[1];
+
+export const CORE = Symbol("leasehold.core");
+
+/** Options of ioredis that the client decides. */
+const OWNED = {
+  retryStrategy: () => 0,
+  reconnectOnError: null,
+  autoResendUnfulfilledCommands: false,
+  enableOfflineQueue: false,
+  enableReadyCheck: false,
+  maxRetriesPerRequest: null,
+  keepAlive: 5_000,
+} satisfies RedisOptions;
+
+export class Follower extends Redis {
+  readonly [CORE]: FollowerCore;
+
+  constructor(options: RedisOptions, own: FollowerOptions, link: FollowerLink) {
+    const made: { core: FollowerCore | null } = { core: null };
+    const source = new LeaderConnector({
+      route: link.route,
+      open: (destination, signal) => link.open(destination, signal),
+      connected: (socket, destination, proof) => made.core?.connected(socket, destination, proof),
+      failed: (error) => link.events.connectionError(error),
+      draw: () => link.draw(),
+      spreadMs: () => (made.core?.hasBeenConnected ? link.spreadMs(made.core) : 0),
+    });
+    super(withConnector(options, source));
+    const base = {
+      send: (command: Command, stream: Stream) => super.sendCommand(command, stream),
+      disconnect: (reconnect: boolean) => super.disconnect(reconnect),
+    };
+    made.core = new FollowerCore(this, base, { link, own, source });
+    this[CORE] = made.core;
+    link.opened(made.core);
+    if (!options.lazyConnect) this.connect().catch(() => {});
+  }
+
+  override sendCommand(command: Command, stream?: Stream): unknown {
+    const core = this[CORE];
+    return core.sendWith(command, stream, core.own.operation);
+  }
+
+  override handleReconnection(error: Error, item: Item): void {
+    this[CORE].answeredWithError(error, item.command as Command);
+  }
+
+  override disconnect(reconnect = false): void {
+    this[CORE].disconnect(reconnect);
+  }
+
+  // A follower as well, whatever it is asked for: what the client owns is not overridden.
+  override duplicate(override?: RedisOptions): never {
+    const core = this[CORE];
+    return core.link.duplicate(core, { ...override }) as never;
+  }
+}
+
+function withConnector(
+  options: RedisOptions,
+  source: LeaderConnector,
+): RedisOptions & { readonly replyMapping?: "legacy" } {
+  return { ...options, ...OWNED, lazyConnect: true, Connector: connectorOf(source) } as never;
+}
+
+/** ioredis makes its connector itself: this hands out the one that exists. */
+function connectorOf(source: LeaderConnector): NonNullable<RedisOptions["Connector"]> {
+  // Called with `new`, a function may return another object.
+  return function handOut() {
+    return source;
+  } as unknown as NonNullable<RedisOptions["Connector"]>;
+}

@@ -1,0 +1,97 @@
+/**
+ * The commands that wait for a leader, in the order in which they were asked for.
+ *
+ * Guarantees: what expires here is removed before it is rejected, so it is never sent later; a
+ * pipeline expires as a whole; there is one timer, and none while nothing waits. Bounded by
+ * `maxQueued` operations. Sends nothing itself.
+ */
+import type { Command } from "ioredis";
+import { isPending, type Operation } from "./operation.ts";
+
+export interface GateOwner {
+  expired(operation: Operation): void;
+}
+
+export class Gate {
+  #waiting: Operation[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #timerAtMs = Infinity;
+  readonly #byStream = new Map<unknown, Operation>();
+  readonly #owner: GateOwner;
+
+  constructor(owner: GateOwner) {
+    this.#owner = owner;
+  }
+
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  /** The pipeline of this stream, if it waits here: its further commands join it. */
+  batch(stream: unknown): Operation | undefined {
+    return this.#byStream.get(stream);
+  }
+
+  push(operation: Operation): void {
+    this.#waiting.push(operation);
+    if (operation.stream) this.#byStream.set(operation.stream, operation);
+    this.#arm(deadlineOf(operation));
+  }
+
+  /** Before everything else: they were asked for earlier. */
+  unshift(operations: readonly Operation[]): void {
+    this.#waiting.unshift(...operations);
+    for (const operation of operations) this.#arm(deadlineOf(operation));
+  }
+
+  /** All that wait, in order, without those that have been rejected meanwhile. */
+  takeAll(): readonly Operation[] {
+    const taken = this.#waiting;
+    this.#waiting = [];
+    this.#byStream.clear();
+    this.#disarm();
+    return taken.filter(({ commands }) => commands.some(isPending));
+  }
+
+  /** Takes the operation of this command out; null: it does not wait here. */
+  remove(command: Command): Operation | null {
+    const at = this.#waiting.findIndex(({ commands }) => commands.includes(command));
+    const operation = this.#waiting[at];
+    if (!operation) return null;
+    this.#waiting.splice(at, 1);
+    if (operation.stream) this.#byStream.delete(operation.stream);
+    if (this.#waiting.length === 0) this.#disarm();
+    return operation;
+  }
+
+  #arm(atMs: number): void {
+    if (atMs >= this.#timerAtMs) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = atMs;
+    const inMs = Math.min(Math.max(0, atMs - performance.now()), LONGEST_TIMER_MS);
+    this.#timer = setTimeout(() => this.#expire(), inMs);
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#timerAtMs = Infinity;
+  }
+
+  #expire(): void {
+    this.#disarm();
+    const now = performance.now();
+    const expired = this.#waiting.filter((operation) => deadlineOf(operation) <= now);
+    this.#waiting = this.#waiting.filter((operation) => deadlineOf(operation) > now);
+    for (const { stream } of expired) if (stream) this.#byStream.delete(stream);
+    for (const operation of this.#waiting) this.#arm(deadlineOf(operation));
+    for (const operation of expired) this.#owner.expired(operation);
+  }
+}
+
+/** Node's timers overflow beyond this. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+export function deadlineOf({ issuedAtMs, options }: Operation): number {
+  return issuedAtMs + options.waitForLeaderMs;
+}

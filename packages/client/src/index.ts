@@ -1,0 +1,17 @@
+export { createLeasehold, Leasehold } from "./leasehold.ts";
+export type { ConnectionOptions, HealthReport } from "./leasehold.ts";
+export type { LeaseholdOptions, OwnedRedisOption, RedisClientOptions } from "./options.ts";
+export type { LeaseholdEvents } from "./events.ts";
+export type { CommandInfo, OperationOptions } from "./operation.ts";
+export type { Profile } from "./connections.ts";
+export type { BullmqKind } from "./bullmq.ts";
+export type { ReadPreference, ReadPreferenceMode } from "./selection.ts";
+export { outcomeOf, rejectedIn } from "./outcome.ts";
+export { serviceTopology } from "./providers/service.ts";
+export type { ServiceTopologyOptions } from "./providers/service.ts";
+export { staticTopology } from "./providers/static.ts";
+export type { StaticTopologyOptions } from "./providers/static.ts";
+export { statusTopology } from "./providers/status.ts";
+export type { StatusTopologyOptions } from "./providers/status.ts";
+export * from "./errors.ts";
+export type * from "./types.ts";

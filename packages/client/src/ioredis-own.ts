@@ -1,0 +1,30 @@
+/**
+ * Tells what ioredis sends by itself, to build a connection up, from what callers send.
+ *
+ * A command of a caller that looks the same in the same moment passes too, on a socket that is
+ * verified: that is harmless, since it only does what ioredis does at that moment.
+ */
+import type { Command, Redis } from "ioredis";
+
+export interface Standing {
+  /** The connection is built up, or being taken down: ioredis sends nothing more by itself. */
+  readonly isSettled: boolean;
+  /** The database that the last connection was in. */
+  readonly lastDb: number;
+}
+
+export function isIoredisOwn(
+  command: Command,
+  redis: Pick<Redis, "status" | "condition">,
+  { isSettled, lastDb }: Standing,
+): boolean {
+  if (redis.status === "connect") {
+    return (redis.condition?.handshake ?? false) && HANDSHAKE.has(command.name);
+  }
+  if (redis.status !== "ready" || isSettled) return false;
+  if (command.name === "select") return Number(command.args[0]) === lastDb;
+  return RESUBSCRIBE.has(command.name);
+}
+
+const HANDSHAKE: ReadonlySet<string> = new Set(["auth", "hello", "select", "client", "readonly"]);
+const RESUBSCRIBE: ReadonlySet<string> = new Set(["subscribe", "psubscribe", "ssubscribe"]);

@@ -1,0 +1,173 @@
+/**
+ * A client of one group: its topology, its connections, its events.
+ *
+ * Guarantees: nothing of it keeps running after `close`; its events carry frozen objects, and a
+ * listener that throws breaks nobody else's.
+ */
+import { EventEmitter } from "node:events";
+import type { Redis } from "ioredis";
+import { bullmqPlan, type BullmqKind } from "./bullmq.ts";
+import { Connections, preflightOptions, type Profile } from "./connections.ts";
+import { LeaderUnavailableError } from "./errors.ts";
+import type { LeaseholdEvents } from "./events.ts";
+import { CORE, type Follower } from "./follower.ts";
+import type { OperationOptions } from "./operation.ts";
+import { viewOf } from "./operation-view.ts";
+import {
+  resolveOperation,
+  settingsOf,
+  type LeaseholdOptions,
+  type RedisClientOptions,
+  type Settings,
+} from "./options.ts";
+import { probeTools } from "./probe.ts";
+import { forwardEvents } from "./forward-events.ts";
+import { checkIoredis } from "./ioredis-contract.ts";
+import { Monitor } from "./topology/monitor.ts";
+import type { Epoch, NodeDescription, TopologyDescription } from "./types.ts";
+
+export interface ConnectionOptions extends OperationOptions {
+  readonly profile?: Profile;
+  readonly redis?: RedisClientOptions;
+}
+
+export interface HealthReport {
+  readonly ok: boolean;
+  readonly leader: NodeDescription | null;
+  readonly pingMs: number | null;
+  /** In words; empty when all is well. */
+  readonly reason: string;
+}
+
+export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDisposable {
+  /** Follows the leader. A genuine ioredis: whatever is written for one works with it. */
+  readonly leader: Redis;
+  readonly #settings: Settings;
+  readonly #monitor: Monitor;
+  readonly #connections: Connections;
+  readonly #follower: Follower;
+  #isClosed = false;
+
+  /** @internal Use `createLeasehold`. */
+  constructor(options: LeaseholdOptions) {
+    super();
+    checkIoredis();
+    const settings = settingsOf(options);
+    this.#settings = settings;
+    this.#monitor = new Monitor(settings.providers, probeTools(preflightOptions(settings)));
+    const events = forwardEvents(this, this.#monitor, settings.logger);
+    this.#connections = new Connections(settings, this.#monitor, events);
+    this.#follower = this.#connections.create({ operation: settings.operation });
+    this.leader = this.#follower;
+    this.#monitor.listen({
+      announced: ({ deadlineMs }) => {
+        for (const follower of this.#connections.all()) follower.hold(deadlineMs);
+      },
+    });
+    this.#monitor.start();
+  }
+
+  /** What is known of the group now. */
+  get topology(): TopologyDescription {
+    return this.#monitor.current();
+  }
+
+  /** Another connection that follows the leader: for what blocks, or subscribes. */
+  connection(options: ConnectionOptions = {}): Redis {
+    const { redis, profile: _profile, ...operation } = options;
+    return this.#connections.create({
+      operation: resolveOperation(operation, this.#settings.operation),
+      ...(redis ? { redis } : {}),
+    });
+  }
+
+  /** For BullMQ: `producer` for Queue, `worker` for Worker, QueueEvents and FlowProducer. */
+  bullmqConnection(kind: BullmqKind, overrides: OperationOptions = {}): Redis {
+    return this.#connections.create(bullmqPlan(kind, overrides, this.#settings.operation));
+  }
+
+  /** `leader` with a deadline and a signal of its own. */
+  withOptions(options: OperationOptions): Redis {
+    return viewOf(this.#follower, resolveOperation(options, this.#settings.operation));
+  }
+
+  /** Resolves when there is a leader, newer than `newerThan` if that is given. */
+  waitForLeader(
+    options: {
+      readonly timeoutMs?: number;
+      readonly signal?: AbortSignal;
+      readonly newerThan?: Epoch;
+    } = {},
+  ): Promise<NodeDescription> {
+    const { timeoutMs = this.#settings.operation.waitForLeaderMs, signal, newerThan } = options;
+    const find = (): NodeDescription | null => {
+      const { leader, epoch } = this.#monitor.description;
+      return newerThan !== undefined && (epoch === null || epoch <= newerThan) ? null : leader;
+    };
+    return new Promise((resolve, reject) => {
+      const startedAtMs = performance.now();
+      const end = (): void => {
+        clearTimeout(timer);
+        stop();
+        signal?.removeEventListener("abort", fail);
+      };
+      const look = (): void => {
+        const leader = find();
+        if (!leader) return;
+        end();
+        resolve(leader);
+      };
+      const fail = (): void => {
+        end();
+        const waitedMs = performance.now() - startedAtMs;
+        const lastLeader = this.#monitor.description.leader;
+        const fields = {
+          waitedMs,
+          lastLeader,
+          lostForMs: null,
+          reason: this.#follower[CORE].trouble,
+        };
+        const message = `No leader within ${Math.round(waitedMs)} ms: ${this.#follower[CORE].trouble || "none is known"}`;
+        reject(new LeaderUnavailableError(message, fields));
+      };
+      const timer = setTimeout(fail, timeoutMs);
+      const stop = this.#monitor.listen({ changed: look });
+      signal?.addEventListener("abort", fail, { once: true });
+      if (signal?.aborted) fail();
+      else look();
+    });
+  }
+
+  /** For readiness probes. Never throws; takes `handshakeTimeoutMs` at most. */
+  async check(): Promise<HealthReport> {
+    const { leader } = this.#monitor.description;
+    const timeoutMs = this.#settings.handshakeTimeoutMs;
+    const startedAtMs = performance.now();
+    try {
+      await this.withOptions({ timeoutMs, waitForLeaderMs: timeoutMs }).ping();
+      return { ok: true, leader, pingMs: performance.now() - startedAtMs, reason: "" };
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return { ok: false, leader, pingMs: null, reason };
+    }
+  }
+
+  /** Takes nothing more, waits for what is under way, `drainMs` at most, and settles the rest. */
+  async close({ drainMs = 1_000 }: { readonly drainMs?: number } = {}): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#connections.drain(drainMs);
+    this.#connections.closeAll();
+    this.#monitor.stop();
+    this.emit("closed");
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Connects to a group. The connection is made in the background; operations wait for it. */
+export function createLeasehold(options: LeaseholdOptions): Leasehold {
+  return new Leasehold(options);
+}

@@ -1,0 +1,86 @@
+/**
+ * What the client notes on each command of ioredis: when it was asked for and written, and under
+ * which options.
+ */
+import type { Command, Redis } from "ioredis";
+import type { Epoch } from "./types.ts";
+import type { RejectionCode } from "./outcome.ts";
+
+export interface CommandInfo {
+  readonly name: string;
+  readonly args: readonly unknown[];
+  readonly inTransaction: boolean;
+  readonly epoch: Epoch | null;
+}
+
+/** A caller's wishes for one operation; what is not given, the connection's options say. */
+export interface OperationOptions {
+  /** Total, including the wait for a leader. Keeps the connection. */
+  readonly timeoutMs?: number;
+  /** How long it may wait for a leader; 0: not at all. */
+  readonly waitForLeaderMs?: number;
+  readonly signal?: AbortSignal;
+  /** Whether to send a write again whose reply was lost: it may then run twice. */
+  readonly replayUnknown?: "never" | ((command: CommandInfo) => boolean);
+}
+
+export interface ResolvedOptions {
+  readonly timeoutMs: number | null;
+  readonly waitForLeaderMs: number;
+  readonly signal: AbortSignal | null;
+  readonly replayUnknown: "never" | ((command: CommandInfo) => boolean);
+  /** False: a definite rejection is handed to the caller, who repeats the whole himself. */
+  readonly resendRejected: boolean;
+}
+
+export type Stream = Parameters<Redis["sendCommand"]>[1];
+
+/** One command, or the commands of one pipeline, which are kept, expired and rejected together. */
+export interface Operation {
+  readonly commands: Command[];
+  /** ioredis' collector of a pipeline; undefined: each command goes by itself. */
+  readonly stream: Stream;
+  readonly options: ResolvedOptions;
+  readonly issuedAtMs: number;
+  /** It was refused before by a server that leads nobody. */
+  readonly rejection: Rejection | null;
+}
+
+export interface Rejection {
+  readonly code: RejectionCode;
+  readonly message: string;
+  readonly node: string;
+}
+
+export interface Note {
+  readonly options: ResolvedOptions;
+  readonly issuedAtMs: number;
+  writtenAtMs: number;
+  /** Of ioredis or of the client itself, not the caller's: never kept, never sent again. */
+  readonly internal: boolean;
+  /** All commands of its pipeline. */
+  readonly batch: readonly Command[] | null;
+}
+
+const NOTE = Symbol("leasehold.note");
+
+interface Noted {
+  [NOTE]?: Note;
+}
+
+export function noteOf(command: object): Note | undefined {
+  return (command as Noted)[NOTE];
+}
+
+export function note(command: object, what: Note): Note {
+  (command as Noted)[NOTE] = what;
+  return what;
+}
+
+export function noteFor(options: ResolvedOptions, what: Pick<Note, "internal" | "batch">): Note {
+  return { options, issuedAtMs: performance.now(), writtenAtMs: 0, ...what };
+}
+
+export function isPending(command: { readonly isSettled: boolean }): boolean {
+  return !command.isSettled;
+}

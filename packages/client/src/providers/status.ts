@@ -1,0 +1,164 @@
+/**
+ * The sidecars' status API: a stream that tells of each change at once; any sidecar will do.
+ *
+ * Guarantees: an endpoint that is silent for `silenceTimeoutMs`, refuses, or talks nonsense is left
+ * for the next one; after all of them have failed there is a pause, and it begins anew, for ever.
+ * Where streaming is impossible (`mode: "poll"`, or no stream at any endpoint), it asks instead.
+ */
+import { request as requestHttp, type IncomingMessage } from "node:http";
+import { request as requestHttps } from "node:https";
+import { backoffMs } from "../backoff.ts";
+import { InvalidOptionError } from "../errors.ts";
+import type { TopologyProvider, TopologySink } from "../types.ts";
+import { createEventReader, type ServerEvent } from "./event-stream.ts";
+import { changeFrom, observationFrom } from "./status-reply.ts";
+
+export interface StatusTopologyOptions {
+  /** `http://host:8008` of sidecars, or of a Service in front of them. */
+  readonly endpoints: readonly string[];
+  /** Default `auto`: streams, and polls where that fails. */
+  readonly mode?: "auto" | "stream" | "poll";
+  /** Default 1000 ms. */
+  readonly pollIntervalMs?: number;
+  /** Default 5000 ms; a sidecar says something each 2 s. */
+  readonly silenceTimeoutMs?: number;
+  readonly headers?: () => Promise<Record<string, string>>;
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+}
+
+interface Source {
+  readonly options: StatusTopologyOptions;
+  readonly sink: TopologySink;
+  readonly signal: AbortSignal;
+}
+
+export function statusTopology(options: StatusTopologyOptions): TopologyProvider {
+  if (options.endpoints.length === 0) {
+    throw new InvalidOptionError("endpoints", "give the address of at least one sidecar");
+  }
+  for (const endpoint of options.endpoints) {
+    if (!/^https?:\/\/[^/]+$/.test(endpoint.replace(/\/$/, ""))) {
+      throw new InvalidOptionError(
+        "endpoints",
+        `${JSON.stringify(endpoint)} is no http://host:port`,
+      );
+    }
+  }
+  let hurry = (): void => {};
+  return {
+    name: "status",
+    start(sink, signal) {
+      const source = { options, sink, signal };
+      follow(source, (listener) => (hurry = listener)).catch((error: Error) => sink.fault(error));
+    },
+    requestCheck: () => hurry(),
+  };
+}
+
+/** Between two turns, so that nothing that ends at once is asked in a loop. */
+const LEAST_PAUSE_MS = 20;
+
+/** One endpoint after the other, for ever. */
+async function follow(source: Source, onHurry: (listener: () => void) => void): Promise<void> {
+  const { options, sink, signal } = source;
+  const { endpoints, mode = "auto", pollIntervalMs = 1_000 } = options;
+  let failures = 0;
+  for (let turn = 0; !signal.aborted;) {
+    const endpoint = endpoints[turn % endpoints.length] ?? "";
+    const isPolling = mode === "poll" || (mode === "auto" && failures % 2 === 1);
+    let pauseMs = LEAST_PAUSE_MS;
+    try {
+      await (isPolling ? poll(endpoint, source) : stream(endpoint, source));
+      failures = 0;
+      // What answers questions is asked again; a stream that has ended, had its reason.
+      if (isPolling) pauseMs = pollIntervalMs;
+      else turn += 1;
+    } catch (error) {
+      if (signal.aborted) return;
+      turn += 1;
+      failures += 1;
+      sink.fault(new Error(`${endpoint} does not tell the topology`, { cause: error }));
+      const rounds = Math.floor(failures / endpoints.length);
+      // oxlint-disable-next-line no-restricted-properties -- a pause that no test replays
+      if (rounds > 0) pauseMs += backoffMs(rounds, Math.random);
+    }
+    await pause(pauseMs, signal, onHurry);
+  }
+}
+
+async function poll(endpoint: string, { options, sink, signal }: Source): Promise<void> {
+  const response = await get(endpoint, "/v1/topology", { options, signal });
+  let text = "";
+  for await (const piece of response.setEncoding("utf8")) text += String(piece);
+  sink.observe({ ...observationFrom("status", text, null), via: "probe" });
+}
+
+/** Resolves when the stream ends well, which it does when its sidecar does. */
+async function stream(endpoint: string, { options, sink, signal }: Source): Promise<void> {
+  const response = await get(endpoint, "/v1/topology/stream", { options, signal });
+  const reader = createEventReader();
+  for await (const piece of response.setEncoding("utf8")) {
+    for (const event of reader.read(String(piece))) tell(event, sink);
+  }
+}
+
+function tell(event: ServerEvent, sink: TopologySink): void {
+  if (event.name === "topology") sink.observe(observationFrom("status", event.data, event.id));
+  else if (event.name === "leaderChanging") sink.announce(changeFrom(event.data));
+}
+
+interface Get {
+  readonly options: StatusTopologyOptions;
+  readonly signal: AbortSignal;
+}
+
+async function get(
+  endpoint: string,
+  path: string,
+  { options, signal }: Get,
+): Promise<IncomingMessage> {
+  const headers = { accept: "text/event-stream", ...(await options.headers?.()) };
+  const silenceMs = options.silenceTimeoutMs ?? 5_000;
+  const request = endpoint.startsWith("https:") ? requestHttps : requestHttp;
+  return new Promise((resolve, reject) => {
+    // A connection of its own: a pool would keep what may hang.
+    const call = request(
+      new URL(path, endpoint),
+      { headers, signal, agent: false, ...options.tls },
+      (response) => {
+        if (response.statusCode === 200) {
+          resolve(response);
+          return;
+        }
+        reject(new Error(`it answered ${response.statusCode}`));
+        response.destroy();
+      },
+    );
+    call.setTimeout(silenceMs, () => {
+      call.destroy(new Error(`it said nothing for ${silenceMs} ms`));
+    });
+    call.once("error", reject);
+    // Behind the answer an error ends the reading of it; here it must only have a listener.
+    call.on("error", () => {});
+    call.end();
+  });
+}
+
+function pause(
+  ms: number,
+  signal: AbortSignal,
+  onHurry: (listener: () => void) => void,
+): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      onHurry(() => {});
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    timer.unref();
+    signal.addEventListener("abort", done, { once: true });
+    onHurry(done);
+  });
+}

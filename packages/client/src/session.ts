@@ -1,0 +1,138 @@
+/**
+ * What commands leave behind on one server, and must not carry to another one: WATCH, an open
+ * MULTI, and the cursors of SCAN.
+ *
+ * Guarantees: after the connection has moved, EXEC of a transaction that began before is refused
+ * without being sent, and so is every command in it; a cursor of another node is refused.
+ */
+import type { Command } from "ioredis";
+import { ScanInterruptedError, TransactionAbortedError } from "./errors.ts";
+import { rejectionOf } from "./outcome.ts";
+
+const SCANS: ReadonlySet<string> = new Set(["scan", "sscan", "hscan", "zscan"]);
+const TRANSACTIONS: ReadonlySet<string> = new Set(["multi", "exec", "discard", "watch", "unwatch"]);
+const MOST_CURSORS = 10_000;
+
+export class Session {
+  /** Counts connections; 0: none yet. */
+  #connection = 0;
+  #watchedOn: number | null = null;
+  #multiOn: number | null = null;
+  #cursors = new Map<string, number>();
+  #replyErrors: Error[] = [];
+
+  moved(): void {
+    this.#connection += 1;
+    this.#replyErrors = [];
+  }
+
+  /** Why it must not be sent on this connection; null: it may. `batched`: part of a pipeline. */
+  refuse(command: Command, batched: boolean): Error | null {
+    const name = command.name.toLowerCase();
+    if (this.#multiOn === null && !SCANS.has(name) && !TRANSACTIONS.has(name)) return null;
+    // Within a pipeline a command cannot be refused alone.
+    if (SCANS.has(name)) return batched ? null : this.#refuseScan(name, command);
+    return this.#refuseInTransaction(name, command, batched);
+  }
+
+  /** An error that the server sent for a command inside a transaction. */
+  noteError(error: Error): void {
+    this.#replyErrors.push(error);
+  }
+
+  /** The server has refused EXEC: as the caller shall see it. */
+  execRefused(error: Error): Error {
+    const previousErrors = this.#replyErrors;
+    this.#replyErrors = [];
+    const isDefinite = (message: string, command: string): boolean =>
+      rejectionOf(message, command) !== null;
+    const cause = /^EXECABORT .*because of: -?(.+)$/.exec(error.message)?.[1];
+    const byExec = isDefinite(error.message, "exec") || (cause ? isDefinite(cause, "exec") : false);
+    const byCommands =
+      previousErrors.length > 0 && previousErrors.every(({ message }) => isDefinite(message, ""));
+    if (!byExec && !byCommands) return error;
+    const why = "the server leads no longer";
+    const message = `EXECABORT The transaction was refused as a whole: ${why}. Nothing was applied, running it again is safe`;
+    return new TransactionAbortedError(message, {
+      command: "exec",
+      reason: "rejected",
+      previousErrors,
+      cause: error,
+    });
+  }
+
+  /** Its reply brings a cursor, if it is a SCAN, and that belongs to this connection. */
+  learn(command: Command): void {
+    if (!SCANS.has(command.name.toLowerCase())) return;
+    const { resolve } = command;
+    const connection = this.#connection;
+    command.resolve = (reply: unknown) => {
+      if (Array.isArray(reply)) this.#noteCursor(command, String(reply[0]), connection);
+      resolve(reply);
+    };
+  }
+
+  #noteCursor(command: Command, cursor: string, connection: number): void {
+    if (cursor === "0") return;
+    if (this.#cursors.size >= MOST_CURSORS) {
+      const oldest = this.#cursors.keys().next().value;
+      if (oldest !== undefined) this.#cursors.delete(oldest);
+    }
+    this.#cursors.set(cursorKey(command, cursor), connection);
+  }
+
+  #refuseScan(name: string, command: Command): Error | null {
+    const cursor = String(command.args[name === "scan" ? 0 : 1]);
+    const key = cursorKey(command, cursor);
+    const connection = this.#cursors.get(key);
+    if (connection === undefined || connection === this.#connection) return null;
+    this.#cursors.delete(key);
+    const upper = name.toUpperCase();
+    const message = `The leader changed during ${upper}: its cursor belongs to the node that gave it. It was not sent; begin again at cursor 0`;
+    return new ScanInterruptedError(message, { command: name });
+  }
+
+  #refuseInTransaction(name: string, command: Command, batched: boolean): Error | null {
+    const hasMoved =
+      (this.#watchedOn !== null && this.#watchedOn !== this.#connection) ||
+      (this.#multiOn !== null && this.#multiOn !== this.#connection);
+    switch (name) {
+      case "watch":
+        if (this.#watchedOn !== null && hasMoved) return null;
+        this.#watchedOn = this.#connection;
+        return null;
+      case "multi":
+        if (!batched) this.#multiOn = this.#connection;
+        if (!hasMoved || !batched) return null;
+        this.#watchedOn = null;
+        return this.#aborted(name);
+      case "exec":
+      case "discard":
+      case "unwatch": {
+        const isInside = name === "unwatch" && this.#multiOn !== null;
+        if (!isInside) {
+          this.#watchedOn = null;
+          this.#multiOn = null;
+        }
+        return hasMoved && name === "exec" ? this.#aborted(name) : null;
+      }
+      default:
+        if (batched) return null;
+        command.inTransaction = true;
+        return hasMoved ? this.#aborted(name) : null;
+    }
+  }
+
+  #aborted(command: string): Error {
+    const message =
+      "The leader changed after WATCH or MULTI, which the new one knows nothing of: " +
+      `${command.toUpperCase()} was not sent, nothing was applied, and running the whole again is safe`;
+    const fields = { command, reason: "leaderChanged", previousErrors: [] } as const;
+    return new TransactionAbortedError(message, fields);
+  }
+}
+
+function cursorKey(command: Command, cursor: string): string {
+  const name = command.name.toLowerCase();
+  return name === "scan" ? `scan ${cursor}` : `${name} ${String(command.args[0])} ${cursor}`;
+}

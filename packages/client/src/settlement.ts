@@ -1,0 +1,192 @@
+/**
+ * Settles what was written and not answered, when a server refuses it or its connection is lost.
+ *
+ * Guarantees: after the first definite refusal nothing more is written on that connection; the
+ * replies behind it are waited for, `drainMs` at most; what was refused goes out again only if no
+ * later write was acknowledged meanwhile. After `closed` no command of the connection is left
+ * without an answer or a place in the queue.
+ */
+import type { Command, Redis } from "ioredis";
+import { backoffMs } from "./backoff.ts";
+import type { FollowerLink, FollowerOptions } from "./follower-link.ts";
+import type { Gate } from "./gate.ts";
+import * as messages from "./messages.ts";
+import { isPending, note, noteOf, type Operation, type Rejection } from "./operation.ts";
+import { afterLoss, isOvertaken, overtakes, type LossVerdict } from "./replay-policy.ts";
+
+/** The connection whose commands are settled. */
+export interface Settled {
+  readonly redis: Pick<Redis, "commandQueue">;
+  readonly link: FollowerLink;
+  readonly own: FollowerOptions;
+  surroundings(): messages.Surroundings;
+  translate(error: Error): Error;
+  closeGate(): void;
+  drop(why: string): void;
+  noteRejection(): void;
+}
+
+interface Held {
+  readonly command: Command;
+  readonly rejection: Rejection;
+  isOvertaken: boolean;
+}
+
+/** Refusals in a row further apart than this are not in a row. */
+const IN_A_ROW_MS = 1_000;
+
+export class Settlement {
+  readonly #of: Settled;
+  #held: Held[] = [];
+  #drain: { readonly timer: NodeJS.Timeout; readonly act: () => void } | null = null;
+  #refusals = 0;
+  #refusedAtMs = -Infinity;
+
+  constructor(of: Settled) {
+    this.#of = of;
+  }
+
+  get isDraining(): boolean {
+    return this.#drain !== null;
+  }
+
+  isHeld(command: Command): boolean {
+    return this.#held.some((held) => held.command === command);
+  }
+
+  /** How long to wait before the next connection is used: a leader may refuse for a while. */
+  pauseMs(): number {
+    if (performance.now() - this.#refusedAtMs > IN_A_ROW_MS) this.#refusals = 0;
+    return this.#refusals < 2 ? 0 : backoffMs(this.#refusals, () => 1);
+  }
+
+  /** The server has refused it before it ran, since it leads no longer. */
+  rejected(command: Command, error: Error, rejection: Rejection): void {
+    const options = noteOf(command)?.options;
+    if (command.inTransaction || !options || !isPending(command)) command.reject(error);
+    else if (!options.resendRejected) {
+      const name = command.name.toUpperCase();
+      command.reject(this.#of.translate(messages.refused(name, rejection)));
+    } else this.#held.push({ command, rejection, isOvertaken: false });
+    this.startDraining(`it refuses ${command.name.toUpperCase()} with ${rejection.code}`);
+    this.#answered();
+  }
+
+  startDraining(why: string): void {
+    if (this.#drain) return;
+    this.#refusals += performance.now() - this.#refusedAtMs > IN_A_ROW_MS ? 0 : 1;
+    this.#refusedAtMs = performance.now();
+    this.#of.noteRejection();
+    this.drainThen(() => this.#of.drop(why));
+  }
+
+  /** Runs `act` once all replies are there, or too late. */
+  drainThen(act: () => void): void {
+    this.#of.closeGate();
+    if (this.#drain) return;
+    const { drainMs } = this.#of.own;
+    this.#drain = { timer: setTimeout(() => this.#drained(), drainMs), act };
+    for (const { command } of this.#of.redis.commandQueue.toArray()) {
+      this.#watch(command as Command);
+    }
+    // Not now: a caller of this may be in the middle of a reply.
+    if (this.#of.redis.commandQueue.isEmpty()) process.nextTick(() => this.#answered());
+  }
+
+  /** The socket is closed. */
+  closed(gate: Gate): void {
+    if (this.#drain) clearTimeout(this.#drain.timer);
+    this.#drain = null;
+    const { commandQueue } = this.#of.redis;
+    const unanswered = commandQueue.toArray().map(({ command }) => command as Command);
+    commandQueue.clear();
+    const held = this.#held;
+    this.#held = [];
+    const again = [...this.#sendHeldAgain(held), ...this.#settle(unanswered)];
+    if (again.length === 0) return;
+    gate.unshift(again);
+    this.#of.link.events.resent(again.length);
+  }
+
+  #watch(command: Command): void {
+    const { resolve, reject } = command;
+    command.resolve = (value: unknown) => {
+      if (overtakes(command.name)) for (const held of this.#held) held.isOvertaken = true;
+      resolve(value);
+      this.#answered();
+    };
+    command.reject = (error) => {
+      reject(error);
+      this.#answered();
+    };
+  }
+
+  #answered(): void {
+    if (this.#drain && this.#of.redis.commandQueue.isEmpty()) this.#drained();
+  }
+
+  #drained(): void {
+    const drain = this.#drain;
+    if (!drain) return;
+    clearTimeout(drain.timer);
+    // Once; `closed` makes an end of it.
+    this.#drain = { timer: drain.timer, act: () => {} };
+    drain.act();
+  }
+
+  #sendHeldAgain(held: readonly Held[]): Operation[] {
+    const again: Operation[] = [];
+    for (const { command, rejection, isOvertaken: late } of held) {
+      if (!isPending(command)) continue;
+      if (late && isOvertaken(command.name)) {
+        const name = command.name.toUpperCase();
+        command.reject(this.#of.translate(messages.overtaken(name, rejection)));
+      } else again.push(single(command, rejection));
+    }
+    return again;
+  }
+
+  #settle(unanswered: readonly Command[]): Operation[] {
+    const verdicts = new Map<unknown, LossVerdict>();
+    const around = this.#of.surroundings();
+    const again: Operation[] = [];
+    for (const command of unanswered) {
+      if (!isPending(command)) continue;
+      const noted = noteOf(command);
+      if (command.name === "quit") command.resolve(Buffer.from("OK"));
+      else if (!noted || noted.internal) command.reject(new Error("Connection is closed."));
+      else {
+        const batch = noted.batch ?? [command];
+        const verdict = verdicts.get(batch) ?? this.#verdictOn(batch, around.lastEpoch);
+        verdicts.set(batch, verdict);
+        if (verdict === "resend") again.push(single(command, null));
+        else this.#giveUp(command, around);
+      }
+    }
+    return again;
+  }
+
+  #verdictOn(batch: readonly Command[], epoch: number | null): LossVerdict {
+    return afterLoss(batch, (command) => {
+      const { name, args, inTransaction } = command as Command;
+      const mayReplay = noteOf(command)?.options.replayUnknown ?? "never";
+      return mayReplay !== "never" && mayReplay({ name, args, inTransaction, epoch });
+    });
+  }
+
+  #giveUp(command: Command, around: messages.Surroundings): void {
+    const name = command.name.toUpperCase();
+    const writtenMsAgo = performance.now() - (noteOf(command)?.writtenAtMs ?? 0);
+    this.#of.link.events.outcomeUnknown(name, around.lastEpoch);
+    command.reject(this.#of.translate(messages.outcomeUnknown(name, writtenMsAgo, around)));
+  }
+}
+
+/** By itself from now on: ioredis' collector of a pipeline would wait for the others. */
+function single(command: Command, rejection: Rejection | null): Operation {
+  const noted = noteOf(command);
+  if (!noted) throw new Error(`${command.name} was never noted`);
+  note(command, { ...noted, batch: null });
+  const { options, issuedAtMs } = noted;
+  return { commands: [command], stream: undefined, options, issuedAtMs, rejection };
+}

@@ -1,0 +1,215 @@
+/**
+ * Runs the providers, keeps the one description of the group that all connections share, and judges
+ * the sockets that claim to lead to its leader.
+ *
+ * Guarantees: `changed` is called after the description has changed, in order; a provider's fault
+ * touches nothing. Decides nothing by itself: `update` does.
+ */
+import type {
+  CheckReason,
+  LeaderChanging,
+  NodeDescription,
+  NodeProof,
+  ProbeTools,
+  TopologyDescription,
+  TopologyObservation,
+  TopologyProvider,
+} from "../types.ts";
+import type { Admission } from "../leader-connector.ts";
+import { INITIAL, type TopologyEvent, type TopologyState } from "./state.ts";
+import { update } from "./update.ts";
+import { sampled, stalenessOf, type Samples } from "./staleness.ts";
+
+/** Where a connection shall go, and what its socket will be compared with. */
+export interface Target {
+  readonly node: NodeDescription;
+  readonly tag: string;
+}
+
+export interface MonitorListener {
+  /** The leader, its address or the epoch is another one. */
+  changed(current: TopologyDescription, previous: TopologyDescription): void;
+  event(event: TopologyEvent): void;
+  announced(change: LeaderChanging): void;
+  fault(provider: string, error: Error): void;
+}
+
+export class Monitor {
+  #state: TopologyState = INITIAL;
+  #samples: Samples = [];
+  #heardAtMs = performance.now();
+  readonly #listeners = new Set<Partial<MonitorListener>>();
+  readonly #stop = new AbortController();
+  readonly #providers: readonly TopologyProvider[];
+  readonly #tools: ProbeTools;
+
+  constructor(providers: readonly TopologyProvider[], tools: ProbeTools) {
+    this.#providers = providers;
+    this.#tools = tools;
+  }
+
+  start(): void {
+    for (const provider of this.#providers) {
+      provider.start(
+        {
+          observe: (observation) => this.observe(observation),
+          announce: (change) => this.#tell((listener) => listener.announced?.(change)),
+          fault: (error) => this.#tell((listener) => listener.fault?.(provider.name, error)),
+        },
+        this.#stop.signal,
+        this.#tools,
+      );
+    }
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  get description(): TopologyDescription {
+    return this.#state.description;
+  }
+
+  /** The same with ages and staleness as they are now. */
+  current(): TopologyDescription {
+    const { description } = this.#state;
+    const nowMs = performance.now();
+    const sinceMs = nowMs - this.#heardAtMs;
+    const nodes = description.nodes.map((node) => ({
+      ...node,
+      ageMs: node.ageMs + sinceMs,
+      stalenessMs: stalenessOf(node, description.leader, { samples: this.#samples, nowMs }),
+    }));
+    const leader = nodes.find((node) => node.id === description.leader?.id) ?? description.leader;
+    return { ...description, nodes, leader };
+  }
+
+  /** Where to go now; null: nobody leads. */
+  target(): Target | null {
+    const { leader } = this.#state.description;
+    return leader && { node: leader, tag: tagOf(this.#state.description) };
+  }
+
+  listen(listener: Partial<MonitorListener>): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  requestCheck(reason: CheckReason): void {
+    if (this.#stop.signal.aborted) return;
+    for (const provider of this.#providers) provider.requestCheck(reason);
+  }
+
+  observe(found: TopologyObservation): void {
+    if (this.#stop.signal.aborted) return;
+    const observation = named(found, this.#state.description);
+    const previous = this.#state.description;
+    const { state, events } = update(this.#state, observation, performance.now());
+    this.#state = state;
+    const { description } = state;
+    if (description !== previous) {
+      this.#heardAtMs = performance.now();
+      this.#samples = sampled(
+        this.#samples,
+        { before: previous.leader, now: description.leader },
+        this.#heardAtMs,
+      );
+    }
+    for (const event of events) this.#tell((listener) => listener.event?.(event));
+    const isContradicted = events.some((event) => event.type === "topologyConflict");
+    if (isContradicted) this.requestCheck("roleMismatch");
+    if (tagOf(previous) === tagOf(description) && previous.epoch === description.epoch) return;
+    this.#tell((listener) => listener.changed?.(description, previous));
+  }
+
+  /**
+   * Whether the node behind a socket is the leader that `target` names. Where no epoch orders the
+   * leaders, what the socket says is an observation of its own.
+   */
+  admit(target: Target, proof: NodeProof): Admission {
+    if (proof.loading) return { admitted: false, why: "it is loading its data" };
+    if (proof.role !== "primary") return { admitted: false, why: "it is a replica" };
+    if (this.#state.description.epoch === null) return this.#admitByLineage(target, proof);
+    const other = this.#state.description.nodes.find(
+      (node) => addressOf(node) === proof.localAddress && node.id !== target.node.id,
+    );
+    return other
+      ? { admitted: false, why: `it is ${other.id}, which does not lead now` }
+      : { admitted: true };
+  }
+
+  #admitByLineage(target: Target, proof: NodeProof): Admission {
+    const id = proof.localAddress ?? target.node.id;
+    const { host, port } = target.node;
+    this.observe({
+      ...observationOf({ host, port }, { id, proof, zone: target.node.zone }),
+      source: "socket",
+      leaderId: id,
+    });
+    const { leader } = this.#state.description;
+    const isLeader =
+      leader?.id === id ||
+      (leader !== null &&
+        proof.replicationId !== null &&
+        leader.replicationId === proof.replicationId);
+    if (isLeader) return { admitted: true };
+    return { admitted: false, why: `its history is not that of ${leader?.id ?? "the leader"}` };
+  }
+
+  #tell(call: (listener: Partial<MonitorListener>) => void): void {
+    for (const listener of [...this.#listeners]) call(listener);
+  }
+}
+
+/** An observation of one node, by what it said of itself. */
+export function observationOf(
+  { host, port }: { readonly host: string; readonly port: number },
+  found: { readonly id: string; readonly proof: NodeProof; readonly zone: string | null },
+): Omit<TopologyObservation, "source" | "leaderId"> {
+  const { id, proof, zone } = found;
+  const node: NodeDescription = {
+    id,
+    host,
+    port,
+    zone,
+    role: proof.role,
+    state: proof.loading ? "suspect" : "up",
+    replicationId: proof.replicationId,
+    previousReplicationId: proof.previousReplicationId,
+    branchOffset: proof.branchOffset,
+    offset: proof.offset,
+    stalenessMs: null,
+    rttMs: proof.rttMs,
+    ageMs: 0,
+    error: null,
+  };
+  const nodes = [node];
+  return {
+    version: null,
+    epoch: null,
+    expectedNodes: null,
+    nodes,
+    authoritative: false,
+    via: "probe",
+  };
+}
+
+function tagOf({ generation, leader }: TopologyDescription): string {
+  return leader === null ? `${generation}` : `${generation} ${addressOf(leader)}`;
+}
+
+function addressOf({ host, port }: NodeDescription): string {
+  return `${host}:${port}`;
+}
+
+/** Behind a Service a node is known by its own address: by its name, where that is known. */
+function named(observation: TopologyObservation, known: TopologyDescription): TopologyObservation {
+  if (observation.authoritative || known.epoch === null) return observation;
+  const names = new Map(known.nodes.map((node) => [addressOf(node), node.id]));
+  const nameOf = (id: string): string => names.get(id) ?? id;
+  return {
+    ...observation,
+    leaderId: observation.leaderId === null ? null : nameOf(observation.leaderId),
+    nodes: observation.nodes.map((node) => ({ ...node, id: nameOf(node.id) })),
+  };
+}

@@ -1,0 +1,62 @@
+/** A source of topology that says what the test tells it to, as a status stream would. */
+import type { TopologyProvider, TopologySink } from "../../src/index.ts";
+import type { RealRedis } from "./real-redis.ts";
+
+export interface PushedTopology {
+  readonly provider: TopologyProvider;
+  /** The group's members, and which of them leads; null: nobody. */
+  push(epoch: number, leader: RealRedis | null): void;
+  announce(deadlineMs: number): void;
+  checks(): readonly string[];
+}
+
+export function pushedTopology(members: Readonly<Record<string, RealRedis>>): PushedTopology {
+  let sink: TopologySink | null = null;
+  let last: (() => void) | null = null;
+  const asked: string[] = [];
+  const tell = (epoch: number, leader: RealRedis | null): void => {
+    const nodes = Object.entries(members).map(([id, { host, port }]) => ({
+      id,
+      host,
+      port,
+      zone: null,
+      role: members[id] === leader ? ("primary" as const) : ("replica" as const),
+      state: "up" as const,
+      replicationId: null,
+      previousReplicationId: null,
+      branchOffset: null,
+      offset: null,
+      stalenessMs: null,
+      rttMs: null,
+      ageMs: 0,
+      error: null,
+    }));
+    const leaderId = Object.keys(members).find((id) => members[id] === leader) ?? null;
+    sink?.observe({
+      source: "push",
+      version: null,
+      epoch,
+      leaderId,
+      expectedNodes: nodes.length,
+      nodes,
+      authoritative: true,
+      via: "push",
+    });
+  };
+  return {
+    provider: {
+      name: "push",
+      start(to) {
+        sink = to;
+        last?.();
+      },
+      requestCheck: (reason) => void asked.push(reason),
+    },
+    push(epoch, leader) {
+      last = () => tell(epoch, leader);
+      tell(epoch, leader);
+    },
+    announce: (deadlineMs) => sink?.announce({ epoch: 0, successor: null, deadlineMs }),
+    checks: () => asked,
+  };
+}
