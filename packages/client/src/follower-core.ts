@@ -237,7 +237,8 @@ export class FollowerCore {
       note(command, noteFor(options, { internal: false, batch: waiting.commands }));
       return command.promise;
     }
-    if (command.name === "quit" && this.gate.size === 0 && this.redis.commandQueue.isEmpty()) {
+    // Nothing is written that it would have to wait for.
+    if (command.name === "quit" && this.redis.status !== "ready") {
       this.disconnect(false);
       command.resolve(Buffer.from("OK"));
       return command.promise;

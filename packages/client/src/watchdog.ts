@@ -58,7 +58,7 @@ export class Watchdog {
 
   #pace(): number {
     const { heartbeatIntervalMs, replyTimeoutMs } = this.#options;
-    return heartbeatIntervalMs > 0 ? heartbeatIntervalMs : replyTimeoutMs;
+    return Math.min(replyTimeoutMs, heartbeatIntervalMs > 0 ? heartbeatIntervalMs : Infinity);
   }
 
   #arm(inMs: number): void {
@@ -88,7 +88,8 @@ export class Watchdog {
     const { heartbeatIntervalMs, heartbeatTimeoutMs } = this.#options;
     const idleForMs = now - this.#heardAtMs;
     if (heartbeatIntervalMs === 0 || idleForMs < heartbeatIntervalMs || !this.#watched.isReady()) {
-      this.#arm(Math.min(this.#pace(), Math.max(5, this.#pace() - idleForMs)));
+      const restMs = heartbeatIntervalMs > 0 ? heartbeatIntervalMs - idleForMs : Infinity;
+      this.#arm(Math.min(this.#pace(), Math.max(0, restMs)));
       return;
     }
     this.#watched.heartbeat();

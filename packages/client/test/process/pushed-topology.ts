@@ -3,9 +3,12 @@ import type { TopologyProvider, TopologySink } from "../../src/index.ts";
 import type { RealRedis } from "./real-redis.ts";
 
 export interface PushedTopology {
+  readonly members: Readonly<Record<string, RealRedis>>;
   readonly provider: TopologyProvider;
   /** The group's members, and which of them leads; null: nobody. */
   push(epoch: number, leader: RealRedis | null): void;
+  /** Greater than all that were pushed. */
+  nextEpoch(): number;
   announce(deadlineMs: number): void;
   checks(): readonly string[];
 }
@@ -14,6 +17,7 @@ export function pushedTopology(members: Readonly<Record<string, RealRedis>>): Pu
   let sink: TopologySink | null = null;
   let last: (() => void) | null = null;
   const asked: string[] = [];
+  let newest = 0;
   const tell = (epoch: number, leader: RealRedis | null): void => {
     const nodes = Object.entries(members).map(([id, { host, port }]) => ({
       id,
@@ -44,6 +48,7 @@ export function pushedTopology(members: Readonly<Record<string, RealRedis>>): Pu
     });
   };
   return {
+    members,
     provider: {
       name: "push",
       start(to) {
@@ -53,9 +58,11 @@ export function pushedTopology(members: Readonly<Record<string, RealRedis>>): Pu
       requestCheck: (reason) => void asked.push(reason),
     },
     push(epoch, leader) {
+      newest = Math.max(newest, epoch);
       last = () => tell(epoch, leader);
       tell(epoch, leader);
     },
+    nextEpoch: () => newest + 1,
     announce: (deadlineMs) => sink?.announce({ epoch: 0, successor: null, deadlineMs }),
     checks: () => asked,
   };

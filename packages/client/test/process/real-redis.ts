@@ -32,7 +32,7 @@ export async function startRedis(...args: readonly string[]): Promise<RealRedis>
   const port = await freePort();
   const directory = mkdtempSync(join(tmpdir(), "leasehold-client-"));
   const fixed = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory];
-  fixed.push("--repl-diskless-sync-delay", "0", "--unixsocket", join(directory, "redis.sock"));
+  fixed.push("--repl-diskless-sync", "no", "--unixsocket", join(directory, "redis.sock"));
   let child: ChildProcess | null = null;
   const admin = new Redis({
     path: join(directory, "redis.sock"),
@@ -69,6 +69,9 @@ export async function startRedis(...args: readonly string[]): Promise<RealRedis>
     async follow(primary) {
       await admin.call("REPLICAOF", primary.host, String(primary.port));
       await until(async () => (await admin.info("replication")).includes("master_link_status:up"));
+      // Only now the stream flows.
+      await primary.admin.set("flows", port);
+      await until(async () => (await admin.get("flows")) === String(port));
     },
   };
   running.push({ ...redis, directory });

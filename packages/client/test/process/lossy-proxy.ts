@@ -1,0 +1,51 @@
+/** A TCP proxy that can swallow replies: what was asked arrives, and nobody hears what came of it. */
+import { once } from "node:events";
+import { createConnection, createServer, type AddressInfo, type Socket } from "node:net";
+
+export interface LossyProxy {
+  readonly host: string;
+  readonly port: number;
+  /** From now on no reply passes. */
+  swallow(): void;
+  /** Closes what is open; later connections pass again. */
+  cut(): void;
+  close(): Promise<void>;
+}
+
+export async function startProxy(target: { host: string; port: number }): Promise<LossyProxy> {
+  const sockets = new Set<Socket>();
+  let isSwallowing = false;
+  const server = createServer((client) => {
+    const upstream = createConnection({ host: target.host, port: target.port });
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on("error", () => {});
+      socket.once("close", () => {
+        sockets.delete(socket);
+        client.destroy();
+        upstream.destroy();
+      });
+    }
+    client.pipe(upstream);
+    upstream.on("data", (bytes) => {
+      if (!isSwallowing) client.write(bytes);
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    host: "127.0.0.1",
+    port,
+    swallow: () => void (isSwallowing = true),
+    cut() {
+      for (const socket of sockets) socket.destroy();
+      isSwallowing = false;
+    },
+    async close() {
+      const closed = once(server, "close");
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,126 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  LeaderUnavailableError,
+  OperationTimeoutError,
+  outcomeOf,
+  QueueFullError,
+} from "../../src/index.ts";
+import { closeAll, open, openPair, outcome } from "./open-clients.ts";
+import { pushedTopology } from "./pushed-topology.ts";
+import { startRedis } from "./real-redis.ts";
+
+afterEach(closeAll);
+
+describe("row 12: there is no leader until the deadline", () => {
+  test("what expires is never sent, batches expire whole, the rest is", async () => {
+    const redis = await startRedis();
+    const topology = pushedTopology({ a: redis });
+    const client = open({ topology: topology.provider, waitForLeaderMs: 200 });
+    const single = outcome(client.leader.incr("expired"));
+    const batch = outcome(client.leader.pipeline().incr("expired").incr("expired").exec());
+    const multi = outcome(client.leader.multi().incr("expired").exec());
+    const patient = client.withOptions({ waitForLeaderMs: 5_000 }).incr("patient");
+    const results = await Promise.all([single, multi]);
+    for (const { error, tookMs } of results) {
+      expect(error).toBeInstanceOf(LeaderUnavailableError);
+      expect(tookMs).toBeGreaterThanOrEqual(195);
+      expect(tookMs).toBeLessThan(500);
+    }
+    const { value } = await batch;
+    expect(value?.map(([error]) => outcomeOf(error))).toEqual(["not-applied", "not-applied"]);
+    topology.push(1, redis);
+    expect(await patient).toBe(1);
+    await sleep(50);
+    expect(await redis.admin.get("expired")).toBeNull();
+    const tookMs = results.map((one) => one.tookMs.toFixed(0)).join(", ");
+    console.log(`row 12: expired after ${tookMs} ms (200 asked for), none ran`);
+  });
+
+  test("an operation of 0 ms fails at once, and its error tells what to do", async () => {
+    const client = open({ topology: pushedTopology({}).provider });
+    const { error, tookMs } = await outcome(
+      client.withOptions({ waitForLeaderMs: 0 }).get("secret-key"),
+    );
+    expect(tookMs).toBeLessThan(100);
+    expect(error?.message).toMatch(/^No leader within \d+ ms.*GET was not sent, retrying is safe/);
+    expect(error?.message).not.toContain("secret-key");
+  });
+
+  test("the queue is bounded", async () => {
+    const client = open({
+      topology: pushedTopology({}).provider,
+      maxQueued: 2,
+      waitForLeaderMs: 50,
+    });
+    const all = await Promise.all([1, 2, 3].map((n) => outcome(client.leader.set("k", n))));
+    expect(all[2]?.error).toBeInstanceOf(QueueFullError);
+    expect(all.map(({ error }) => outcomeOf(error))).toEqual(Array(3).fill("not-applied"));
+  });
+});
+
+describe("timeoutMs and signal", () => {
+  test("take a waiting operation out, and tell that a written one may have run", async () => {
+    const { a, client, topology } = await openPair();
+    await a.admin.call("CLIENT", "PAUSE", "10000", "WRITE");
+    const abort = new AbortController();
+    const written = outcome(client.withOptions({ timeoutMs: 100 }).incr("n"));
+    const aborted = outcome(client.withOptions({ signal: abort.signal }).incr("n"));
+    await sleep(50);
+    abort.abort();
+    for (const { error } of await Promise.all([written, aborted])) {
+      expect(error).toBeInstanceOf(OperationTimeoutError);
+      expect(outcomeOf(error)).toBe("unknown");
+    }
+    await a.admin.call("CLIENT", "UNPAUSE");
+    expect(await client.leader.incr("n")).toBe(3);
+
+    topology.push(2, null);
+    const waiting = await outcome(client.withOptions({ timeoutMs: 50 }).incr("n"));
+    expect(outcomeOf(waiting.error)).toBe("not-applied");
+    topology.push(3, a);
+    expect(await client.leader.incr("n")).toBe(4);
+  });
+});
+
+describe("row 19: the end of a connection", () => {
+  test("disconnect, quit and disconnect(true) settle all in every state, and only the first two end it", async () => {
+    const { client, topology, a } = await openPair();
+    const inStates: Record<string, () => ReturnType<typeof client.connection>> = {
+      ready: () => client.connection(),
+      waiting: () => client.connection(),
+      lazy: () => client.connection({ redis: { lazyConnect: true } }),
+    };
+    for (const [state, make] of Object.entries(inStates)) {
+      for (const end of ["disconnect", "quit", "reconnect"] as const) {
+        topology.push(topology.nextEpoch(), state === "waiting" ? null : a);
+        const one = make();
+        if (state === "ready") await one.ping();
+        const pending = state === "lazy" ? null : outcome(one.get("k"));
+        if (end === "disconnect") one.disconnect();
+        else if (end === "quit") expect(await one.quit()).toBe("OK");
+        else one.disconnect(true);
+        if (end === "reconnect") {
+          topology.push(topology.nextEpoch(), a);
+          expect(await one.set("k", "v")).toBe("OK");
+          one.disconnect();
+        }
+        const settled = await Promise.race([pending, sleep(500, "pending")]);
+        expect([state, end, settled]).not.toEqual([state, end, "pending"]);
+        await sleep(60);
+        expect([state, end, one.status]).toEqual([state, end, "end"]);
+        expect(outcomeOf((await outcome(one.get("k"))).error)).toBe("not-applied");
+      }
+    }
+  });
+
+  test("close settles everything, and nothing is taken afterwards", async () => {
+    const { client, topology } = await openPair();
+    topology.push(2, null);
+    const waiting = outcome(client.leader.incr("n"));
+    await client.close();
+    expect(outcomeOf((await waiting).error)).toBe("not-applied");
+    expect(outcomeOf((await outcome(client.leader.incr("n"))).error)).toBe("not-applied");
+    expect(client.leader.status).toBe("end");
+  });
+});
