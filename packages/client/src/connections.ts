@@ -25,6 +25,7 @@ export interface ConnectionPlan {
   readonly readOnly?: boolean;
   readonly route?: Route;
   readonly translate?: (error: Error) => Error;
+  readonly unavailable?: (waitedMs: number) => Error;
 }
 
 const CHECK_REASONS: Record<Parameters<Route["failed"]>[0], CheckReason> = {
@@ -53,6 +54,12 @@ export class Connections {
 
   get size(): number {
     return this.#open.size;
+  }
+
+  /** For pauses and choices that nobody needs to repeat. */
+  draw(): number {
+    // oxlint-disable-next-line no-restricted-properties
+    return Math.random();
   }
 
   all(): readonly FollowerCore[] {
@@ -124,23 +131,20 @@ export class Connections {
       maxQueued,
       followsLeader: plan.readOnly !== true,
       readOnly: plan.readOnly === true,
+      unavailable: plan.unavailable ?? null,
       translate: plan.translate ?? ((error) => error),
     };
   }
 
   #link(plan: ConnectionPlan): FollowerLink {
     const monitor = this.#monitor;
-    const draw = (): number => {
-      // oxlint-disable-next-line no-restricted-properties -- a pause that no test replays
-      return Math.random();
-    };
     return {
       route: plan.route ?? this.leaderRoute(),
       open: ({ host, port }, signal) => preflight({ host, port }, this.#preflight, signal),
-      draw,
+      draw: () => this.draw(),
       spreadMs: (follower) => {
         const [first] = this.#open;
-        return first === follower ? 0 : draw() * this.#settings.reconnectSpreadMs;
+        return first === follower ? 0 : this.draw() * this.#settings.reconnectSpreadMs;
       },
       duplicate: (follower, override) => {
         const made = this.#plans.get(follower);

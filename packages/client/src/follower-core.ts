@@ -5,7 +5,7 @@
  * inside ioredis, so nothing is sent behind this class's back; when a socket closes, every written
  * command is settled or, where that can do no harm, sent again, in the order of the calls.
  */
-import { Command, type Redis } from "ioredis";
+import type { Command, Redis } from "ioredis";
 import type { Socket } from "node:net";
 import {
   isPending,
@@ -21,6 +21,7 @@ import type { Destination, LeaderConnector } from "./leader-connector.ts";
 import { shortenSince } from "./command.ts";
 import { refusalOf } from "./refusal.ts";
 import { isIoredisOwn, type Standing } from "./ioredis-own.ts";
+import { Heartbeat, type Base } from "./heartbeat.ts";
 import * as messages from "./messages.ts";
 import { rejectionOf } from "./outcome.ts";
 import { Session } from "./session.ts";
@@ -30,12 +31,6 @@ import { Watchdog } from "./watchdog.ts";
 import { watchOperation } from "./cancellation.ts";
 import type { FollowerLink, FollowerOptions } from "./follower-link.ts";
 import type { NodeProof } from "./types.ts";
-
-/** What ioredis does by itself, without the follower. */
-export interface Base {
-  send(command: Command, stream: Stream): unknown;
-  disconnect(reconnect: boolean): void;
-}
 
 export class FollowerCore {
   readonly redis: Redis;
@@ -55,6 +50,7 @@ export class FollowerCore {
   private lostAtMs: number | null = null;
   private lostBecause = "";
   private lastDb: number;
+  private readonly heartbeat: Heartbeat;
   private readonly gap = new SubscriptionGap();
   private stopListening: (() => void) | null = null;
   /** Nothing of it is sent: its transaction began on another connection. */
@@ -70,11 +66,18 @@ export class FollowerCore {
     this.lastDb = redis.options.db ?? 0;
     this.gate = new Gate({ expired: (operation) => this.expired(operation) });
     this.settlement = new Settlement(this);
+    this.heartbeat = new Heartbeat({
+      base,
+      events: link.events,
+      options: own.operation,
+      node: () => this.at?.destination.name ?? "",
+      sent: (nowMs) => this.watchdog.busy(nowMs),
+    });
     this.watchdog = new Watchdog(
       {
         head: () => (redis.commandQueue.peekFront()?.command as Command | undefined) ?? null,
         isReady: () => redis.status === "ready",
-        heartbeat: () => this.heartbeat(),
+        heartbeat: () => this.heartbeat.send(),
         silent: (why) => this.drop(`heartbeat timed out: ${why}`),
       },
       own.watchdog,
@@ -125,7 +128,7 @@ export class FollowerCore {
   }
 
   answeredWithError(error: Error, command: Command): void {
-    if (command.name === "exec") {
+    if (command.name.toLowerCase() === "exec") {
       const seen = this.session.execRefused(error);
       if (seen !== error) this.settlement.startDraining("the server leads no longer");
       command.reject(seen);
@@ -152,6 +155,11 @@ export class FollowerCore {
     this.isClosing = true;
     const isBusy = !this.redis.commandQueue.isEmpty() || this.gate.size > 0;
     return isBusy && this.redis.status === "ready";
+  }
+
+  /** A transaction is over: what it left watched or open is dropped with its connection. */
+  resetSession(): void {
+    if (this.session.isOpen) this.drop("a transaction was left open");
   }
 
   // ---- what the parts use ----
@@ -238,7 +246,7 @@ export class FollowerCore {
       return command.promise;
     }
     // Nothing is written that it would have to wait for.
-    if (command.name === "quit" && this.redis.status !== "ready") {
+    if (command.name.toLowerCase() === "quit" && this.redis.status !== "ready") {
       this.disconnect(false);
       command.resolve(Buffer.from("OK"));
       return command.promise;
@@ -260,7 +268,10 @@ export class FollowerCore {
 
   private expired(operation: Operation): void {
     const waitedMs = performance.now() - operation.issuedAtMs;
-    const error = this.translate(messages.expired(operation, waitedMs, this.surroundings()));
+    const { unavailable } = this.own;
+    const expired =
+      unavailable?.(waitedMs) ?? messages.expired(operation, waitedMs, this.surroundings());
+    const error = this.translate(expired);
     for (const command of operation.commands) if (isPending(command)) command.reject(error);
   }
 
@@ -310,7 +321,7 @@ export class FollowerCore {
       return;
     }
     this.link.events.ready();
-    this.gap.end(() => this.ping(), this.link.events);
+    this.gap.end(() => this.heartbeat.ping(), this.link.events);
     const pauseMs = this.settlement.pauseMs();
     if (pauseMs === 0) this.openGate();
     else this.hold(pauseMs);
@@ -377,22 +388,6 @@ export class FollowerCore {
       const isStill = this.redis.status === "ready" && !this.settlement.isDraining;
       if (isStill && !this.isElsewhere()) this.openGate();
     }, deadlineMs);
-  }
-
-  private heartbeat(): void {
-    const sentAtMs = performance.now();
-    this.watchdog.busy(sentAtMs);
-    this.ping().catch((error: Error) => {
-      const durationMs = performance.now() - sentAtMs;
-      this.link.events.heartbeatFailed(this.at?.destination.name ?? "", error, durationMs);
-    });
-  }
-
-  private ping(): Promise<unknown> {
-    const ping = new Command("ping", [], { replyEncoding: "utf8" });
-    note(ping, noteFor(this.own.operation, { internal: true, batch: null }));
-    this.base.send(ping, undefined);
-    return ping.promise;
   }
 }
 

@@ -45,6 +45,8 @@ export interface FollowerOptions {
   /** False for readers: they sit where they were put. */
   readonly followsLeader: boolean;
   readonly readOnly: boolean;
+  /** Instead of an error about a missing leader; null: that one. */
+  readonly unavailable: ((waitedMs: number) => Error) | null;
   /** What the caller sees instead of an error of the client. */
   readonly translate: (error: Error) => Error;
 }

@@ -1,9 +1,12 @@
 export { createLeasehold, Leasehold } from "./leasehold.ts";
-export type { ConnectionOptions, HealthReport } from "./leasehold.ts";
+export type { ConnectionOptions, HealthReport, ReaderOptions } from "./leasehold.ts";
 export type { LeaseholdOptions, OwnedRedisOption, RedisClientOptions } from "./options.ts";
 export type { LeaseholdEvents } from "./events.ts";
 export type { CommandInfo, OperationOptions } from "./operation.ts";
 export type { Profile } from "./connections.ts";
+export type { DurableCommands, WriteConcern } from "./durable.ts";
+export type { ReadCommands } from "./read-commands.ts";
+export type { TransactionBody, TransactionContext, TransactionOptions } from "./transaction.ts";
 export type { BullmqKind } from "./bullmq.ts";
 export type { ReadPreference, ReadPreferenceMode } from "./selection.ts";
 export { outcomeOf, rejectedIn } from "./outcome.ts";

@@ -20,6 +20,11 @@ import {
   type RedisClientOptions,
   type Settings,
 } from "./options.ts";
+import type { DurableCommands, WriteConcern } from "./durable.ts";
+import { Pools } from "./pools.ts";
+import type { ReadCommands } from "./read-commands.ts";
+import type { ReadPreference, ReadPreferenceMode } from "./selection.ts";
+import { runTransaction, type TransactionBody, type TransactionOptions } from "./transaction.ts";
 import { probeTools } from "./probe.ts";
 import { forwardEvents } from "./forward-events.ts";
 import { checkIoredis } from "./ioredis-contract.ts";
@@ -29,6 +34,11 @@ import type { Epoch, NodeDescription, TopologyDescription } from "./types.ts";
 export interface ConnectionOptions extends OperationOptions {
   readonly profile?: Profile;
   readonly redis?: RedisClientOptions;
+}
+
+export interface ReaderOptions {
+  readonly preference?: ReadPreferenceMode | ReadPreference;
+  readonly profile?: Profile;
 }
 
 export interface HealthReport {
@@ -46,6 +56,7 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
   readonly #monitor: Monitor;
   readonly #connections: Connections;
   readonly #follower: Follower;
+  readonly #pools: Pools;
   #isClosed = false;
 
   /** @internal Use `createLeasehold`. */
@@ -59,6 +70,7 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
     this.#connections = new Connections(settings, this.#monitor, events);
     this.#follower = this.#connections.create({ operation: settings.operation });
     this.leader = this.#follower;
+    this.#pools = new Pools(settings, this.#monitor, this.#connections);
     this.#monitor.listen({
       announced: ({ deadlineMs }) => {
         for (const follower of this.#connections.all()) follower.hold(deadlineMs);
@@ -89,6 +101,28 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
   /** `leader` with a deadline and a signal of its own. */
   withOptions(options: OperationOptions): Redis {
     return viewOf(this.#follower, resolveOperation(options, this.#settings.operation));
+  }
+
+  /** A connection to one node that fits, for reads only; it moves when that stops fitting. */
+  reader(options: ReaderOptions = {}): Redis {
+    return this.#pools.reader(options.preference ?? this.#settings.readPreference);
+  }
+
+  /** Reads that choose a node each. */
+  withReadPreference(preference: ReadPreferenceMode | ReadPreference): ReadCommands {
+    return this.#pools.readCommands(preference);
+  }
+
+  /** Writes that are done when so many copies have them. */
+  withWriteConcern(concern: WriteConcern): DurableCommands {
+    return this.#pools.durableCommands(concern);
+  }
+
+  /** Runs `body` on a connection of its own, and again when the leader changed and nothing ran. */
+  transaction<T>(body: TransactionBody<T>, options: TransactionOptions = {}): Promise<T> {
+    const { maxAttempts = 5, ...rest } = options;
+    const operation = resolveOperation(rest, this.#settings.operation);
+    return runTransaction(body, { operation, maxAttempts }, this.#pools);
   }
 
   /** Resolves when there is a leader, newer than `newerThan` if that is given. */

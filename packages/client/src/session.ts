@@ -21,6 +21,11 @@ export class Session {
   #cursors = new Map<string, number>();
   #replyErrors: Error[] = [];
 
+  /** Something is watched, or a MULTI waits for its EXEC. */
+  get isOpen(): boolean {
+    return this.#watchedOn === this.#connection || this.#multiOn === this.#connection;
+  }
+
   moved(): void {
     this.#connection += 1;
     this.#replyErrors = [];

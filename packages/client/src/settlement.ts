@@ -153,7 +153,7 @@ export class Settlement {
     for (const command of unanswered) {
       if (!isPending(command)) continue;
       const noted = noteOf(command);
-      if (command.name === "quit") command.resolve(Buffer.from("OK"));
+      if (command.name.toLowerCase() === "quit") command.resolve(Buffer.from("OK"));
       else if (!noted || noted.internal) command.reject(new Error("Connection is closed."));
       else {
         const batch = noted.batch ?? [command];

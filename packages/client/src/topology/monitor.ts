@@ -29,6 +29,8 @@ export interface Target {
 export interface MonitorListener {
   /** The leader, its address or the epoch is another one. */
   changed(current: TopologyDescription, previous: TopologyDescription): void;
+  /** Anything that is known of the group. */
+  refreshed(): void;
   event(event: TopologyEvent): void;
   announced(change: LeaderChanging): void;
   fault(provider: string, error: Error): void;
@@ -118,6 +120,7 @@ export class Monitor {
     for (const event of events) this.#tell((listener) => listener.event?.(event));
     const isContradicted = events.some((event) => event.type === "topologyConflict");
     if (isContradicted) this.requestCheck("roleMismatch");
+    if (description !== previous) this.#tell((listener) => listener.refreshed?.());
     if (tagOf(previous) === tagOf(description) && previous.epoch === description.epoch) return;
     this.#tell((listener) => listener.changed?.(description, previous));
   }

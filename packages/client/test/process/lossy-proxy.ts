@@ -1,4 +1,4 @@
-/** A TCP proxy that can swallow replies: what was asked arrives, and nobody hears what came of it. */
+/** A TCP proxy that can swallow replies: what was asked arrives, and nobody hears of it. */
 import { once } from "node:events";
 import { createConnection, createServer, type AddressInfo, type Socket } from "node:net";
 

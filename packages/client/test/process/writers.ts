@@ -1,6 +1,6 @@
 /**
- * Writers at work through one client, each appending tokens of its own to one list, and the check of
- * what became of them: acknowledged ones are there once and in order, not-applied ones are not
+ * Writers at work through one client, each appending tokens of its own to one list, and the check
+ * of what became of them: acknowledged ones are there once and in order, not-applied ones are not
  * there, unknown ones at most once.
  */
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,0 +1,73 @@
+/**
+ * Where a reader sits: one node that fits its preference, for as long as it does.
+ *
+ * Guarantees: a node that stops fitting is left at the next word about the group; nobody is left
+ * for one that is merely better. Does not balance by load: one connection is one place.
+ */
+import type { Destination, Route } from "./leader-connector.ts";
+import { eligibleNodes, pickNode, type Eligible, type ReadPreference } from "./selection.ts";
+import type { Monitor } from "./topology/monitor.ts";
+import type { NodeDescription } from "./types.ts";
+
+/** How long a node that could not be reached is passed over while there are others. */
+const AVOID_MS = 1_000;
+
+export class ReaderRoute implements Route {
+  readonly #monitor: Monitor;
+  readonly #preference: ReadPreference;
+  readonly #draw: () => number;
+  readonly #avoided = new Map<string, number>();
+  #chosen: Destination | null = null;
+
+  constructor(monitor: Monitor, preference: ReadPreference, draw: () => number) {
+    this.#monitor = monitor;
+    this.#preference = preference;
+    this.#draw = draw;
+  }
+
+  destination(): Destination | null {
+    const { nodes } = this.eligible();
+    const present = nodes.find((node) => tagOf(node) === this.#chosen?.tag);
+    const now = performance.now();
+    const reachable = nodes.filter((node) => (this.#avoided.get(node.id) ?? 0) <= now);
+    const isAvoided = present !== undefined && !reachable.includes(present);
+    if (present && !(isAvoided && reachable.length > 0)) return this.#chosen;
+    const node = pickNode(reachable.length > 0 ? reachable : nodes, () => 0, this.#draw);
+    this.#chosen = node && destinationOf(node);
+    return this.#chosen;
+  }
+
+  eligible(): Eligible {
+    return eligibleNodes(this.#monitor.current(), this.#preference);
+  }
+
+  admit(
+    _destination: Destination,
+    proof: { role: string; loading: boolean },
+  ): ReturnType<Route["admit"]> {
+    if (proof.loading) return { admitted: false, why: "it is loading its data" };
+    if (this.#preference.mode === "replica" && proof.role !== "replica") {
+      return { admitted: false, why: "it is no replica any more" };
+    }
+    return { admitted: true };
+  }
+
+  failed(kind: Parameters<Route["failed"]>[0]): void {
+    if (this.#chosen && kind !== "nowhere") {
+      this.#avoided.set(this.#chosen.name, performance.now() + AVOID_MS);
+    }
+    this.#monitor.requestCheck(kind === "nowhere" ? "noLeader" : "connectionLost");
+  }
+
+  onChange(listener: () => void): () => void {
+    return this.#monitor.listen({ refreshed: listener });
+  }
+}
+
+function destinationOf(node: NodeDescription): Destination {
+  return { host: node.host, port: node.port, name: node.id, tag: tagOf(node) };
+}
+
+function tagOf({ id, host, port }: NodeDescription): string {
+  return `${id} ${host}:${port}`;
+}
