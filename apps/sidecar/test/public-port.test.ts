@@ -62,11 +62,18 @@ const statusOf = async (path: string): Promise<number> => (await fetch(url(path)
 describe("the topology", () => {
   it("names the published address of the present holder", () => {
     const topology = currentTopology(view);
-    expect(topology.leader).toEqual({ id: "orders-0", host: "10.0.0.1", port: 6379 });
+    const address = { id: "orders-0", host: "10.0.0.1", port: 6379 };
+    expect(topology.leader).toEqual({ ...address, epoch: 7 });
     expect(topology.nodes.map((node) => [node.id, node.role, node.lagBytes])).toEqual([
       ["orders-0", "primary", 0],
       ["orders-1", "replica", 100],
     ]);
+  });
+
+  it("dates the leader by its own epoch, not by one that was only heard of", () => {
+    status = { ...STATUS, epoch: 9 };
+    const topology = currentTopology(view);
+    expect([topology.epoch, topology.leader?.epoch]).toEqual([9, 7]);
   });
 
   it("names nobody while the slice is of an earlier holder", () => {

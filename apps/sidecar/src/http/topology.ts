@@ -23,7 +23,13 @@ export interface Topology {
   readonly namespace: string;
   readonly reportedBy: string;
   readonly epoch: number;
-  readonly leader: { readonly id: string; readonly host: string; readonly port: number } | null;
+  readonly leader: {
+    readonly id: string;
+    readonly host: string;
+    readonly port: number;
+    /** Of the lead that published this address; `epoch` may be a newer one that was heard of. */
+    readonly epoch: number;
+  } | null;
   /** Who holds the Lease, promoted or not. */
   readonly holder: string | null;
   readonly paused: boolean;
@@ -82,7 +88,7 @@ function leaderOf(status: MemberStatus): Topology["leader"] {
   const { slice, holder } = status;
   if (!slice?.address || holder === null || slice.holder !== holder) return null;
   const id = parseIdentity(holder)?.pod ?? holder;
-  return { id, ...addressOf(slice.address) };
+  return { id, ...addressOf(slice.address), epoch: slice.epoch };
 }
 
 function nodeOf(report: MemberReport, leading: MemberReport | null): TopologyNode {

@@ -65,7 +65,9 @@ async function follow(source: Source, onHurry: (listener: () => void) => void): 
   let failures = 0;
   for (let turn = 0; !signal.aborted;) {
     const endpoint = endpoints[turn % endpoints.length] ?? "";
-    const isPolling = mode === "poll" || (mode === "auto" && failures % 2 === 1);
+    // Only when no endpoint has let itself be streamed; and each second time it is tried again.
+    const rounds = Math.floor(failures / endpoints.length);
+    const isPolling = mode === "poll" || (mode === "auto" && rounds % 2 === 1);
     let pauseMs = LEAST_PAUSE_MS;
     try {
       await (isPolling ? poll(endpoint, source) : stream(endpoint, source));
@@ -78,7 +80,6 @@ async function follow(source: Source, onHurry: (listener: () => void) => void): 
       turn += 1;
       failures += 1;
       sink.fault(new Error(`${endpoint} does not tell the topology`, { cause: error }));
-      const rounds = Math.floor(failures / endpoints.length);
       // oxlint-disable-next-line no-restricted-properties -- a pause that no test replays
       if (rounds > 0) pauseMs += backoffMs(rounds, Math.random);
     }

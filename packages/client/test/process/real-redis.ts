@@ -85,14 +85,19 @@ export async function startPair(): Promise<readonly [RealRedis, RealRedis]> {
   return [primary, replica];
 }
 
-/** As the protocol hands over: writes pause until the successor has everything. Kills nobody. */
-export async function switchOver(from: RealRedis, to: RealRedis): Promise<void> {
+/** The replica has every byte of the primary, which must be paused. */
+export async function caughtUp(primary: RealRedis, replica: RealRedis): Promise<void> {
   const offsetOf = async (redis: RealRedis): Promise<string | undefined> => {
     const info = await redis.admin.info("replication");
     return /master_repl_offset:(\d+)/.exec(info)?.[1];
   };
+  await until(async () => (await offsetOf(replica)) === (await offsetOf(primary)));
+}
+
+/** As the protocol hands over: writes pause until the successor has everything. Kills nobody. */
+export async function switchOver(from: RealRedis, to: RealRedis): Promise<void> {
   await from.admin.call("CLIENT", "PAUSE", "10000", "WRITE");
-  await until(async () => (await offsetOf(to)) === (await offsetOf(from)));
+  await caughtUp(from, to);
   await from.admin.call("REPLICAOF", to.host, String(to.port));
   await to.promote();
   await from.admin.call("CLIENT", "UNPAUSE");

@@ -23,6 +23,7 @@ export interface Writers {
   /** Resolves with the next acknowledgement of a write that begins now or later. */
   nextAcknowledgement(): Promise<number>;
   stop(): Promise<void>;
+  soFar(): Pick<Findings, "acknowledged" | "notApplied" | "unknown" | "gapMs">;
   /** Compares with what this server holds. */
   check(redis: RealRedis): Promise<Findings>;
 }
@@ -66,6 +67,12 @@ export function startWriters(client: Leasehold, count: number, paceMs = 1): Writ
       stopped.abort();
       await all;
     },
+    soFar: () => ({
+      acknowledged: tokens.acknowledged.length,
+      notApplied: tokens.notApplied.length,
+      unknown: tokens.unknown.length,
+      gapMs,
+    }),
     async check(redis) {
       const present = await redis.admin.lrange("tokens", 0, -1);
       const unique = new Set(present);
