@@ -5,6 +5,7 @@
  * rejected as unknown, its connection stays, and its late reply is dropped. Leaves no timer and no
  * listener once the operation is settled.
  */
+import { setMaxListeners } from "node:events";
 import type { Command } from "ioredis";
 import * as messages from "./messages.ts";
 import { isPending, noteOf, type Operation, type ResolvedOptions } from "./operation.ts";
@@ -24,7 +25,11 @@ export function watchOperation(
   const onAbort = (): void => cancel(command, null, owner);
   const timer =
     timeoutMs === null ? undefined : setTimeout(() => cancel(command, timeoutMs, owner), timeoutMs);
-  signal?.addEventListener("abort", onAbort, { once: true });
+  if (signal) {
+    // One signal may well be that of many operations.
+    setMaxListeners(0, signal);
+    signal.addEventListener("abort", onAbort, { once: true });
+  }
   const end = (): void => {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);

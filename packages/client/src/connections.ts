@@ -37,6 +37,9 @@ const CHECK_REASONS: Record<Parameters<Route["failed"]>[0], CheckReason> = {
 /** Their cursors and promises belong to one connection: a pipeline could not refuse one of them. */
 const NEVER_PIPELINED = ["scan", "sscan", "hscan", "zscan", "watch", "unwatch", "exec", "discard"];
 
+/** A socket that is closed gets 50 ms for replies on their way; this is for its events, too. */
+const CLOSE_MS = 500;
+
 export class Connections {
   readonly #settings: Settings;
   readonly #monitor: Monitor;
@@ -80,8 +83,11 @@ export class Connections {
     while (isBusy() && performance.now() < endAtMs) await sleep(2);
   }
 
-  closeAll(): void {
-    for (const follower of this.all()) follower.redis.disconnect();
+  /** Ends all, and resolves when what they had is settled. */
+  async closeAll(): Promise<void> {
+    for (const core of this.all()) core.redis.disconnect();
+    const endAtMs = performance.now() + CLOSE_MS;
+    while (this.#open.size > 0 && performance.now() < endAtMs) await sleep(1);
   }
 
   leaderRoute(): Route {

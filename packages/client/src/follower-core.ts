@@ -288,6 +288,7 @@ export class FollowerCore {
     this.redis.options.host = destination.host;
     this.redis.options.port = destination.port;
     this.session.moved();
+    this.link.opened(this);
     this.stopListening ??= this.link.route.onChange(() => this.routeChanged());
     socket.on("data", this.heard);
     socket.pause();
@@ -330,18 +331,20 @@ export class FollowerCore {
   private openGate(): void {
     const socket = this.redis.stream;
     socket.cork();
-    for (const operation of this.gate.takeAll()) this.release(operation);
+    // Closed in this very moment: what is left waits for the next connection.
+    this.gate.flush((operation) => this.canWrite() && this.release(operation));
     socket.uncork();
-    this.isOpen = true;
+    this.isOpen = this.canWrite();
   }
 
-  private release({ commands, stream }: Operation): void {
+  private release({ commands, stream }: Operation): true {
     for (const command of commands) {
       if (!isPending(command) && !stream) continue;
       const waited = noteOf(command);
       if (waited && waited.writtenAtMs > 0) shortenSince(command, waited.writtenAtMs);
       this.write(command, stream);
     }
+    return true;
   }
 
   private finish(): void {
@@ -351,16 +354,14 @@ export class FollowerCore {
     clearTimeout(this.holdTimer);
     const waiting = this.gate.takeAll();
     this.link.closed(this);
-    if (this.redis.status !== "end") this.setEnd();
+    if (this.redis.status !== "end") {
+      this.redis.status = "end";
+      process.nextTick(() => this.redis.emit("end"));
+    }
     for (const operation of waiting) {
       const error = this.translate(messages.closed(messages.nameOf(operation), "not-applied"));
       for (const command of operation.commands) if (isPending(command)) command.reject(error);
     }
-  }
-
-  private setEnd(): void {
-    this.redis.status = "end";
-    process.nextTick(() => this.redis.emit("end"));
   }
 
   private isElsewhere(): boolean {

@@ -8,6 +8,7 @@
  * `condition.handshake`.
  */
 import { Redis, type Command, type RedisOptions } from "ioredis";
+import { InvalidOptionError } from "./errors.ts";
 import { FollowerCore } from "./follower-core.ts";
 import type { FollowerLink, FollowerOptions } from "./follower-link.ts";
 import { LeaderConnector } from "./leader-connector.ts";
@@ -63,6 +64,11 @@ export class Follower extends Redis {
 
   override disconnect(reconnect = false): void {
     this[CORE].disconnect(reconnect);
+  }
+
+  override monitor(): never {
+    const message = "watches one server, whoever leads: use a plain ioredis connected to it";
+    throw new InvalidOptionError("monitor", message);
   }
 
   // A follower as well, whatever it is asked for: what the client owns is not overridden.

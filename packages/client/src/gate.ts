@@ -53,6 +53,13 @@ export class Gate {
     return taken.filter(({ commands }) => commands.some(isPending));
   }
 
+  /** Hands all out in order, for as long as they are taken; the rest stays. */
+  flush(take: (operation: Operation) => boolean): void {
+    const waiting = this.takeAll();
+    const at = waiting.findIndex((operation) => !take(operation));
+    if (at >= 0) this.unshift(waiting.slice(at));
+  }
+
   /** Takes the operation of this command out; null: it does not wait here. */
   remove(command: Command): Operation | null {
     const at = this.#waiting.findIndex(({ commands }) => commands.includes(command));

@@ -191,7 +191,7 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
     if (this.#isClosed) return;
     this.#isClosed = true;
     await this.#connections.drain(drainMs);
-    this.#connections.closeAll();
+    await this.#connections.closeAll();
     this.#monitor.stop();
     this.emit("closed");
   }

@@ -1,0 +1,160 @@
+/** What is published, as an application finds it: packed, installed, imported and type-checked. */
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startRedis, stopAll } from "./real-redis.ts";
+
+const run = promisify(execFile);
+const PACKAGE = join(import.meta.dirname, "../..");
+const require = createRequire(import.meta.url);
+let folder = "";
+let tarball = "";
+let packed = { size: 0, unpackedSize: 0, files: [] as { path: string }[] };
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "leasehold-package-"));
+  await run(process.execPath, ["build.ts"], { cwd: PACKAGE, timeout: 60_000 });
+  const args = ["pack", "--json", "--pack-destination", folder];
+  const { stdout } = await run("npm", args, { cwd: PACKAGE, timeout: 60_000 });
+  const [info] = JSON.parse(stdout) as (typeof packed & { filename: string })[];
+  if (!info) throw new Error("npm pack says nothing");
+  packed = info;
+  tarball = join(folder, info.filename);
+});
+afterAll(async () => {
+  await stopAll();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** An application with the packed package and the ioredis of this clone, nothing else. */
+async function consumer(name: string, type: "module" | "commonjs"): Promise<string> {
+  const application = join(folder, name);
+  const modules = join(application, "node_modules");
+  mkdirSync(join(modules, "@leasehold/client"), { recursive: true });
+  mkdirSync(join(modules, "@types"));
+  writeFileSync(join(application, "package.json"), JSON.stringify({ name, type, private: true }));
+  const unpack = [
+    "-xzf",
+    tarball,
+    "-C",
+    join(modules, "@leasehold/client"),
+    "--strip-components=1",
+  ];
+  await run("tar", unpack);
+  symlinkSync(dirname(require.resolve("ioredis/package.json")), join(modules, "ioredis"));
+  symlinkSync(dirname(require.resolve("@types/node/package.json")), join(modules, "@types/node"));
+  return application;
+}
+
+const USE = `
+const client = createLeasehold({
+  topology: staticTopology({ nodes: [{ host: "127.0.0.1", port: Number(process.argv[2]) }] }),
+});
+client.leader.incr("n").then(async (n) => {
+  console.log(JSON.stringify({ n, isRedis: client.leader instanceof Redis, loadMs }));
+  await client.close();
+});
+`;
+
+describe("the packed package", () => {
+  test("holds what is built, weighs little, and depends on nothing", () => {
+    const manifest = JSON.parse(readFileSync(join(PACKAGE, "package.json"), "utf8")) as object;
+    expect(manifest).not.toHaveProperty("dependencies");
+    const paths = packed.files.map(({ path }) => path);
+    expect(paths).toEqual(
+      expect.arrayContaining(["dist/index.js", "dist/index.d.ts", "README.md"]),
+    );
+    expect(paths.filter((path) => /test|scenarios|\.tsbuildinfo|src\//.test(path))).toEqual([]);
+    const kilobytes = (bytes: number): string => `${Math.round(bytes / 1024)} KiB`;
+    console.log(
+      `package: ${kilobytes(packed.size)} packed, ${kilobytes(packed.unpackedSize)} unpacked`,
+    );
+    expect(packed.size).toBeLessThan(150 * 1024);
+  });
+
+  test("pleases publint and attw", async () => {
+    const { messages, pkg } = await publint({ pkgDir: PACKAGE, pack: "npm", strict: true });
+    expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
+    const found = await checkPackage(createPackageFromTarballData(readFileSync(tarball)));
+    const problems = found.types ? found.problems : [{ kind: "no types" }];
+    const kinds = problems.flatMap((problem) => {
+      // ESM alone, by design: require() of it works from Node 22.12 on.
+      if (problem.kind === "CJSResolvesToESM") return [];
+      // What resolves by `main` alone is older than that.
+      const isOld = "resolutionKind" in problem && problem.resolutionKind === "node10";
+      return isOld ? [] : [problem.kind];
+    });
+    expect(kinds).toEqual([]);
+  });
+
+  test.each([
+    [
+      "ESM",
+      "module",
+      `const startedAtMs = performance.now();
+       const { createLeasehold, staticTopology } = await import("@leasehold/client");
+       const loadMs = performance.now() - startedAtMs;
+       const { Redis } = await import("ioredis");`,
+    ],
+    [
+      "CommonJS",
+      "commonjs",
+      `const startedAtMs = performance.now();
+       const { createLeasehold, staticTopology } = require("@leasehold/client");
+       const loadMs = performance.now() - startedAtMs;
+       const { Redis } = require("ioredis");`,
+    ],
+  ] as const)("works in an application of kind %s", async (name, type, opening) => {
+    const redis = await startRedis();
+    const application = await consumer(name, type);
+    writeFileSync(join(application, "main.js"), opening + USE);
+    const { stdout, stderr } = await run(process.execPath, ["main.js", String(redis.port)], {
+      cwd: application,
+      timeout: 20_000,
+    });
+    const result = JSON.parse(stdout) as { n: number; isRedis: boolean; loadMs: number };
+    console.log(`package: ${name} loads in ${result.loadMs.toFixed(0)} ms, ioredis included`);
+    expect(result).toMatchObject({ n: 1, isRedis: true });
+    expect(stderr).toBe("");
+  });
+
+  test("gives an application its types, and refuses what the client decides", async () => {
+    const application = await consumer("typed", "module");
+    const main = (redis: string): string => `
+      import { createLeasehold, serviceTopology, outcomeOf, type Outcome } from "@leasehold/client";
+      const topology = serviceTopology({ writer: "orders:6379" });
+      const client = createLeasehold({ topology, redis: ${redis} });
+      const value: Promise<string | null> = client.leader.get("k");
+      const outcome: Outcome = outcomeOf(value);
+      client.on("leaderChanged", ({ epoch }) => epoch?.toFixed());
+      export { outcome };`;
+    const compiler = join(dirname(require.resolve("typescript/package.json")), "bin/tsc");
+    const flags = [
+      "--noEmit",
+      "--strict",
+      "--module",
+      "nodenext",
+      "--types",
+      "node",
+      "--target",
+      "es2023",
+    ];
+    const check = async (redis: string): Promise<string> => {
+      writeFileSync(join(application, "main.ts"), main(redis));
+      const args = [compiler, ...flags, "main.ts"];
+      return run(process.execPath, args, { cwd: application, timeout: 60_000 }).then(
+        () => "",
+        (error: { stdout: string }) => error.stdout,
+      );
+    };
+    expect(await check(`{ password: "secret" }`)).toBe("");
+    expect(await check(`{ retryStrategy: () => 0 }`)).toMatch(/retryStrategy/);
+  });
+});

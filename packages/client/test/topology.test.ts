@@ -1,0 +1,118 @@
+/** The scenarios of scenarios/topology.yaml, and what must hold for any order of observations. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { INITIAL, type TopologyState } from "../src/topology/state.ts";
+import { update } from "../src/topology/update.ts";
+import type { NodeDescription, TopologyObservation } from "../src/types.ts";
+
+interface Step {
+  readonly epoch: number | "none";
+  readonly leader: string;
+  readonly version?: string;
+  /** Milliseconds since the step before. */
+  readonly after?: number;
+  readonly events?: readonly string[];
+}
+
+interface Scenario {
+  readonly name: string;
+  readonly steps: readonly Step[];
+  readonly then: {
+    readonly epoch: number | "none";
+    readonly leader: string;
+    readonly generation: number;
+  };
+}
+
+const FILE = join(import.meta.dirname, "../scenarios/topology.yaml");
+const SCENARIOS = parse(readFileSync(FILE, "utf8")) as Scenario[];
+
+function nodeOf(text: string): NodeDescription {
+  const [, id = "", replicationId = "", previous] = /^([^@]+)@(\w+)(?:<(\w+))?$/.exec(text) ?? [];
+  return {
+    id,
+    host: id,
+    port: 6379,
+    zone: null,
+    role: "primary",
+    state: "up",
+    replicationId,
+    previousReplicationId: previous ?? null,
+    branchOffset: previous ? 90n : null,
+    offset: 100n,
+    stalenessMs: null,
+    rttMs: null,
+    ageMs: 0,
+    error: null,
+  };
+}
+
+function observationOf({ epoch, leader, version }: Step): TopologyObservation {
+  const nodes = leader === "none" ? [] : [nodeOf(leader)];
+  const [processId, counter] = version?.split(":") ?? [];
+  return {
+    source: epoch === "none" ? "service" : "status",
+    version: processId === undefined ? null : { processId, counter: Number(counter) },
+    epoch: epoch === "none" ? null : epoch,
+    leaderId: nodes[0]?.id ?? null,
+    expectedNodes: null,
+    nodes,
+    authoritative: epoch !== "none",
+    via: "push",
+  };
+}
+
+describe("scenarios of the topology", () => {
+  test.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(
+    "%s",
+    (_name, { steps, then }) => {
+      let state: TopologyState = INITIAL;
+      let nowMs = 1_000;
+      for (const step of steps) {
+        nowMs += step.after ?? 1;
+        const updated = update(state, observationOf(step), nowMs);
+        state = updated.state;
+        if (step.events) expect(updated.events.map(({ type }) => type)).toEqual(step.events);
+      }
+      const { epoch, leader, generation } = state.description;
+      expect({ epoch: epoch ?? "none", leader: leader?.id ?? "none", generation }).toEqual(then);
+    },
+  );
+});
+
+const ANY_STEP = fc.record({
+  epoch: fc.oneof(fc.integer({ min: 1, max: 6 }), fc.constant("none" as const)),
+  leader: fc.constantFrom("a@A", "b@B<A", "c@C<B", "a@D<C", "x@X", "none"),
+  after: fc.integer({ min: 0, max: 12_000 }),
+});
+
+test("whatever comes in whatever order: the epoch never shrinks, the generation counts changes", () => {
+  fc.assert(
+    fc.property(fc.array(ANY_STEP, { maxLength: 30 }), (steps) => {
+      let state: TopologyState = INITIAL;
+      let nowMs = 0;
+      for (const step of steps) {
+        nowMs += step.after;
+        const before = state.description;
+        const { state: next, events } = update(state, observationOf(step), nowMs);
+        const after = next.description;
+        expect(after.epoch ?? 0).toBeGreaterThanOrEqual(before.epoch ?? 0);
+        const isOlder = step.epoch !== "none" && before.epoch !== null && step.epoch < before.epoch;
+        if (isOlder) expect(after).toBe(before);
+        const changes = events.filter(({ type }) => type === "leaderChanged").length;
+        expect(after.generation - before.generation).toBe(changes);
+        if (changes > 0) expect(after.leader?.id).not.toBe(before.leader?.id);
+        state = next;
+      }
+    }),
+  );
+});
+
+test("the bytes that an unplanned change loses at least are told", () => {
+  const first = update(INITIAL, observationOf({ epoch: 1, leader: "a@A" }), 0);
+  const { events } = update(first.state, observationOf({ epoch: 2, leader: "b@B<A" }), 1);
+  expect(events.find(({ type }) => type === "leaderChanged")).toMatchObject({ divergedBytes: 10n });
+});
