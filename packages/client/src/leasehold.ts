@@ -7,6 +7,7 @@
 import { EventEmitter } from "node:events";
 import type { Redis } from "ioredis";
 import { bullmqPlan, type BullmqKind } from "./bullmq.ts";
+import { parseConnectionString } from "./connection-string.ts";
 import { Connections, preflightOptions, type Profile } from "./connections.ts";
 import { LeaderUnavailableError } from "./errors.ts";
 import type { LeaseholdEvents } from "./events.ts";
@@ -201,7 +202,19 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
   }
 }
 
-/** Connects to a group. The connection is made in the background; operations wait for it. */
-export function createLeasehold(options: LeaseholdOptions): Leasehold {
-  return new Leasehold(options);
+/**
+ * Connects to a group. The connection is made in the background; operations wait for it. Options
+ * beside a connection string come before what it says.
+ *
+ * @throws InvalidOptionError naming the option
+ */
+export function createLeasehold(options: LeaseholdOptions): Leasehold;
+export function createLeasehold(url: string, options?: Partial<LeaseholdOptions>): Leasehold;
+export function createLeasehold(
+  from: string | LeaseholdOptions,
+  options: Partial<LeaseholdOptions> = {},
+): Leasehold {
+  if (typeof from !== "string") return new Leasehold(from);
+  const parsed = parseConnectionString(from);
+  return new Leasehold({ ...parsed, ...options, redis: { ...parsed.redis, ...options.redis } });
 }

@@ -2,10 +2,12 @@ import * as fc from "fast-check";
 import { ReplyError } from "ioredis";
 import { describe, expect, test } from "vitest";
 import { backoffMs } from "../src/backoff.ts";
-import { LeaderUnavailableError } from "../src/errors.ts";
+import { parseConnectionString } from "../src/connection-string.ts";
+import { InvalidOptionError, LeaderUnavailableError } from "../src/errors.ts";
+import { settingsOf } from "../src/options.ts";
 import { outcomeOf, rejectionOf } from "../src/outcome.ts";
 import { createEventReader } from "../src/providers/event-stream.ts";
-import { parseAddress } from "../src/providers/service.ts";
+import { parseAddress, serviceTopology } from "../src/providers/service.ts";
 import { afterLoss, type WrittenCommand } from "../src/replay-policy.ts";
 import { decodeReplies, encodeCommand } from "../src/resp.ts";
 import {
@@ -244,6 +246,38 @@ describe("the handshake's protocol", () => {
   test("knows what is no Redis", () => {
     expect(() => decodeReplies(Buffer.from("HTTP/1.1 400 Bad Request\r\n"), 1)).toThrow(/no Redis/);
   });
+});
+
+describe("a connection string", () => {
+  test("says what the options say", () => {
+    const { redis, topology, ...rest } = parseConnectionString(
+      "leaseholds://app:p%40ss@orders.shop.svc/2?status=http://a:8008,http://b:8008&drainMs=5&zone=x",
+    );
+    expect(redis).toEqual({ username: "app", password: "p@ss", tls: {}, db: 2 });
+    expect([topology].flat().map(({ name }) => name)).toEqual(["status", "service"]);
+    expect(rest).toEqual({ drainMs: 5, zone: "x" });
+  });
+
+  test.each([
+    ["leasehold://h?waitForLeader=5", /waitForLeader: .*did you mean waitForLeaderMs/],
+    ["leasehold://h?drainMs=soon", /drainMs: "soon" is no number/],
+    ["leasehold://h/orders", /database/],
+    ["leasehold://h?readPreference=any", /must be one of primary/],
+    ["redis://:secret@h", /^the connection string: is no leasehold/],
+  ])("%s is refused in words", (text, message) => {
+    expect(() => parseConnectionString(text)).toThrow(message);
+  });
+});
+
+test("options that the client decides, and values that cannot be, are refused", () => {
+  const topology = serviceTopology({ writer: "h" });
+  const wrong = [
+    { topology, redis: { retryStrategy: () => 0 } as object },
+    { topology, heartbeatIntervalMs: 10 },
+    { topology, waitForLeaderMs: -1 },
+    { topology: [] },
+  ];
+  for (const options of wrong) expect(() => settingsOf(options)).toThrow(InvalidOptionError);
 });
 
 test("waits grow, and are bounded", () => {
