@@ -12,6 +12,7 @@ import type { Logger } from "./types.ts";
 const TOPOLOGY = channel("leasehold:topology");
 const OUTCOME = channel("leasehold:outcome");
 const LEADER_CHANGE = channel("leasehold:leader-change");
+const LEADER_CHANGED = channel("leasehold:leader-changed");
 const RESENT = channel("leasehold:resent");
 
 type Emitter = EventEmitter<LeaseholdEvents>;
@@ -42,7 +43,9 @@ export function forwardEvents(
     },
     event(event) {
       forwardTopology(event, emit, lost?.atMs ?? null);
-      if (event.type === "leaderChanged") logger?.info("leader changed", { leader: event.to.id });
+      if (event.type !== "leaderChanged") return;
+      LEADER_CHANGED.publish({ leader: event.to, epoch: event.epoch, via: event.via });
+      logger?.info("leader changed", { leader: event.to.id, epoch: event.epoch });
     },
   });
   return {

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { startBalancer } from "@leasehold/testkit/balancer";
 import { startGroup } from "@leasehold/testkit/group";
 import { serviceTopology, statusTopology } from "../../src/index.ts";
+import { kubernetesTopology } from "../../src/kubernetes.ts";
 import { startStatus, type Mood } from "./fake-status.ts";
 import { closeAll, open } from "./open-clients.ts";
 import { startPair, switchOver, until } from "./real-redis.ts";
@@ -115,6 +116,14 @@ describe("a real group", () => {
         () => client.topology.nodes.filter((node) => node.state === "up").length === 3,
         20_000,
       );
+      const cluster = {
+        server: group.api.url,
+        ca: group.api.ca,
+        token: () => Promise.resolve(group.api.token()),
+      };
+      const { namespace, name: service } = group;
+      const watching = open({ topology: kubernetesTopology({ namespace, service, cluster }) });
+      await watching.leader.ping();
       const writers = startWriters(client, 10);
       await sleep(200);
       const to = group.members.find((member) => member !== first);
@@ -140,6 +149,11 @@ describe("a real group", () => {
       expect(planned).toMatchObject({ unknown: 0, notApplied: 0 });
       expect(unknown).toBeLessThanOrEqual(10);
       expect(gapMs).toBeLessThan(8_000);
+      await until(() => watching.topology.leader?.id === third.name);
+      expect(watching.topology.epoch).toBe(client.topology.epoch);
+      expect(await watching.leader.rpush("tokens", "by the other")).toBeGreaterThan(
+        acknowledged / 2,
+      );
     } finally {
       await closeAll();
       await group.close();
