@@ -134,8 +134,12 @@ describe("row 18: who it speaks to, and whether it may", () => {
     });
     expect(await client.leader.set("k", "v")).toBe("OK");
     await redis.admin.call("REPLICAOF", "127.0.0.1", "1");
-    const refused = await outcome(client.withOptions({ waitForLeaderMs: 300 }).set("k", "w"));
-    expect(outcomeOf(refused.error)).toBe("not-applied");
+    const impatient = client.withOptions({ waitForLeaderMs: 300 });
+    expect(outcomeOf((await outcome(impatient.set("k", "w"))).error)).toBe("not-applied");
+    // Not even a read is sent to what is no leader.
+    client.leader.disconnect(true);
+    const { error: refused } = await outcome(impatient.get("k"));
+    expect(refused?.message).toContain("was refused: it is a replica");
 
     const wrong = open({
       topology: staticTopology({ nodes }),

@@ -125,6 +125,22 @@ describe("the packed package", () => {
     expect(stderr).toBe("");
   });
 
+  test("runs the first example of the README as it is printed, but for the address", async () => {
+    const redis = await startRedis();
+    const application = await consumer("example", "module");
+    const readme = readFileSync(join(PACKAGE, "README.md"), "utf8");
+    const example = /```js\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+    const source = example.replace("orders-leasehold.shop:6379", `127.0.0.1:${redis.port}`);
+    expect(source).not.toBe(example);
+    expect(example.trim().split("\n").length).toBeLessThanOrEqual(10);
+    writeFileSync(join(application, "main.js"), source);
+    const { stdout } = await run(process.execPath, ["main.js"], {
+      cwd: application,
+      timeout: 20_000,
+    });
+    expect(stdout).toBe("1\n");
+  });
+
   test("gives an application its types, and refuses what the client decides", async () => {
     const application = await consumer("typed", "module");
     const main = (redis: string): string => `

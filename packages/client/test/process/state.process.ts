@@ -158,6 +158,21 @@ describe("row 20: blocking commands", () => {
   });
 });
 
+test("a blocking command that was sent away waits for what is left of its time", async () => {
+  const { a, b, topology, client } = await openPair();
+  const blocked = client.connection();
+  await blocked.ping();
+  const startedAtMs = performance.now();
+  const pop = blocked.blpop("none", 2);
+  await sleep(1_000);
+  await switchOver(a, b);
+  topology.push(2, b);
+  expect(await pop).toBeNull();
+  const tookMs = performance.now() - startedAtMs;
+  expect(tookMs).toBeGreaterThan(1_900);
+  expect(tookMs).toBeLessThan(2_900);
+});
+
 describe("row 22: cursors and scripts", () => {
   test("a scan over a change of leader is told so, and begins anew", async () => {
     const { a, b, topology, client } = await openPair();
