@@ -12,6 +12,7 @@ import {
   note,
   noteFor,
   noteOf,
+  type Note,
   type Operation,
   type ResolvedOptions,
   type Stream,
@@ -78,7 +79,7 @@ export class FollowerCore {
         head: () => (redis.commandQueue.peekFront()?.command as Command | undefined) ?? null,
         isReady: () => redis.status === "ready",
         heartbeat: () => this.heartbeat.send(),
-        silent: (why) => this.drop(`heartbeat timed out: ${why}`),
+        silent: (why) => this.drop(why),
       },
       own.watchdog,
     );
@@ -101,28 +102,21 @@ export class FollowerCore {
     return this.lostAtMs !== null;
   }
 
-  get queued(): number {
-    return this.gate.size;
-  }
-
   /** The same under options of its own. */
   sendWith(command: Command, stream: Stream, options: ResolvedOptions): unknown {
-    if (!stream && isIoredisOwn(command, this.redis, this.standing())) {
+    if (!stream && !this.isOpen && isIoredisOwn(command, this.redis, this.standing())) {
       note(command, noteFor(options, { internal: true, batch: null }));
       return this.base.send(command, stream);
     }
-    const isEnded = this.redis.status === "end" || this.isClosing;
-    const refusal = refusalOf(command, options, { isEnded, readOnly: this.own.readOnly });
+    const refusal = this.refusal(command, options);
     if (refusal) {
       command.reject(this.translate(refusal));
       return command.promise;
     }
-    // It passed here before: sent again by ioredis itself, such as a script that was not loaded.
     if (this.isOpen && this.gate.size === 0 && this.canWrite()) {
-      const batch = stream ? this.batchOf(command, stream) : null;
-      note(command, noteFor(options, { internal: false, batch }));
+      const noted = this.noteWritten(command, stream, options);
       watchOperation(command, options, this);
-      return this.write(command, stream);
+      return this.write(command, stream, noted.issuedAtMs);
     }
     return this.enqueue(command, stream, options);
   }
@@ -136,7 +130,7 @@ export class FollowerCore {
     }
     if (command.inTransaction) this.session.noteError(error);
     const code = noteOf(command)?.internal ? null : rejectionOf(error.message, command.name);
-    if (code === null || !this.own.followsLeader) {
+    if (code === null) {
       command.reject(error);
       return;
     }
@@ -187,10 +181,6 @@ export class FollowerCore {
     this.source.cut();
   }
 
-  noteRejection(): void {
-    this.link.route.failed("refused");
-  }
-
   /** Takes an operation out that waits; false: it does not wait. */
   withdraw(command: Command): Operation | null {
     return this.gate.remove(command);
@@ -202,29 +192,40 @@ export class FollowerCore {
 
   // ---- the way of a command ----
 
+  private refusal(command: Command, options: ResolvedOptions): Error | null {
+    const isEnded = this.redis.status === "end" || this.isClosing;
+    const { readOnly } = this.own;
+    const isPlain = !isEnded && !readOnly && options.signal === null;
+    return isPlain ? null : refusalOf(command, options, { isEnded, readOnly });
+  }
+
   private canWrite(): boolean {
     return this.redis.status === "ready" && this.redis.stream?.writable;
   }
 
-  private batchOf(command: Command, stream: NonNullable<Stream>): readonly Command[] {
-    const last = this.redis.commandQueue.peekBack();
-    const batch = last?.stream === stream ? noteOf(last.command)?.batch : null;
-    if (!batch) return [command];
-    (batch as Command[]).push(command);
-    return batch;
+  /** The commands of a pipeline share one note: their loop is not interrupted. */
+  private noteWritten(command: Command, stream: Stream, options: ResolvedOptions): Note {
+    const last = stream ? this.redis.commandQueue.peekBack() : undefined;
+    const shared = last?.stream === stream && last ? noteOf(last.command) : undefined;
+    if (shared?.batch) {
+      (shared.batch as Command[]).push(command);
+      return note(command, shared);
+    }
+    return note(command, noteFor(options, { internal: false, batch: stream ? [command] : null }));
   }
 
-  private write(command: Command, stream: Stream): unknown {
-    const refusal = this.refuseHere(command, stream);
-    if (refusal) {
-      command.reject(this.translate(refusal));
-      return command.promise;
+  private write(command: Command, stream: Stream, nowMs: number): unknown {
+    if (this.refusedBatch !== null || this.session.concerns(command)) {
+      const refusal = this.refuseHere(command, stream);
+      if (refusal) {
+        command.reject(this.translate(refusal));
+        return command.promise;
+      }
+      this.session.learn(command);
     }
-    const now = performance.now();
-    if (this.redis.commandQueue.isEmpty()) this.watchdog.busy(now);
+    if (this.redis.commandQueue.isEmpty()) this.watchdog.busy(nowMs);
     const written = noteOf(command);
-    if (written) written.writtenAtMs = now;
-    this.session.learn(command);
+    if (written) written.writtenAtMs = nowMs;
     return this.base.send(command, stream);
   }
 
@@ -232,6 +233,7 @@ export class FollowerCore {
   private refuseHere(command: Command, stream: Stream): Error | null {
     if (!stream) return this.session.refuse(command, false);
     if (this.refusedBatch?.stream === stream) return this.refusedBatch.error;
+    this.refusedBatch = null;
     const error = this.session.refuse(command, true);
     if (error) this.refusedBatch = { stream, error };
     return error;
@@ -276,8 +278,7 @@ export class FollowerCore {
   }
 
   private standing(): Standing {
-    const isSettled = this.isOpen || this.settlement.isDraining;
-    return { isSettled, lastDb: this.lastDb };
+    return { isSettled: this.isOpen || this.settlement.isDraining, lastDb: this.lastDb };
   }
 
   // ---- the way of a connection ----
@@ -342,7 +343,7 @@ export class FollowerCore {
       if (!isPending(command) && !stream) continue;
       const waited = noteOf(command);
       if (waited && waited.writtenAtMs > 0) shortenSince(command, waited.writtenAtMs);
-      this.write(command, stream);
+      this.write(command, stream, performance.now());
     }
     return true;
   }

@@ -78,7 +78,8 @@ export function note(command: object, what: Note): Note {
 }
 
 export function noteFor(options: ResolvedOptions, what: Pick<Note, "internal" | "batch">): Note {
-  return { options, issuedAtMs: performance.now(), writtenAtMs: 0, ...what };
+  const { internal, batch } = what;
+  return { options, issuedAtMs: performance.now(), writtenAtMs: 0, internal, batch };
 }
 
 export function isPending(command: { readonly isSettled: boolean }): boolean {

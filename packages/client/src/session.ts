@@ -31,6 +31,13 @@ export class Session {
     this.#replyErrors = [];
   }
 
+  /** Whether anything here may speak against it, or must be learned from it. */
+  concerns({ name }: Command): boolean {
+    if (this.#multiOn !== null) return true;
+    const lower = name.toLowerCase();
+    return TRANSACTIONS.has(lower) || SCANS.has(lower);
+  }
+
   /** Why it must not be sent on this connection; null: it may. `batched`: part of a pipeline. */
   refuse(command: Command, batched: boolean): Error | null {
     const name = command.name.toLowerCase();

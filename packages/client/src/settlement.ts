@@ -23,7 +23,6 @@ export interface Settled {
   translate(error: Error): Error;
   closeGate(): void;
   drop(why: string): void;
-  noteRejection(): void;
 }
 
 interface Held {
@@ -76,7 +75,7 @@ export class Settlement {
     if (this.#drain) return;
     this.#refusals += performance.now() - this.#refusedAtMs > IN_A_ROW_MS ? 0 : 1;
     this.#refusedAtMs = performance.now();
-    this.#of.noteRejection();
+    this.#of.link.route.failed("refused");
     this.drainThen(() => this.#of.drop(why));
   }
 
