@@ -5,6 +5,8 @@ import type { RealRedis } from "./real-redis.ts";
 export interface PushedTopology {
   readonly members: Readonly<Record<string, RealRedis>>;
   readonly provider: TopologyProvider;
+  /** For a further client: it is told the same. */
+  another(): TopologyProvider;
   /** The group's members, and which of them leads; null: nobody. */
   push(epoch: number, leader: RealRedis | null): void;
   /** Greater than all that were pushed. */
@@ -14,7 +16,7 @@ export interface PushedTopology {
 }
 
 export function pushedTopology(members: Readonly<Record<string, RealRedis>>): PushedTopology {
-  let sink: TopologySink | null = null;
+  const sinks: TopologySink[] = [];
   let last: (() => void) | null = null;
   const asked: string[] = [];
   let newest = 0;
@@ -36,7 +38,7 @@ export function pushedTopology(members: Readonly<Record<string, RealRedis>>): Pu
       error: null,
     }));
     const leaderId = Object.keys(members).find((id) => members[id] === leader) ?? null;
-    sink?.observe({
+    const observation = {
       source: "push",
       version: null,
       epoch,
@@ -44,26 +46,31 @@ export function pushedTopology(members: Readonly<Record<string, RealRedis>>): Pu
       expectedNodes: nodes.length,
       nodes,
       authoritative: true,
-      via: "push",
-    });
+      via: "push" as const,
+    };
+    for (const sink of sinks) sink.observe(observation);
   };
+  const another = (): TopologyProvider => ({
+    name: "push",
+    start(to) {
+      sinks.push(to);
+      last?.();
+    },
+    requestCheck: (reason) => void asked.push(reason),
+  });
   return {
     members,
-    provider: {
-      name: "push",
-      start(to) {
-        sink = to;
-        last?.();
-      },
-      requestCheck: (reason) => void asked.push(reason),
-    },
+    provider: another(),
+    another,
     push(epoch, leader) {
       newest = Math.max(newest, epoch);
       last = () => tell(epoch, leader);
       tell(epoch, leader);
     },
     nextEpoch: () => newest + 1,
-    announce: (deadlineMs) => sink?.announce({ epoch: 0, successor: null, deadlineMs }),
+    announce(deadlineMs) {
+      for (const sink of sinks) sink.announce({ epoch: 0, successor: null, deadlineMs });
+    },
     checks: () => asked,
   };
 }
