@@ -16,9 +16,6 @@ import { preflight, type PreflightOptions } from "./preflight.ts";
 import type { Monitor } from "./topology/monitor.ts";
 import type { CheckReason } from "./types.ts";
 
-/** What a connection is for: to those that read the code, as all of them can do all of it. */
-export type Profile = "default" | "blocking" | "pubsub";
-
 export interface ConnectionPlan {
   readonly operation: ResolvedOptions;
   readonly redis?: RedisOptions;
@@ -44,6 +41,7 @@ export class Connections {
   readonly #settings: Settings;
   readonly #monitor: Monitor;
   readonly #events: FollowerEvents;
+  #made = 0;
   readonly #open = new Set<FollowerCore>();
   readonly #plans = new WeakMap<FollowerCore, { plan: ConnectionPlan; redis: RedisOptions }>();
   readonly #preflight: PreflightOptions;
@@ -70,8 +68,11 @@ export class Connections {
   }
 
   create(plan: ConnectionPlan): Follower {
+    // One connection speaks for the leader, or each change would be told often.
+    const isFirst = this.#made === 0;
+    this.#made += 1;
     const redis = this.#redisOptions(plan.redis ?? {});
-    const follower = new Follower(redis, this.#ownOptions(plan), this.#link(plan));
+    const follower = new Follower(redis, this.#ownOptions(plan), this.#link(plan, isFirst));
     this.#plans.set(follower[CORE], { plan, redis });
     return follower;
   }
@@ -142,7 +143,7 @@ export class Connections {
     };
   }
 
-  #link(plan: ConnectionPlan): FollowerLink {
+  #link(plan: ConnectionPlan, isFirst: boolean): FollowerLink {
     const monitor = this.#monitor;
     return {
       route: plan.route ?? this.leaderRoute(),
@@ -163,7 +164,7 @@ export class Connections {
       },
       opened: (follower) => void this.#open.add(follower),
       closed: (follower) => void this.#open.delete(follower),
-      events: this.#events,
+      events: isFirst ? this.#events : { ...this.#events, lost: () => {}, ready: () => {} },
     };
   }
 }

@@ -31,7 +31,7 @@ export interface LeaseholdEvents {
   nodeRemoved: [{ readonly node: NodeDescription }];
   nodeChanged: [{ readonly node: NodeDescription }];
   heartbeatFailed: [{ readonly node: string; readonly error: Error; readonly durationMs: number }];
-  roleCheckFailed: [{ readonly node: string; readonly expected: string; readonly found: string }];
+  roleCheckFailed: [{ readonly node: string; readonly found: string }];
   subscriptionGap: [{ readonly channels: readonly string[]; readonly gapMs: number }];
   outcomeUnknown: [{ readonly command: string; readonly epoch: Epoch | null }];
   connectionError: [{ readonly error: Error }];

@@ -310,7 +310,7 @@ export class FollowerCore {
     this.lostAtMs = performance.now();
     if (this.lostBecause === "") this.lostBecause = "the connection was closed";
     this.settlement.closed(this.gate);
-    this.link.events.lost(this.lostBecause);
+    if (!this.isClosing) this.link.events.lost(this.lostBecause, this.surroundings().lastLeader);
     this.link.route.failed("unreachable");
   }
 

@@ -27,7 +27,9 @@ export interface FollowerLink {
 
 export interface FollowerEvents {
   connectionError(error: Error): void;
-  lost(why: string): void;
+  /** What was connected to is not what it should be. */
+  roleCheckFailed(node: string, found: string): void;
+  lost(why: string, last: NodeDescription | null): void;
   ready(): void;
   heartbeatFailed(node: string, error: Error, durationMs: number): void;
   subscriptionGap(channels: readonly string[], gapMs: number): void;

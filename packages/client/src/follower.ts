@@ -39,6 +39,7 @@ export class Follower extends Redis {
       open: (destination, signal) => link.open(destination, signal),
       connected: (socket, destination, proof) => made.core?.connected(socket, destination, proof),
       failed: (error) => link.events.connectionError(error),
+      refused: (name, why) => link.events.roleCheckFailed(name, why),
       draw: () => link.draw(),
       spreadMs: () => (made.core?.hasBeenConnected ? link.spreadMs(made.core) : 0),
     });

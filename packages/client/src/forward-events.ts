@@ -37,6 +37,13 @@ export function forwardEvents(
     },
     announced({ successor, deadlineMs }) {
       emit("leaderChanging", { successor, deadlineMs });
+      const { generation } = monitor.description;
+      const judge = (): void => {
+        if (monitor.description.generation === generation) {
+          emit("leaderChangeAborted", { successor });
+        }
+      };
+      setTimeout(judge, deadlineMs).unref();
     },
     fault(provider, error) {
       emit("providerFault", { provider, error });
@@ -50,10 +57,10 @@ export function forwardEvents(
   });
   return {
     connectionError: (error) => emit("connectionError", { error }),
-    lost(why) {
+    roleCheckFailed: (node, found) => emit("roleCheckFailed", { node, found }),
+    lost(why, last) {
       if (lost) return;
       lost = { atMs: performance.now(), why };
-      const last = monitor.description.leader;
       emit("leaderLost", { last, reason: why });
       LEADER_CHANGE.publish({ phase: "start", reason: why, last });
       logger?.warn("leader lost", { reason: why, last: last?.id });

@@ -3,7 +3,6 @@ export type { ConnectionOptions, HealthReport, ReaderOptions } from "./leasehold
 export type { LeaseholdOptions, OwnedRedisOption, RedisClientOptions } from "./options.ts";
 export type { LeaseholdEvents } from "./events.ts";
 export type { CommandInfo, OperationOptions } from "./operation.ts";
-export type { Profile } from "./connections.ts";
 export type { DurableCommands, WriteConcern } from "./durable.ts";
 export type { ReadCommands } from "./read-commands.ts";
 export type { TransactionBody, TransactionContext, TransactionOptions } from "./transaction.ts";

@@ -46,6 +46,7 @@ export interface ConnectorLink {
   /** Called with the socket before ioredis knows of it. */
   connected(socket: NetStream, destination: Destination, proof: NodeProof): void;
   failed(error: Error): void;
+  refused(name: string, why: string): void;
   draw(): number;
   /** To wait before the first attempt of a connection. */
   spreadMs(): number;
@@ -141,7 +142,7 @@ export class LeaderConnector extends AbstractConnector {
       if (!admission.admitted) {
         this.trouble = `${where} was refused: ${admission.why}`;
         route.failed("refused");
-        this.#link.failed(new Error(this.trouble));
+        this.#link.refused(destination.name, admission.why);
       }
       return null;
     } catch (error) {

@@ -8,7 +8,7 @@ import { EventEmitter } from "node:events";
 import type { Redis } from "ioredis";
 import { bullmqPlan, type BullmqKind } from "./bullmq.ts";
 import { parseConnectionString } from "./connection-string.ts";
-import { Connections, preflightOptions, type Profile } from "./connections.ts";
+import { Connections, preflightOptions } from "./connections.ts";
 import { LeaderUnavailableError } from "./errors.ts";
 import type { LeaseholdEvents } from "./events.ts";
 import { CORE, type Follower } from "./follower.ts";
@@ -33,13 +33,11 @@ import { Monitor } from "./topology/monitor.ts";
 import type { Epoch, NodeDescription, TopologyDescription } from "./types.ts";
 
 export interface ConnectionOptions extends OperationOptions {
-  readonly profile?: Profile;
   readonly redis?: RedisClientOptions;
 }
 
 export interface ReaderOptions {
   readonly preference?: ReadPreferenceMode | ReadPreference;
-  readonly profile?: Profile;
 }
 
 export interface HealthReport {
@@ -87,7 +85,7 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
 
   /** Another connection that follows the leader: for what blocks, or subscribes. */
   connection(options: ConnectionOptions = {}): Redis {
-    const { redis, profile: _profile, ...operation } = options;
+    const { redis, ...operation } = options;
     return this.#connections.create({
       operation: resolveOperation(operation, this.#settings.operation),
       ...(redis ? { redis } : {}),

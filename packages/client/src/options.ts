@@ -50,9 +50,6 @@ export interface LeaseholdOptions {
   readonly replayUnknown?: OperationOptions["replayUnknown"];
   /** Connections for writes with a concern. Default 2. */
   readonly durableConnections?: number;
-  readonly connectionsPerReplica?: number;
-  /** Age at which a reader looks for a better node. Default 300000 ms. */
-  readonly readerMaxAgeMs?: number;
   /** Where this process runs; never guessed. */
   readonly zone?: string;
   /** Nothing is logged without one. */
@@ -72,7 +69,6 @@ export interface Settings {
   readonly reconnectSpreadMs: number;
   readonly maxQueued: number;
   readonly durableConnections: number;
-  readonly readerMaxAgeMs: number;
   readonly readPreference: ReadPreferenceMode | ReadPreference;
   readonly zone: string | null;
   readonly logger: Logger | null;
@@ -116,7 +112,6 @@ export function settingsOf(options: LeaseholdOptions): Settings {
     reconnectSpreadMs: span("reconnectSpreadMs", 100),
     maxQueued: span("maxQueued", 10_000, 1),
     durableConnections: span("durableConnections", 2, 1),
-    readerMaxAgeMs: span("readerMaxAgeMs", 300_000, 1),
     readPreference: options.readPreference ?? "primary",
     zone: options.zone ?? null,
     logger: options.logger ?? null,

@@ -16,7 +16,14 @@ function openQueue(client: Leasehold, workers: number, done: (id: string) => voi
   queue.on("error", () => {});
   for (let n = 0; n < workers; n += 1) {
     const connection = client.bullmqConnection("worker");
-    const options = { connection, stalledInterval: 1_000, lockDuration: 2_000, drainDelay: 1 };
+    // A worker whose script is cut off sleeps for `runRetryDelay`, by default for 15 s.
+    const options = {
+      connection,
+      stalledInterval: 1_000,
+      lockDuration: 2_000,
+      drainDelay: 1,
+      runRetryDelay: 500,
+    };
     const worker = new Worker("mail", (job) => Promise.resolve(done(job.id ?? "")), options);
     worker.on("error", () => {});
     closing.push(worker);

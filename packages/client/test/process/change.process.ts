@@ -49,6 +49,26 @@ test("a client is an ioredis that finds the primary among fixed addresses", asyn
   expect(client.topology.leader?.port).toBe(a.port);
 });
 
+test("a client tells what happens to its leader, once, whatever the number of its connections", async () => {
+  const { a, b, topology, client } = await openPair();
+  await Promise.all([client.connection().ping(), client.connection().ping()]);
+  const seen: string[] = [];
+  client.on("leaderLost", ({ last }) => seen.push(`lost ${last?.id}`));
+  client.on("leaderChanged", ({ from, to, epoch, via }) => {
+    seen.push(`${from?.id} to ${to.id} of ${epoch} by ${via}`);
+  });
+  client.on("roleCheckFailed", ({ node, found }) => seen.push(`${node}: ${found}`));
+  await switchOver(a, b);
+  client.leader.disconnect(true);
+  await until(() => seen.some((text) => text.startsWith("a: ")));
+  topology.push(2, b);
+  expect(await client.leader.incr("n")).toBe(1);
+  expect(new Set(seen)).toEqual(new Set(["lost a", "a: it is a replica", "a to b of 2 by push"]));
+  expect(seen.filter((text) => text.startsWith("lost"))).toHaveLength(1);
+  await client.close();
+  expect(seen.filter((text) => text.startsWith("lost"))).toHaveLength(1);
+});
+
 describe("planned", () => {
   test("row 1: an announced switchover under 20 writers costs neither error nor order", async () => {
     const { a, b, topology, client } = await openPair();
@@ -68,10 +88,13 @@ describe("planned", () => {
 
   test("an announced change that does not come reopens the gate", async () => {
     const { topology, client } = await openPair();
+    let aborted = 0;
+    client.on("leaderChangeAborted", () => (aborted += 1));
     topology.announce(100);
     const startedAtMs = performance.now();
     expect(await client.leader.incr("n")).toBe(1);
     expect(performance.now() - startedAtMs).toBeGreaterThan(90);
+    await until(() => aborted === 1);
   });
 
   test("row 7: a demotion without a kill, by push", async () => {

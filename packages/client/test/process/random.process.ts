@@ -1,5 +1,5 @@
 /**
- * Everything at once, drawn from a seed: writers of every kind through every kind of connection, and
+ * Everything at once, drawn from a seed: writers of every kind on every kind of connection, and
  * a fault every 100 ms. No fault loses data, so whatever was acknowledged must be there once, what
  * was not applied must not, what is unknown at most once, transactions whole or not at all, each
  * writer's tokens in order, and no promise may stay open.

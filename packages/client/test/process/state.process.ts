@@ -237,7 +237,7 @@ describe("row 22: cursors and scripts", () => {
 describe("row 6: subscribers", () => {
   test("are subscribed again, and told of the gap", async () => {
     const { a, b, topology, client } = await openPair();
-    const subscriber = client.connection({ profile: "pubsub" });
+    const subscriber = client.connection();
     await subscriber.subscribe("news", "weather");
     await subscriber.psubscribe("p*");
     const gaps: { channels: readonly string[]; gapMs: number }[] = [];
@@ -257,7 +257,7 @@ describe("row 6: subscribers", () => {
 
   test("of a stopped server are noticed by the heartbeat", async () => {
     const { a, client } = await openPair({ heartbeatIntervalMs: 500, handshakeTimeoutMs: 300 });
-    const subscriber = client.connection({ profile: "pubsub" });
+    const subscriber = client.connection();
     await subscriber.subscribe("news");
     a.signal("SIGSTOP");
     const startedAtMs = performance.now();
