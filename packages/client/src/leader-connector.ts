@@ -79,7 +79,7 @@ export class LeaderConnector extends AbstractConnector {
   override disconnect(): void {
     this.#attempt?.abort();
     const socket = this.#current;
-    if (!socket || socket.destroyed) return;
+    if (!socket || socket.destroyed || socket.writableEnded) return;
     // Replies that are on their way still arrive; a server that is stopped gets no more time.
     const timer = setTimeout(() => socket.destroy(), CLOSE_GRACE_MS);
     socket.once("close", () => clearTimeout(timer));

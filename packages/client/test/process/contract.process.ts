@@ -136,6 +136,29 @@ describe("what is restored on another server", () => {
 });
 
 describe("nothing is left behind", () => {
+  test("row 30: 200 connections follow one change without a stampede", async () => {
+    const { a, b, topology, client } = await openPair();
+    const connections = Array.from({ length: 200 }, () => client.connection());
+    await Promise.all(connections.map((one) => one.ping()));
+    await switchOver(a, b);
+    const received = async (): Promise<number> => {
+      const info = await b.admin.info("stats");
+      return Number(/total_connections_received:(\d+)/.exec(info)?.[1]);
+    };
+    const before = await received();
+    const startedAtMs = performance.now();
+    topology.push(2, b);
+    await until(() =>
+      connections.every((one) => one.status === "ready" && one.options.port === b.port),
+    );
+    const tookMs = performance.now() - startedAtMs;
+    const made = (await received()) - before;
+    console.log(`row 30: 200 connections moved in ${tookMs.toFixed(0)} ms, by ${made} connects`);
+    expect(tookMs).toBeLessThan(3_000);
+    // One each, and the client's first.
+    expect(made).toBeLessThanOrEqual(201);
+  });
+
   test("50 changes of leader leave no listener, no timer and no connection more", async () => {
     const { a, b, topology, client } = await openPair({ waitForLeaderMs: 5_000 });
     const connections = [client.leader, client.connection(), client.connection()];

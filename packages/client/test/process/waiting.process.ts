@@ -114,6 +114,14 @@ describe("row 19: the end of a connection", () => {
     }
   });
 
+  test("asking for it again and again adds no listener, and the connection comes back", async () => {
+    const { client } = await openPair();
+    const { stream } = client.leader;
+    for (let n = 0; n < 20; n += 1) client.leader.disconnect(true);
+    expect(stream.listenerCount("close")).toBeLessThan(8);
+    expect(await client.leader.ping()).toBe("PONG");
+  });
+
   test("close settles everything, and nothing is taken afterwards", async () => {
     const { client, topology } = await openPair();
     topology.push(2, null);
