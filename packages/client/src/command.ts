@@ -23,6 +23,11 @@ export function isRepeatable(name: string): boolean {
   return READS.has(lower) || REPEATABLE.has(lower);
 }
 
+/** Its answer is about the writes of one connection: on another one it would be a lie. */
+export function countsReplicas(name: string): boolean {
+  return ["wait", "waitaof"].includes(name.toLowerCase());
+}
+
 /** Null: does not block; Infinity: until something comes. */
 export function blockMs(
   command: Pick<Command, "name" | "args" | "extractBlockingTimeout">,

@@ -20,7 +20,7 @@ import {
 import { Gate } from "./gate.ts";
 import type { Destination, LeaderConnector } from "./leader-connector.ts";
 import { shortenSince } from "./command.ts";
-import { refusalOf } from "./refusal.ts";
+import { refusalOf, waitingRefusalOf } from "./refusal.ts";
 import { isIoredisOwn, type Standing } from "./ioredis-own.ts";
 import { Heartbeat, type Base } from "./heartbeat.ts";
 import * as messages from "./messages.ts";
@@ -253,10 +253,10 @@ export class FollowerCore {
       command.resolve(Buffer.from("OK"));
       return command.promise;
     }
-    if (this.gate.size >= this.own.maxQueued) {
-      command.reject(
-        this.translate(messages.queueFull(command.name.toUpperCase(), this.gate.size)),
-      );
+    const room = { queued: this.gate.size, maxQueued: this.own.maxQueued };
+    const refusal = waitingRefusalOf(command, stream, room);
+    if (refusal) {
+      command.reject(this.translate(refusal));
       return command.promise;
     }
     const commands = [command];

@@ -123,6 +123,13 @@ export function queueFull(command: string, queued: number): QueueFullError {
   return new QueueFullError(message, { command, queued });
 }
 
+export function cannotMove(command: string): NotLeaderError {
+  const message =
+    `${command} counts the replicas of one connection's writes, and there is another one now: it ` +
+    "was not sent. Use withWriteConcern, which keeps the two together";
+  return new NotLeaderError(message, { command, serverCode: "MOVED" });
+}
+
 export function closed(command: string, outcome: "not-applied" | "unknown"): ClientClosedError {
   const consequence =
     outcome === "not-applied"

@@ -8,6 +8,7 @@
  */
 import type { Command, Redis } from "ioredis";
 import { backoffMs } from "./backoff.ts";
+import { countsReplicas } from "./command.ts";
 import type { FollowerLink, FollowerOptions } from "./follower-link.ts";
 import type { Gate } from "./gate.ts";
 import * as messages from "./messages.ts";
@@ -63,7 +64,9 @@ export class Settlement {
   rejected(command: Command, error: Error, rejection: Rejection): void {
     const options = noteOf(command)?.options;
     if (command.inTransaction || !options || !isPending(command)) command.reject(error);
-    else if (!options.resendRejected) {
+    else if (countsReplicas(command.name)) {
+      command.reject(this.#of.translate(messages.cannotMove(command.name.toUpperCase())));
+    } else if (!options.resendRejected) {
       const name = command.name.toUpperCase();
       command.reject(this.#of.translate(messages.refused(name, rejection)));
     } else this.#held.push({ command, rejection, isOvertaken: false });

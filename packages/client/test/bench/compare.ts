@@ -1,6 +1,7 @@
 /**
  * Row 29: what clients do under the same faults, each behind one address that moves as a Service
- * does: `node packages/client/test/bench/compare.ts`. Prints a Markdown table; judges nothing.
+ * does: `node packages/client/test/bench/compare.ts [part of a fault's or a client's name]`.
+ * Prints a Markdown table; judges nothing.
  *
  * Ten writers append unique tokens, one after the other. `gap`: longest time without an
  * acknowledgement. `failed`: writes whose promise was rejected. `twice`: tokens that are there more
@@ -141,7 +142,8 @@ console.log("| fault | client | gap | failed | twice | wrong | open |");
 console.log("| --- | --- | --- | --- | --- | --- | --- |");
 for (const [fault, cause] of Object.entries(FAULTS)) {
   for (const [name, open] of Object.entries(CLIENTS)) {
-    console.log(`| ${fault} | ${name} | ${await play(open, cause)} |`);
+    const isWanted = `${fault} ${name}`.includes(process.argv[2] ?? "");
+    if (isWanted) console.log(`| ${fault} | ${name} | ${await play(open, cause)} |`);
   }
 }
 process.exit(0);

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   NoEligibleNodeError,
+  NotLeaderError,
   outcomeOf,
   ReadOnlyConnectionError,
   staticTopology,
@@ -57,6 +58,23 @@ describe("row 21: write concern", () => {
     setTimeout(() => topology.push(2, b), 50);
     expect(await write).toBe(1);
     expect(await a.admin.get("n")).toBe("1");
+  });
+
+  test("a WAIT by itself never counts the replicas of another leader", async () => {
+    const { a, b, topology, client } = await openPair();
+    const waiting = client.connection();
+    await waiting.set("k", "v");
+    b.signal("SIGSTOP");
+    const wait = outcome(waiting.wait(1, 5_000));
+    await sleep(50);
+    await a.admin.call("REPLICAOF", b.host, String(b.port));
+    expect((await wait).error).toBeInstanceOf(NotLeaderError);
+    b.signal("SIGCONT");
+    const queued = outcome(waiting.wait(1, 100));
+    expect((await queued).error).toBeInstanceOf(NotLeaderError);
+    await b.promote();
+    topology.push(2, b);
+    expect(await waiting.set("k", "w")).toBe("OK");
   });
 
   test("on disk is refused where the server cannot, before anything is written", async () => {
