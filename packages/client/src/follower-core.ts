@@ -38,7 +38,7 @@ export class FollowerCore {
   readonly link: FollowerLink;
   readonly own: FollowerOptions;
   private readonly base: Base;
-  private readonly source: LeaderConnector;
+  readonly source: LeaderConnector;
   private readonly gate: Gate;
   private readonly session = new Session();
   private readonly settlement: Settlement;
@@ -46,6 +46,8 @@ export class FollowerCore {
   /** Commands go straight through. */
   private isOpen = false;
   private isClosing = false;
+  /** ioredis has built this connection up, and sends nothing more by itself. */
+  private isRestored = false;
   private holdTimer: NodeJS.Timeout | undefined;
   private at: { readonly destination: Destination; readonly proof: NodeProof } | null = null;
   private lostAtMs: number | null = null;
@@ -91,11 +93,6 @@ export class FollowerCore {
   /** Which node it is connected to; null: none. */
   get node(): { readonly destination: Destination; readonly proof: NodeProof } | null {
     return this.redis.status === "ready" ? this.at : null;
-  }
-
-  /** What keeps it from being connected, in words. */
-  get trouble(): string {
-    return this.source.trouble;
   }
 
   get hasBeenConnected(): boolean {
@@ -161,8 +158,8 @@ export class FollowerCore {
   surroundings(): messages.Surroundings {
     const lostForMs = this.lostAtMs === null ? null : performance.now() - this.lostAtMs;
     const last = this.link.lastLeader(this.at?.destination ?? null);
-    const { trouble, lostBecause } = this;
-    return { ...last, lostForMs, lostBecause, trouble };
+    const { lostBecause } = this;
+    return { ...last, lostForMs, lostBecause, trouble: this.source.trouble };
   }
 
   translate(error: Error): Error {
@@ -278,7 +275,7 @@ export class FollowerCore {
   }
 
   private standing(): Standing {
-    return { isSettled: this.isOpen || this.settlement.isDraining, lastDb: this.lastDb };
+    return { isRestored: this.isRestored, lastDb: this.lastDb };
   }
 
   // ---- the way of a connection ----
@@ -288,6 +285,7 @@ export class FollowerCore {
     this.at = { destination, proof };
     this.redis.options.host = destination.host;
     this.redis.options.port = destination.port;
+    this.isRestored = false;
     this.session.moved();
     this.link.opened(this);
     this.stopListening ??= this.link.route.onChange(() => this.routeChanged());
@@ -316,6 +314,7 @@ export class FollowerCore {
 
   private becameReady(): void {
     if (this.redis.status !== "ready") return;
+    this.isRestored = true;
     this.lostBecause = "";
     this.lostAtMs = null;
     if (this.isElsewhere()) {

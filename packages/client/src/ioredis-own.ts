@@ -7,8 +7,8 @@
 import type { Command, Redis } from "ioredis";
 
 export interface Standing {
-  /** The connection is built up, or being taken down: ioredis sends nothing more by itself. */
-  readonly isSettled: boolean;
+  /** The connection is built up: ioredis sends nothing more by itself. */
+  readonly isRestored: boolean;
   /** The database that the last connection was in. */
   readonly lastDb: number;
 }
@@ -16,12 +16,12 @@ export interface Standing {
 export function isIoredisOwn(
   command: Command,
   redis: Pick<Redis, "status" | "condition">,
-  { isSettled, lastDb }: Standing,
+  { isRestored, lastDb }: Standing,
 ): boolean {
   if (redis.status === "connect") {
     return (redis.condition?.handshake ?? false) && HANDSHAKE.has(command.name);
   }
-  if (redis.status !== "ready" || isSettled) return false;
+  if (redis.status !== "ready" || isRestored) return false;
   if (command.name === "select") return Number(command.args[0]) === lastDb;
   return RESUBSCRIBE.has(command.name);
 }

@@ -158,9 +158,9 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
           waitedMs,
           lastLeader,
           lostForMs: null,
-          reason: this.#follower[CORE].trouble,
+          reason: this.#follower[CORE].source.trouble,
         };
-        const message = `No leader within ${Math.round(waitedMs)} ms: ${this.#follower[CORE].trouble || "none is known"}`;
+        const message = `No leader within ${Math.round(waitedMs)} ms: ${this.#follower[CORE].source.trouble || "none is known"}`;
         reject(new LeaderUnavailableError(message, fields));
       };
       const timer = setTimeout(fail, timeoutMs);

@@ -125,6 +125,22 @@ describe("what is restored on another server", () => {
     expect(await connection.client("GETNAME")).toBe("app");
   });
 
+  test("a SELECT does not overtake what waits for an announced change", async () => {
+    const { a, topology, client } = await openPair();
+    const connection = client.connection();
+    await connection.select(2);
+    topology.announce(100);
+    const waiting = [
+      connection.set("k", "in two"),
+      connection.select(0),
+      connection.set("k", "in none"),
+    ];
+    await Promise.all(waiting);
+    expect(await a.admin.get("k")).toBe("in none");
+    await a.admin.select(2);
+    expect(await a.admin.get("k")).toBe("in two");
+  });
+
   test("a key prefix and a defined command work as with ioredis", async () => {
     const redis = await startRedis();
     const topology = pushedTopology({ a: redis });
