@@ -21,7 +21,8 @@ import { Gate } from "./gate.ts";
 import type { Destination, LeaderConnector } from "./leader-connector.ts";
 import { shortenSince } from "./command.ts";
 import { refusalOf, waitingRefusalOf } from "./refusal.ts";
-import { isIoredisOwn, type Standing } from "./ioredis-own.ts";
+import { isIoredisOwn } from "./ioredis-own.ts";
+import { Database } from "./database.ts";
 import { Heartbeat, type Base } from "./heartbeat.ts";
 import * as messages from "./messages.ts";
 import { rejectionOf } from "./outcome.ts";
@@ -47,12 +48,13 @@ export class FollowerCore {
   private isOpen = false;
   private isClosing = false;
   /** ioredis has built this connection up, and sends nothing more by itself. */
-  private isRestored = false;
+  isRestored = false;
   private holdTimer: NodeJS.Timeout | undefined;
   private at: { readonly destination: Destination; readonly proof: NodeProof } | null = null;
-  private lostAtMs: number | null = null;
+  /** Null: it is connected, or never was. */
+  lostAtMs: number | null = null;
   private lostBecause = "";
-  private lastDb: number;
+  readonly database: Database;
   private readonly heartbeat: Heartbeat;
   private readonly gap = new SubscriptionGap();
   private stopListening: (() => void) | null = null;
@@ -66,7 +68,7 @@ export class FollowerCore {
     this.link = link;
     this.own = own;
     this.source = source;
-    this.lastDb = redis.options.db ?? 0;
+    this.database = new Database(redis, (command) => this.sendOwn(command));
     this.gate = new Gate({ expired: (operation) => this.expired(operation) });
     this.settlement = new Settlement(this);
     this.heartbeat = new Heartbeat({
@@ -95,15 +97,10 @@ export class FollowerCore {
     return this.redis.status === "ready" ? this.at : null;
   }
 
-  get hasBeenConnected(): boolean {
-    return this.lostAtMs !== null;
-  }
-
   /** The same under options of its own. */
   sendWith(command: Command, stream: Stream, options: ResolvedOptions): unknown {
-    if (!stream && !this.isOpen && isIoredisOwn(command, this.redis, this.standing())) {
-      note(command, noteFor(options, { internal: true, batch: null }));
-      return this.base.send(command, stream);
+    if (!stream && !this.isOpen && isIoredisOwn(command, this.redis, this)) {
+      return this.sendOwn(command);
     }
     const refusal = this.refusal(command, options);
     if (refusal) {
@@ -118,7 +115,7 @@ export class FollowerCore {
     return this.enqueue(command, stream, options);
   }
 
-  answeredWithError(error: Error, command: Command): void {
+  answeredWithError(error: Error, command: Command, db: number): void {
     if (command.name.toLowerCase() === "exec") {
       const seen = this.session.execRefused(error);
       if (seen !== error) this.settlement.startDraining("the server leads no longer");
@@ -131,8 +128,9 @@ export class FollowerCore {
       command.reject(error);
       return;
     }
-    const rejection = { code, message: error.message, node: this.at?.destination.name ?? "it" };
-    this.settlement.rejected(command, error, rejection);
+    const { message } = error;
+    const node = this.at?.destination.name ?? "it";
+    this.settlement.rejected(command, error, { code, message, node, db });
   }
 
   disconnect(reconnect: boolean): void {
@@ -190,8 +188,8 @@ export class FollowerCore {
   // ---- the way of a command ----
 
   private refusal(command: Command, options: ResolvedOptions): Error | null {
-    const isEnded = this.redis.status === "end" || this.isClosing;
     const { readOnly } = this.own;
+    const isEnded = this.redis.status === "end" || this.isClosing;
     const isPlain = !isEnded && !readOnly && options.signal === null;
     return isPlain ? null : refusalOf(command, options, { isEnded, readOnly });
   }
@@ -257,25 +255,26 @@ export class FollowerCore {
       return command.promise;
     }
     const commands = [command];
-    const issuedAtMs = performance.now();
     const noted = noteFor(options, { internal: false, batch: stream ? commands : null });
-    note(command, noted);
+    const { issuedAtMs } = note(command, noted);
     watchOperation(command, options, this);
-    this.gate.push({ commands, stream, options, issuedAtMs, rejection: null });
+    this.gate.push({ commands, stream, options, issuedAtMs, rejection: null, db: null });
     return command.promise;
   }
 
   private expired(operation: Operation): void {
     const waitedMs = performance.now() - operation.issuedAtMs;
-    const { unavailable } = this.own;
-    const expired =
-      unavailable?.(waitedMs) ?? messages.expired(operation, waitedMs, this.surroundings());
-    const error = this.translate(expired);
+    const unavailable = this.own.unavailable?.(waitedMs);
+    const error = this.translate(
+      unavailable ?? messages.expired(operation, waitedMs, this.surroundings()),
+    );
     for (const command of operation.commands) if (isPending(command)) command.reject(error);
   }
 
-  private standing(): Standing {
-    return { isRestored: this.isRestored, lastDb: this.lastDb };
+  /** Past the queue; never kept, and never sent again. */
+  private sendOwn(command: Command): unknown {
+    note(command, noteFor(this.own.operation, { internal: true, batch: null }));
+    return this.base.send(command, undefined);
   }
 
   // ---- the way of a connection ----
@@ -301,7 +300,7 @@ export class FollowerCore {
     this.watchdog.stop();
     clearTimeout(this.holdTimer);
     if (this.redis.status === "ready") {
-      this.lastDb = this.redis.condition?.select ?? this.lastDb;
+      this.database.lost();
       this.gap.begin(this.redis.condition);
     }
     this.isOpen = false;
@@ -333,11 +332,13 @@ export class FollowerCore {
     socket.cork();
     // Closed in this very moment: what is left waits for the next connection.
     this.gate.flush((operation) => this.canWrite() && this.release(operation));
+    this.database.enter(null);
     socket.uncork();
     this.isOpen = this.canWrite();
   }
 
-  private release({ commands, stream }: Operation): true {
+  private release({ commands, stream, db }: Operation): true {
+    this.database.enter(db);
     for (const command of commands) {
       if (!isPending(command) && !stream) continue;
       const waited = noteOf(command);

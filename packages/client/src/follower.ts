@@ -41,7 +41,7 @@ export class Follower extends Redis {
       failed: (error) => link.events.connectionError(error),
       refused: (name, why) => link.events.roleCheckFailed(name, why),
       draw: () => link.draw(),
-      spreadMs: () => (made.core?.hasBeenConnected ? link.spreadMs(made.core) : 0),
+      spreadMs: () => (made.core && made.core.lostAtMs !== null ? link.spreadMs(made.core) : 0),
     });
     super(withConnector(options, source));
     const base = {
@@ -60,7 +60,7 @@ export class Follower extends Redis {
   }
 
   override handleReconnection(error: Error, item: Item): void {
-    this[CORE].answeredWithError(error, item.command as Command);
+    this[CORE].answeredWithError(error, item.command as Command, item.select);
   }
 
   override disconnect(reconnect = false): void {

@@ -5,24 +5,24 @@
  * verified: that is harmless, since it only does what ioredis does at that moment.
  */
 import type { Command, Redis } from "ioredis";
+import type { Database } from "./database.ts";
 
 export interface Standing {
   /** The connection is built up: ioredis sends nothing more by itself. */
   readonly isRestored: boolean;
-  /** The database that the last connection was in. */
-  readonly lastDb: number;
+  readonly database: Pick<Database, "last">;
 }
 
 export function isIoredisOwn(
   command: Command,
   redis: Pick<Redis, "status" | "condition">,
-  { isRestored, lastDb }: Standing,
+  { isRestored, database }: Standing,
 ): boolean {
   if (redis.status === "connect") {
     return (redis.condition?.handshake ?? false) && HANDSHAKE.has(command.name);
   }
   if (redis.status !== "ready" || isRestored) return false;
-  if (command.name === "select") return Number(command.args[0]) === lastDb;
+  if (command.name === "select") return Number(command.args[0]) === database.last;
   return RESUBSCRIBE.has(command.name);
 }
 

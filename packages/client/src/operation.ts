@@ -44,12 +44,15 @@ export interface Operation {
   readonly issuedAtMs: number;
   /** It was refused before by a server that leads nobody. */
   readonly rejection: Rejection | null;
+  /** Where it ran when it was sent before; null: it never was. */
+  readonly db: number | null;
 }
 
 export interface Rejection {
   readonly code: RejectionCode;
   readonly message: string;
   readonly node: string;
+  readonly db: number;
 }
 
 export interface Note {

@@ -26,6 +26,8 @@ export interface Settled {
   drop(why: string): void;
 }
 
+type Item = ReturnType<Redis["commandQueue"]["toArray"]>[number];
+
 interface Held {
   readonly command: Command;
   readonly rejection: Rejection;
@@ -100,7 +102,7 @@ export class Settlement {
     if (this.#drain) clearTimeout(this.#drain.timer);
     this.#drain = null;
     const { commandQueue } = this.#of.redis;
-    const unanswered = commandQueue.toArray().map(({ command }) => command as Command);
+    const unanswered = commandQueue.toArray();
     commandQueue.clear();
     const held = this.#held;
     this.#held = [];
@@ -143,16 +145,17 @@ export class Settlement {
       if (late && isOvertaken(command.name)) {
         const name = command.name.toUpperCase();
         command.reject(this.#of.translate(messages.overtaken(name, rejection)));
-      } else again.push(single(command, rejection));
+      } else again.push(single(command, rejection, rejection.db));
     }
     return again;
   }
 
-  #settle(unanswered: readonly Command[]): Operation[] {
+  #settle(unanswered: readonly Item[]): Operation[] {
     const verdicts = new Map<unknown, LossVerdict>();
     const around = this.#of.surroundings();
     const again: Operation[] = [];
-    for (const command of unanswered) {
+    for (const item of unanswered) {
+      const command = item.command as Command;
       if (!isPending(command)) continue;
       const noted = noteOf(command);
       if (command.name.toLowerCase() === "quit") command.resolve(Buffer.from("OK"));
@@ -161,7 +164,7 @@ export class Settlement {
         const batch = noted.batch ?? [command];
         const verdict = verdicts.get(batch) ?? this.#verdictOn(batch, around.lastEpoch);
         verdicts.set(batch, verdict);
-        if (verdict === "resend") again.push(single(command, null));
+        if (verdict === "resend") again.push(single(command, null, item.select));
         else this.#giveUp(command, around);
       }
     }
@@ -185,10 +188,10 @@ export class Settlement {
 }
 
 /** By itself from now on: ioredis' collector of a pipeline would wait for the others. */
-function single(command: Command, rejection: Rejection | null): Operation {
+function single(command: Command, rejection: Rejection | null, db: number): Operation {
   const noted = noteOf(command);
   if (!noted) throw new Error(`${command.name} was never noted`);
   note(command, { ...noted, batch: null });
   const { options, issuedAtMs } = noted;
-  return { commands: [command], stream: undefined, options, issuedAtMs, rejection };
+  return { commands: [command], stream: undefined, options, issuedAtMs, rejection, db };
 }

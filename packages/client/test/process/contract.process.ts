@@ -125,6 +125,23 @@ describe("what is restored on another server", () => {
     expect(await connection.client("GETNAME")).toBe("app");
   });
 
+  test("what is sent again runs in the database for which it was meant", async () => {
+    const { a, b, topology, client } = await openPair();
+    const connection = client.connection();
+    await connection.set("k", "before");
+    await switchOver(a, b);
+    // Refused, and only then the database is another one.
+    const refused = connection.set("k", "refused");
+    const selected = connection.select(3);
+    const later = connection.set("k", "later");
+    topology.push(2, b);
+    expect(await Promise.all([refused, selected, later])).toEqual(["OK", "OK", "OK"]);
+    expect(await connection.get("k")).toBe("later");
+    expect(await b.admin.get("k")).toBe("refused");
+    await b.admin.select(3);
+    expect(await b.admin.get("k")).toBe("later");
+  });
+
   test("a SELECT does not overtake what waits for an announced change", async () => {
     const { a, topology, client } = await openPair();
     const connection = client.connection();
