@@ -1,26 +1,31 @@
 /** A source of topology that says what the test tells it to, as a status stream would. */
 import type { TopologyProvider, TopologySink } from "../../src/index.ts";
-import type { RealRedis } from "./real-redis.ts";
+
+/** Where a server is. */
+export interface Place {
+  readonly host: string;
+  readonly port: number;
+}
 
 export interface PushedTopology {
-  readonly members: Readonly<Record<string, RealRedis>>;
+  readonly members: Readonly<Record<string, Place>>;
   readonly provider: TopologyProvider;
   /** For a further client: it is told the same. */
   another(): TopologyProvider;
   /** The group's members, and which of them leads; null: nobody. */
-  push(epoch: number, leader: RealRedis | null): void;
+  push(epoch: number, leader: Place | null): void;
   /** Greater than all that were pushed. */
   nextEpoch(): number;
   announce(deadlineMs: number): void;
   checks(): readonly string[];
 }
 
-export function pushedTopology(members: Readonly<Record<string, RealRedis>>): PushedTopology {
+export function pushedTopology(members: Readonly<Record<string, Place>>): PushedTopology {
   const sinks: TopologySink[] = [];
   let last: (() => void) | null = null;
   const asked: string[] = [];
   let newest = 0;
-  const tell = (epoch: number, leader: RealRedis | null): void => {
+  const tell = (epoch: number, leader: Place | null): void => {
     const nodes = Object.entries(members).map(([id, { host, port }]) => ({
       id,
       host,
