@@ -123,10 +123,12 @@ function judgeData(turn: Turn, info: RedisInfo): void {
   const synced = info.linkUp && info.upstream !== null;
   // Mode none loads no file: whatever is in it came by a sync.
   const came = turn.config.mode === "none" && info.keys > 0;
-  if (!synced && !came && info.replid === data.replid) return;
-  const { runId, replid } = info;
+  // A load that failed changes neither; one that ended may find the history that the file had.
+  const moved = info.replid !== data.replid || info.offset !== data.offset;
+  if (!synced && !came && !moved) return;
+  const { runId, replid, offset } = info;
   const unsavedSync = turn.state.redis.unsavedSync || info.rewriting;
-  setRedis(turn, { unsavedSync, data: { runId, replid, kind: "live", position: null } });
+  setRedis(turn, { unsavedSync, data: { runId, replid, offset, kind: "live", position: null } });
 }
 
 /**
@@ -139,7 +141,8 @@ function noteDropped(turn: Turn, before: RedisInfo | null): void {
   if (before.runId !== info.runId || info.upstream === null) return;
   const stands = before.replid === info.replid && before.offset === info.offset;
   if (!stands || before.keys === 0 || info.keys > 0) return;
-  setRedis(turn, { data: { ...data, kind: "half", position: null } });
+  const { replid, offset } = info;
+  setRedis(turn, { data: { ...data, replid, offset, kind: "half", position: null } });
 }
 
 /** Until the AOF is written anew, a crash would bring back what the full sync replaced (F2). */
@@ -153,9 +156,9 @@ function noteSync(turn: Turn, info: RedisInfo): void {
 
 /** What a process that this sidecar has not judged yet brings (section 4.1; red-team U12). */
 function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): DataTrust {
-  const { runId, replid } = info;
+  const { runId, replid, offset } = info;
   const trust = (kind: DataTrust["kind"], position: Position | null): DataTrust => {
-    return { runId, replid, kind, position };
+    return { runId, replid, offset, kind, position };
   };
   const known = positionOf(info, turn.state.lineage) !== null;
   // A predecessor of this sidecar has judged this very process: no position means nothing in it.

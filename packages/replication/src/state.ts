@@ -114,8 +114,12 @@ export interface RedisState {
 
 export interface DataTrust {
   readonly runId: string;
-  /** Replid when this was judged: another known one later means that a full sync has ended. */
+  /**
+   * History when this was judged: another known one later, or another place in the same, means
+   * that a stream has come. A full sync whose load fails leaves both as they are.
+   */
   readonly replid: string;
+  readonly offset: number;
   /**
    * live: INFO says where it stands. saved: so it does, but of the last snapshot before a crash.
    * exact, restored: the record says it. empty: nothing in it. half: a full sync was cut.
