@@ -16,6 +16,8 @@ export const DEADLINES_MS = {
   /** One question to another member about its passwords. */
   credentials: 1_000,
   requestResult: 3_000,
+  /** What a primary outside the group is asked inside a cutover. */
+  source: 3_000,
   /** Answers to people, Events and history wait that long: a hand-over takes less. */
   afterHandover: 150,
   recordRead: 10_000,

@@ -60,6 +60,10 @@ export function perform(action: Action, context: PerformContext): void {
       return readPods(action, context);
     case "reportStopped":
       return reportStopped(context);
+    case "askSource":
+      return askSource(action, context);
+    case "openSource":
+      return openSource(context);
     case "finishRequest":
       return finishRequest(action, context);
     case "endPause":
@@ -240,6 +244,29 @@ function readPods(action: Of<"readPods">, context: PerformContext): void {
   };
   read().catch((error: unknown) => {
     context.ports.log.debug({ error: String(error) }, "the pods were not read");
+  });
+}
+
+function askSource({ id, closes }: Of<"askSource">, context: PerformContext): void {
+  const deadlineMs = DEADLINES_MS.source;
+  const none = { kind: "failed", words: "no source is configured" } as const;
+  const run = async () => context.ports.source?.stand(closes, deadlineMs) ?? none;
+  const broken = (words: string) => ({ kind: "failed", words }) as const;
+  report(context, { run, deadlineMs, broken }, (outcome) => ({
+    type: "sourceAnswered",
+    id,
+    outcome,
+  }));
+}
+
+function openSource({ ports }: PerformContext): void {
+  const deadlineMs = DEADLINES_MS.source;
+  const open = async (): Promise<void> => {
+    const why = await guarded(async () => ports.source?.reopen(deadlineMs) ?? null, deadlineMs);
+    if (why !== null) throw new Error(why);
+  };
+  open().catch((error: unknown) => {
+    ports.log.error({ error: String(error) }, "the source stays closed: open it by hand");
   });
 }
 

@@ -9,6 +9,7 @@ import type {
   RequestResult,
   SliceStore,
 } from "@leasehold/replication";
+import type { RedisSource } from "@leasehold/redis";
 import type { Clock } from "./clock.ts";
 import type { RecordFile } from "./files/record-file.ts";
 import type { RunDirectory } from "./files/run-directory.ts";
@@ -45,6 +46,8 @@ export interface RuntimePorts {
   readonly control: ControlRequests;
   readonly journal: Journal;
   readonly redis: RedisServer;
+  /** A primary outside the group; null: none is to be followed. */
+  readonly source: RedisSource | null;
   readonly peers: PeerClient;
   readonly run: Pick<RunDirectory, "writePermit" | "writeKill" | "writeStopped">;
   readonly record: Pick<RecordFile, "write">;

@@ -52,6 +52,7 @@ import { followRole } from "./role-label.ts";
 import { createRuntime, type Runtime } from "./runtime.ts";
 import type { RuntimeEnd, RuntimeObserver, RuntimePorts } from "./runtime-ports.ts";
 import { createSentinelPort, type SentinelPort } from "./sentinel/server.ts";
+import { openSource, type Source } from "./source/source.ts";
 import { memberConfig, ordinalOf, socketPath } from "./settings/member-config.ts";
 import { podIpsOf } from "./settings/pod-ips.ts";
 import type { Settings } from "./settings/schema.ts";
@@ -94,8 +95,9 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   const record = openRecordFile(recordPath, (words) => log.error(words));
   const start = await findStart({ settings, clock, run, record });
 
-  const config = memberConfig(settings);
-  const wired = wire({ ...parts, clock, upkeep, run, record, start, config });
+  const source = await openSource(settings, log);
+  const config = memberConfig(settings, source?.address ?? null);
+  const wired = wire({ ...parts, clock, upkeep, run, record, start, config, source });
   peerServer.answer({
     report: () => wired.freshReport(),
     offset: () => wired.redis.offset(DEADLINES_MS.ownOffset),
@@ -118,6 +120,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
       peerServer.server.close();
       publicServer.close();
       sentinel?.close();
+      source?.close();
       await wired.close();
       peerServer.server.closeAllConnections();
       publicServer.closeAllConnections();
@@ -157,6 +160,7 @@ interface Wiring extends SidecarParts {
   readonly record: RecordFile;
   readonly start: StartFacts;
   readonly config: MemberConfig;
+  readonly source: Source | null;
 }
 
 interface Wired {
@@ -266,7 +270,7 @@ function draw(): number {
 
 interface Adapters extends Pick<
   RuntimePorts,
-  "leases" | "slices" | "pods" | "control" | "redis" | "peers"
+  "leases" | "slices" | "pods" | "control" | "redis" | "peers" | "source"
 > {
   readonly client: ApiClient;
   readonly journal: Journal;
@@ -274,7 +278,8 @@ interface Adapters extends Pick<
   readonly watcher: GroupWatcher;
 }
 
-function createAdapters({ settings, access, start, config, upkeep }: Wiring): Adapters {
+function createAdapters(wiring: Wiring): Adapters {
+  const { settings, access, start, config, upkeep, source } = wiring;
   const { group, namespace, member, peers } = settings;
   const client = createApiClient({ ...access, namespace });
   const pod = { name: member.name, uid: member.podUid, nodeName: member.nodeName || null };
@@ -284,6 +289,7 @@ function createAdapters({ settings, access, start, config, upkeep }: Wiring): Ad
   return {
     client,
     slices,
+    source,
     leases: createLeaseStore({ client, group, watchSilenceMs: 2.5 * config.renewIntervalMs }),
     pods: createPodReader({ client, group, ports }),
     watcher: createGroupWatcher({ client, group, ports, slices }),

@@ -56,7 +56,7 @@ function bench(decideNext: Decide, overrides: Partial<RuntimePorts> = {}): Bench
   const ports: RuntimePorts = {
     clock: () => b.now,
     draw: () => 0.25,
-    log: silentLog,
+    ...{ log: silentLog, source: null },
     leases: {
       read: () => call("read", { kind: "missing" }),
       write: (_write, _deadlineMs, connection) =>

@@ -138,7 +138,9 @@ const controlRequest: Shape<ControlRequest> = (value) => {
   if (!isRecord(value)) return null;
   const id = text(value["id"]);
   const { kind, force } = value;
-  if (id === null || (kind !== "switchover" && kind !== "failover")) return null;
+  if (id === null || (kind !== "switchover" && kind !== "failover" && kind !== "cutover")) {
+    return null;
+  }
   return { id, kind, to: text(value["to"]), force: force === true };
 };
 

@@ -46,6 +46,7 @@ const WARNINGS: ReadonlySet<Reason> = new Set<Reason>([
   "strangersRecord",
   "switchoverRefused",
   "switchoverAborted",
+  "cutoverRefused",
   "redisDied",
   "redisHung",
   "redisBusy",

@@ -70,6 +70,10 @@ export type Action = { readonly reason: Reason } & (
   | { readonly type: "readPods"; readonly seq: number }
   /** Tell the preStop hook that Redis may be stopped. */
   | { readonly type: "reportStopped" }
+  /** Where does the source stand? With `closes` it takes no write any more from before that. */
+  | { readonly type: "askSource"; readonly id: number; readonly closes: boolean }
+  /** It takes writes again, if it was closed. */
+  | { readonly type: "openSource" }
   | { readonly type: "finishRequest"; readonly requestId: string; readonly result: RequestResult }
   /** Takes a pause out of the control ConfigMap, if it is still this one. */
   | { readonly type: "endPause"; readonly pauseId: string }

@@ -18,6 +18,8 @@ export interface MemberConfig {
   readonly hangTimeoutMs: number;
   readonly busyTimeoutMs: number;
   readonly maxLagBytes: number;
+  /** Where Redis reaches a primary outside the group, to be followed until the group has data. */
+  readonly source: RedisAddress | null;
   /** How far behind, and without a leader for how long, a replica may still be read. */
   readonly read: { readonly maxLagBytes: number; readonly maxStalenessMs: number };
   readonly switchoverTimeoutMs: number;

@@ -12,6 +12,7 @@ import {
   type LeaseRecord,
   type MemberName,
   type MemberNote,
+  type Position,
   type Released,
 } from "@leasehold/election";
 import { isPaused } from "./control.ts";
@@ -203,7 +204,7 @@ export function recordDraft(turn: Turn): MemberRecord {
   // A Redis that is down or loading has not lost what its record says.
   const lost = data?.kind === "empty" || data?.kind === "half";
   const last = state.stop?.position ?? saved?.position ?? null;
-  const position = ownPosition(state) ?? (lost ? null : last);
+  const position = ownPosition(state) ?? cutoverPosition(state) ?? (lost ? null : last);
   const durable = durablePosition(state, at) ?? data?.position ?? saved?.durablePosition ?? null;
   const epoch = Math.max(state.election.epochSeen, state.election.term?.epoch ?? 0);
   const inForce = listsInForce(state.election);
@@ -228,6 +229,16 @@ export function recordDraft(turn: Turn): MemberRecord {
     leaderPosition: view?.position ?? saved?.leaderPosition ?? null,
     addresses: knownAddresses(state),
   };
+}
+
+/**
+ * A copy of a source that is about to be promoted is in no lineage yet. A process that dies from
+ * here on must not leave a record by which the group's only copy counts as empty.
+ */
+function cutoverPosition({ cutover, lead, redis }: MemberState): Position | null {
+  const { info } = redis;
+  if (!cutover?.sent || lead === null || info === null || redis.dead) return null;
+  return { epoch: lead.epoch, offset: info.offset, replid: info.replid };
 }
 
 /** Half a data set, or a whole one whose files are still those of the time before the sync. */

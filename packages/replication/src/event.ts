@@ -42,6 +42,7 @@ export type MemberEvent = { readonly at: Instant; readonly jitter: number } & (
       readonly own: Offset;
       readonly theirs: Offset | null;
     }
+  | { readonly type: "sourceAnswered"; readonly id: number; readonly outcome: SourceOutcome }
   | { readonly type: "guardObserved"; readonly guard: GuardObservation }
   | {
       readonly type: "recordWritten";
@@ -99,6 +100,11 @@ export type RoleOutcome =
 
 /** `timeout`: no answer within the deadline; the runtime has closed the role connection. */
 export type RoleError = "timeout" | "closed" | "otherProcess" | "busy" | "loading" | "refused";
+
+/** Where a primary outside the group stands; `failed` in words for people. */
+export type SourceOutcome =
+  | { readonly kind: "stands"; readonly replid: string; readonly offset: Offset }
+  | { readonly kind: "failed"; readonly words: string };
 
 export type SliceOutcome =
   | { readonly kind: "committed"; readonly slice: SliceObservation }

@@ -11,6 +11,7 @@ import { leaveDead } from "./plan-handoff.ts";
 import { promoted } from "./plan-lead.ts";
 import { observeRecord } from "./plan-record.ts";
 import { observeSlice, sliceWritten } from "./plan-slice.ts";
+import { sourceAnswered } from "./plan-source.ts";
 import { requestStop, terminate } from "./plan-stop.ts";
 import {
   isReplicaForCertain,
@@ -44,6 +45,8 @@ export function fold(turn: Turn, event: MemberEvent): void {
       return roleDone(turn, event.id, event.outcome);
     case "offsetAwaited":
       return offsetAwaited(turn, event);
+    case "sourceAnswered":
+      return sourceAnswered(turn, event.id, event.outcome);
     case "guardObserved":
       return observeGuard(turn, event.guard);
     case "recordWritten":

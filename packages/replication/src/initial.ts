@@ -33,6 +33,7 @@ export function initialState(start: StartFacts, _config: MemberConfig): MemberSt
     follow: { upstream: null, at: null, bounced: false },
     missed: [],
     synced: null,
+    cutover: null,
     stop: null,
     cutter: null,
     refusals: null,

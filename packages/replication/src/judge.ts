@@ -24,6 +24,7 @@ import {
   reports,
 } from "./members.ts";
 import type { MemberReport } from "./observation.ts";
+import { awaitsSource } from "./plan-source.ts";
 import { mayLackTail, ownPosition } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
 import type { Turn } from "./turn.ts";
@@ -45,6 +46,8 @@ export function judgeCopies(turn: Turn, claim: Ready): Verdict {
   const { state } = turn;
   const position = ownPosition(state);
   const record = recordOf(state.election.view);
+  // Nobody was promoted yet: what is taken is the place of who follows the source.
+  if (record !== null && awaitsSource(state, turn.config)) return GO;
   if (position === null) return judgeEmpty(state, turn.config.mode === "none");
   const released = claim.way === "released" ? record?.released : undefined;
   const lacks = released?.position ?? null;

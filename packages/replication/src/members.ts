@@ -111,7 +111,9 @@ export function ineligibility(
   if (state.pods !== null && start.ordinal >= state.pods.replicas) return "scaled away";
   if (!redisIsUp(state)) return "Redis does not answer or is loading";
   if (clockSkewMs(state) > MAX_SKEW_MS) return "the guard's clock differs from the sidecar's";
-  if (redis.data?.kind === "half") return "a full sync was cut: half a data set";
+  // A cut copy of a source is made anew: it is not what the holder is to lead with.
+  const isCopy = config.source !== null && state.lineage.length === 0;
+  if (redis.data?.kind === "half" && !isCopy) return "a full sync was cut: half a data set";
   if (recordIsStuck(state, at)) return "its record cannot be made durable";
   if (isBanned(state, at)) return "killed for hanging less than 30 s ago";
   return whyTooFar(state, config);

@@ -96,6 +96,8 @@ export interface MemberReport {
   readonly leads: boolean;
   /** Promoted, published and open for writes under `epoch`. */
   readonly promoted: boolean;
+  /** It follows a source outside the group, and may be followed. */
+  readonly relays: boolean;
   readonly redis: "up" | "loading" | "down" | "gated";
   readonly runId: string | null;
   readonly replid: string | null;
@@ -181,9 +183,10 @@ export interface PauseSpan {
 
 export interface ControlRequest {
   readonly id: string;
-  readonly kind: "switchover" | "failover";
+  readonly kind: "switchover" | "failover" | "cutover";
   /** Null: any. */
   readonly to: MemberName | null;
+  /** Of a cutover: the writers of the source are stopped, it need not be closed. */
   readonly force: boolean;
 }
 

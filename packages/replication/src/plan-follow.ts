@@ -6,6 +6,7 @@
 import { waiterElapsedMs } from "@leasehold/election";
 import type { RedisAddress } from "./observation.ts";
 import { isInSync, promotedHolder, sameAddress } from "./members.ts";
+import { relayingHolder } from "./plan-source.ts";
 import { mayBeWritable, redisIsUp, setRedis } from "./redis-view.ts";
 import { right, role, set, type Turn } from "./turn.ts";
 
@@ -27,15 +28,15 @@ export function planFollow(turn: Turn): void {
   if (!redisIsUp(turn.state) || redis.role.pending.length > 0 || broken.length > 0) return;
   if (isInSync(turn.state, turn.config)) return arrive(turn);
   if (stop?.reported || right(turn) > 0) return;
-  const holder = promotedHolder(turn.state);
   const { info } = redis;
-  if (holder === null || info === null || info.syncing) return;
-  if (sameAddress(info.upstream, holder.address)) return bounceOnce(turn, holder.address);
+  const leading = promotedHolder(turn.state)?.address ?? relayingHolder(turn.state, turn.config);
+  if (leading === null || info === null || info.syncing) return;
+  if (sameAddress(info.upstream, leading)) return bounceOnce(turn, leading);
   const { at, upstream } = turn.state.follow;
-  const told = sameAddress(upstream, holder.address) && at !== null;
+  const told = sameAddress(upstream, leading) && at !== null;
   if (told && waiterElapsedMs(at, turn.at) < BOUNCE_AFTER_MS) return;
-  set(turn, { follow: { upstream: holder.address, at: turn.at, bounced: false } });
-  role(turn, { kind: "follow", upstream: holder.address, bounce: false }, "follow");
+  set(turn, { follow: { upstream: leading, at: turn.at, bounced: false } });
+  role(turn, { kind: "follow", upstream: leading, bounce: false }, "follow");
 }
 
 /** Attached to the right one, but its link is down. */

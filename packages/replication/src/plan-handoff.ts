@@ -10,6 +10,7 @@ import { bestRival, plannedSuccessors, reportFrom } from "./members.ts";
 import type { MemberReport, RedisProcess } from "./observation.ts";
 import { demoteSurely } from "./plan-fence.ts";
 import { askPeers, isFreshSince } from "./plan-poll.ts";
+import { refuseRequest } from "./plan-source.ts";
 import { GRACE_RESERVE_MS, waitsForProxies } from "./proxy-second.ts";
 import { mayBeWritable } from "./redis-view.ts";
 import type { Handoff, MemberState } from "./state.ts";
@@ -76,6 +77,9 @@ function beginRequested(turn: Turn): void {
   const request = control?.request ?? null;
   if (request === null || request.id === handledRequest) return;
   set(turn, { handledRequest: request.id });
+  if (request.kind === "cutover") {
+    return refuseRequest(turn, request.id, "the group has data of its own, and follows nobody");
+  }
   const words = `switchover to ${request.to ?? "any member"} was requested`;
   announce(turn, "switchoverRequested", { words });
   beginHandoff(turn, { cause: "request", to: request.to, request });

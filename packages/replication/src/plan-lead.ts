@@ -16,12 +16,14 @@ import { uniteLineages } from "./lineage.ts";
 import { MAX_SKEW_MS, clockSkewMs } from "./members.ts";
 import { inheritedMs, planLeadPermit } from "./plan-fence.ts";
 import { ensureRecord } from "./plan-record.ts";
+import { dropCutover, endCutover } from "./plan-source.ts";
 import { names, planWon } from "./plan-won.ts";
 import type { Lead, MemberState } from "./state.ts";
 import { act, announce, right, role, set, type Turn } from "./turn.ts";
 
 export function planLead(turn: Turn): void {
   dropLost(turn);
+  dropCutover(turn);
   if (turn.state.handoff !== null && turn.state.lead?.phase !== "open") return;
   if (turn.state.lead === null) beginLead(turn);
   planLeadPermit(turn);
@@ -163,6 +165,7 @@ function isPublished(state: MemberState, lead: Lead): boolean {
 function open(turn: Turn, lead: Lead): void {
   role(turn, { kind: "unpause" }, "unfence");
   set(turn, { lead: { ...lead, phase: "open" }, deferred: [] });
+  endCutover(turn);
   const { before, way, forced } = lead;
   if (forced !== null) {
     const result = { done: true, refused: false, words: "it leads, by force" };

@@ -18,6 +18,8 @@ export interface RecordNeed {
   readonly membersSent?: readonly MemberName[];
   readonly lineage?: readonly LineageEntry[];
   readonly clean?: boolean;
+  /** It says that this copy has data. */
+  readonly filled?: boolean;
 }
 
 /** True if the saved record has it; else a write is on its way (or follows the open one). */
@@ -39,6 +41,7 @@ function satisfies(record: MemberRecord, need: RecordNeed): boolean {
   const usable = Math.max(record.epoch, record.reservedEpoch);
   if (need.promotes !== undefined && usable < need.promotes) return false;
   if (need.clean && !record.clean) return false;
+  if (need.filled && record.position === null) return false;
   const newest = need.lineage?.at(-1);
   if (newest && !record.lineage.some((one) => sameEntry(one, newest))) return false;
   const known = [...record.members, ...record.membersSent];

@@ -27,6 +27,7 @@ import type { MemberReport } from "./observation.ts";
 import { demoteSurely, killRedis, planLeadPermit } from "./plan-fence.ts";
 import { askAgain, askPeers, isFreshSince } from "./plan-poll.ts";
 import { ensureRecord } from "./plan-record.ts";
+import { awaitsSource, planSource } from "./plan-source.ts";
 import { releaseLease } from "./plan-stop.ts";
 import {
   isReplicaForCertain,
@@ -54,7 +55,21 @@ export function planWon(turn: Turn): void {
   if (lead.retryAt !== null && lead.retryAt.monotonicMs > turn.at.monotonicMs) {
     return giveUpLate(turn, lead);
   }
+  if (awaitsSource(state, turn.config)) return planFollowing(turn, lead);
   if (!redisIsUp(state)) return planWithoutRedis(turn, lead);
+  planPromotion(turn, lead, false);
+}
+
+/** A copy of a source that was found equal to it needs no further judgement. */
+function planFollowing(turn: Turn, lead: Lead): void {
+  const step = planSource(turn);
+  const now = turn.state.lead;
+  if (step === "leaves") giveUp(turn, lead, "it stops");
+  else if (step === "promotes" && now !== null) planPromotion(turn, now, true);
+}
+
+function planPromotion(turn: Turn, lead: Lead, isEqual: boolean): void {
+  const { state } = turn;
   // The guard has not spoken of this very process yet: an older word tells nothing of its clock.
   if (state.redis.guardBootId === null) return giveUpLate(turn, lead);
   if (clockSkewMs(state) > MAX_SKEW_MS) {
@@ -65,7 +80,7 @@ export function planWon(turn: Turn): void {
     demoteSurely(turn, "promote");
     return giveUpLate(turn, lead);
   }
-  const decided = lead.forced !== null || holdsWhatWasHandedOver(state, lead);
+  const decided = isEqual || lead.forced !== null || holdsWhatWasHandedOver(state, lead);
   if (!decided && !isAskedAndBest(turn, lead)) return;
   if (turn.state.lead !== lead) return;
   promote(turn, lead);
@@ -208,7 +223,8 @@ function promote(turn: Turn, lead: Lead): void {
   if (turn.state.redis.role.pending.length > 0) return giveUpLate(turn, lead);
   // With the list that is in force: should the Lease be deleted, it says whose promises are needed.
   const membersSent = listsInForce(turn.state.election);
-  if (!ensureRecord(turn, { promotes: lead.epoch, membersSent })) {
+  const filled = turn.state.cutover?.sent ?? false;
+  if (!ensureRecord(turn, { promotes: lead.epoch, membersSent, filled })) {
     set(turn, { lead: { ...lead, phase: "recording" } });
     return giveUpLate(turn, lead);
   }

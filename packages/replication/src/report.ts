@@ -17,6 +17,7 @@ import {
   ownPosition,
   redisIsUp,
 } from "./redis-view.ts";
+import { awaitsSource, followsSource } from "./plan-source.ts";
 import { isReadable } from "./readiness.ts";
 import type { MemberState } from "./state.ts";
 import { podOf } from "./turn.ts";
@@ -35,6 +36,7 @@ export function reportOf(state: MemberState, at: Instant, config: MemberConfig):
     // Not before the lineage is published: who followed earlier would carry a replid that nobody
     // knows (U14).
     promoted: lead?.phase === "open",
+    relays: followsSource(state, config),
     redis: redisWord(state),
     runId: info?.runId ?? null,
     replid: info?.replid ?? null,
@@ -114,8 +116,9 @@ export function statusOf(state: MemberState, at: Instant, config: MemberConfig):
     paused: record?.paused ?? false,
     inSync,
     ready: writable || (lead === null && isReadable(state, at, config)),
-    phase: phaseOf(state, lead?.phase ?? null, handoff?.phase ?? null),
-    trouble: state.broken[0] ?? state.holdBack?.why ?? null,
+    phase:
+      sourcePhase(state, config) ?? phaseOf(state, lead?.phase ?? null, handoff?.phase ?? null),
+    trouble: state.broken[0] ?? state.holdBack?.why ?? sourcePhase(state, config),
     redis: redis.info,
     members: Object.keys(record?.members ?? {}),
     slice: state.slice.seen,
@@ -123,6 +126,15 @@ export function statusOf(state: MemberState, at: Instant, config: MemberConfig):
       .filter((peer) => peer.answered && peer.report !== null)
       .map((peer) => peer.report as MemberReport),
   };
+}
+
+/** Of the holder of a group that moves in. */
+function sourcePhase(state: MemberState, config: MemberConfig): string | null {
+  if (state.lead === null || !awaitsSource(state, config)) return null;
+  if (state.cutover !== null) return "cutting over from the source";
+  return followsSource(state, config)
+    ? "follows the source outside the group, until a cutover"
+    : "copies the source outside the group";
 }
 
 function phaseOf(state: MemberState, lead: string | null, handoff: string | null): string {

@@ -66,6 +66,8 @@ export interface MemberState {
   readonly missed: readonly { readonly at: Instant; readonly position: LeaderPosition }[];
   /** The process that was in sync last, and since when it is not; null: none was. */
   readonly synced: { readonly runId: string; readonly lostAt: Instant | null } | null;
+  /** A cutover from the source that was begun. */
+  readonly cutover: Cutover | null;
   readonly stop: StopState | null;
   readonly cutter: Cutter | null;
   /** Refused writes that this member knows of; null: it has not looked yet. */
@@ -266,6 +268,21 @@ export interface Handoff {
   readonly trySeq: number | null;
   /** When writes were paused; null: they were not. */
   readonly pausedAt: Instant | null;
+}
+
+export interface Cutover {
+  readonly requestId: string;
+  readonly since: Instant;
+  /** False: people say that nobody writes there any more. */
+  readonly closes: boolean;
+  /** Null: the source was not asked yet. */
+  readonly askId: number | null;
+  /** Where the source stood after it was closed, and when that was known here. */
+  readonly stood: { readonly replid: string; readonly offset: Offset; readonly at: Instant } | null;
+  /** A promotion was sent, whatever became of it. */
+  readonly sent: boolean;
+  /** Why it cannot be, by the source's word. */
+  readonly failed: string | null;
 }
 
 export interface HoldBack {

@@ -28,6 +28,8 @@ const Report: v.GenericSchema<unknown, MemberReport> = v.object({
   epoch: Epoch,
   leads: v.boolean(),
   promoted: v.boolean(),
+  // A member of an older version does not say.
+  relays: v.optional(v.boolean(), false),
   redis: v.picklist(["up", "loading", "down", "gated"]),
   runId: v.nullable(v.string()),
   replid: v.nullable(v.string()),

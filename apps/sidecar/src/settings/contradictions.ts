@@ -9,6 +9,7 @@ import type { Settings } from "./schema.ts";
 export function contradictions(settings: Settings): readonly string[] {
   return [
     ...portProblems(settings.redis),
+    ...sourceProblems(settings),
     ...(settings.auth.enabled ? authProblems(settings) : unusedAuth(settings.auth)),
   ];
 }
@@ -21,6 +22,14 @@ function portProblems({ tls, port, plaintextPort }: Settings["redis"]): readonly
   return plaintextPort === port
     ? [`redis.plaintextPort (${plaintextPort}) must differ from redis.port.`]
     : [];
+}
+
+function sourceProblems({ source, redis }: Settings): readonly string[] {
+  if (source.host === "" || redis.tls === null) return [];
+  return [
+    "source.host needs redis.tls to be absent: what follows a source speaks no TLS. Remove one of " +
+      "them, and set redis.tls after the cutover.",
+  ];
 }
 
 function unusedAuth(auth: Settings["auth"]): readonly string[] {

@@ -10,7 +10,11 @@ const PROFILES = {
   frugal: { leaseDurationMs: 15_000, renewIntervalMs: 5_000 },
 } as const;
 
-export function memberConfig(settings: Settings): MemberConfig {
+/** `source`: where Redis reaches a primary outside the group; null: there is none. */
+export function memberConfig(
+  settings: Settings,
+  source: MemberConfig["source"] = null,
+): MemberConfig {
   const { election, switchover, coldStart } = settings;
   const profile = PROFILES[election.profile];
   return {
@@ -20,6 +24,7 @@ export function memberConfig(settings: Settings): MemberConfig {
     hangTimeoutMs: election.hangTimeoutMs,
     busyTimeoutMs: election.busyTimeoutMs,
     maxLagBytes: election.maxLagBytes,
+    source,
     read: settings.read,
     switchoverTimeoutMs: switchover.timeoutMs,
     maxPauseMs: switchover.maxPauseMs,

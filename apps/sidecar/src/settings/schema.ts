@@ -225,6 +225,22 @@ export const SettingsSchema = v.strictObject({
     }),
     {},
   ),
+  source: v.optional(
+    v.strictObject({
+      host: described(
+        v.optional(v.string(), ""),
+        "A primary outside the group, to be followed until a cutover; empty: none. Of no meaning " +
+          "once the group has data",
+      ),
+      port: described(v.optional(port, PORTS.redis), "Its port"),
+      username: described(v.optional(v.string(), ""), "Its ACL user; empty: default"),
+      passwordFile: described(
+        v.optional(v.string(), ""),
+        "File that holds that password; empty: it asks for none",
+      ),
+    }),
+    {},
+  ),
   durability: v.optional(
     v.strictObject({
       minReplicasToWrite: described(v.optional(count, 0), "Replicas that a write needs"),

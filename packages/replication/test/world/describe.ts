@@ -25,6 +25,8 @@ export function describe(action: Action): string {
     }
     case "answerPromise":
       return `promise ${action.answer.yes ? "yes" : "no"}: ${action.answer.reason}`;
+    case "askSource":
+      return `askSource ${action.closes ? "closing" : "open"}`;
     case "kill":
       return `kill ${action.pid}`;
     default:

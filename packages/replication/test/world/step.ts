@@ -14,6 +14,7 @@ import {
   type MemberStatus,
   type PodObservation,
   type RedisInfo,
+  type SourceOutcome,
 } from "../../src/index.ts";
 import type { ApiWay } from "./outside.ts";
 import { LINEAGE, freshInfo, leaseOf, podsOf, sliceOf } from "./defaults.ts";
@@ -55,6 +56,8 @@ interface Happening {
   readonly paused: boolean;
   /** A pause that ends by itself. */
   readonly pausedFor: { readonly id: string; readonly forMs: number };
+  /** The source outside the group answers what it was asked last. */
+  readonly source: SourceOutcome;
   readonly promise: { readonly holder: string; readonly epoch: number } & Partial<{
     readonly binding: boolean;
     readonly lineage: LeaseRecord["lineage"];
@@ -152,6 +155,11 @@ const PLAYS: Plays = {
   withdrawn: (world) => changeControl(world, { request: null }),
   paused: (world, paused) => changeControl(world, { paused, pauseSpan: null }),
   pausedFor: (world, pauseSpan) => changeControl(world, { paused: true, pauseSpan }),
+  source: (world, outcome) => {
+    const asked = world.performed.findLast((action) => action.type === "askSource");
+    if (asked?.type !== "askSource") throw new Error("the source was not asked");
+    world.tell({ type: "sourceAnswered", id: asked.id, outcome });
+  },
   promise: (world, change) => {
     const asked = ["r-0", "r-1", "r-2"];
     const usual = { round: 1, lineage: LINEAGE, asked, durationMs: 5000, binding: true };

@@ -66,6 +66,7 @@ function drawConfig(random: Random): MemberConfig {
     hangTimeoutMs: 2_000,
     busyTimeoutMs: 15_000,
     maxLagBytes: 64 * 1024 * 1024,
+    source: null,
     read: { maxLagBytes: 64 * 1024 * 1024, maxStalenessMs: 60_000 },
     switchoverTimeoutMs: 10_000,
     maxPauseMs: 500,

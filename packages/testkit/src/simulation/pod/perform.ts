@@ -53,6 +53,10 @@ export function perform(sidecar: Sidecar, action: Action): void {
     case "reportStopped":
       pod.tmpfs.stopped = true;
       return;
+    case "askSource":
+    case "openSource":
+      // No group of the simulation moves in from elsewhere.
+      return;
     case "finishRequest":
       return finishRequest(sidecar, action);
     case "endPause":
