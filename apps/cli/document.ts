@@ -14,7 +14,7 @@ const HELP_COLUMNS = 100;
 
 /** What the Roles below are for; secrets are left to whoever may see them anyway. */
 const VIEWS = ["status", "history"];
-const OPERATES = [...VIEWS, "switchover", "failover", "pause", "resume"];
+const OPERATES = [...VIEWS, "switchover", "failover", "pause", "resume", "cutover"];
 
 async function page(): Promise<string> {
   const sections = await Promise.all(COMMANDS.map(commandSection));

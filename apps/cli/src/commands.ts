@@ -69,6 +69,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async (session) => (await import("./commands/pause.ts")).resumeCommand(session),
   },
   {
+    name: "cutover",
+    summary: "end a migration: close the source that the group follows, and lead",
+    rights: [...SEES, ...ASKS],
+    exits: CHANGES,
+    load: async (session) => (await import("./commands/cutover.ts")).cutoverCommand(session),
+  },
+  {
     name: "history",
     summary: "the last changes of leader, with their reasons",
     rights: [FINDS, "get configmaps"],

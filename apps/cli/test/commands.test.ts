@@ -263,6 +263,29 @@ describe("failover", () => {
   });
 });
 
+describe("cutover", () => {
+  const follows = { report: { promoted: false }, status: { writable: false } };
+
+  test("asks who follows the source, and says who leads then", async () => {
+    bench.says("orders-0", follows);
+    bench.answersRequests(true);
+    const ran = await run("cutover", "--writers-stopped", "-o", "json");
+    expect(ran.code).toBe(0);
+    expect(JSON.parse(ran.stdout)).toMatchObject({
+      request: { kind: "cutover", to: null, force: true },
+      outcome: "done",
+      before: null,
+    });
+  });
+
+  test("is not even asked for while a member leads", async () => {
+    const ran = await run("cutover");
+    expect(ran.code).toBe(3);
+    expect(ran.stdout).toContain("orders-0 leads: the group has data of its own");
+    expect(bench.control()).toEqual({});
+  });
+});
+
 describe("pause", () => {
   test("ends with 4 while the leader has not taken note, and resume lifts it", async () => {
     const ran = await run("pause", "--reason", "racks", "--timeout", "200ms");

@@ -27,7 +27,7 @@
     {{- end }}
 {{- end -}}
 
-{{/* What `leasehold switchover`, `failover`, `pause` and `resume` need besides. */}}
+{{/* What `leasehold switchover`, `failover`, `pause`, `resume` and `cutover` need besides. */}}
 {{- define "leasehold.operatorRules" -}}
 {{ include "leasehold.viewerRules" . }}
 - apiGroups: [""]

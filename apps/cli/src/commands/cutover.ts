@@ -1,0 +1,49 @@
+/**
+ * `leasehold cutover`: the end of a migration. The source outside the group takes no write any
+ * more, and the member that followed it leads with all that it had.
+ */
+import { randomUUID } from "node:crypto";
+import { Command } from "commander";
+import { groupCommand, snapshotOf } from "../group-command.ts";
+import { statusOf, viewOf, type GroupStatus } from "../group/status.ts";
+import type { Snapshot } from "../group/snapshot.ts";
+import { finish, report, resultOf } from "../request/change.ts";
+import { busyWords, perform } from "../request/perform.ts";
+import type { Session } from "../session.ts";
+
+interface Flags {
+  readonly writersStopped: boolean;
+}
+
+export function cutoverCommand(session: Session): Command {
+  const command = new Command("cutover").option(
+    "--writers-stopped",
+    "nobody writes to the source any more: do not close it",
+    false,
+  );
+  return groupCommand<Flags>(session, command, async (context) => {
+    const snapshot = await snapshotOf(context);
+    const status = statusOf(snapshot);
+    const asked = { request: null, before: status.leader };
+    const words = whyNot(snapshot, status);
+    if (words !== null) {
+      return report(context, resultOf(context, asked, { outcome: "refused", words }));
+    }
+    const force = context.flags.writersStopped;
+    const request = { id: randomUUID(), kind: "cutover", to: null, force } as const;
+    const outcome = await perform(context, request);
+    // Who follows a source leads under the epoch that it has already.
+    await finish(context, { ...asked, request, epoch: status.epoch - 1 }, outcome);
+  });
+}
+
+/** The holder decides; only what it could not answer is said here. */
+function whyNot(snapshot: Snapshot, { leader, holder, request }: GroupStatus): string | null {
+  if (request !== null) return busyWords(request);
+  if (leader !== null && viewOf(snapshot, leader)?.status.writable) {
+    return `${leader} leads: the group has data of its own, and follows nobody`;
+  }
+  return holder === null
+    ? "nobody holds the Lease, so nobody follows a source (see `status`)"
+    : null;
+}
