@@ -89,6 +89,9 @@ volumeMounts:
   {{- if .Values.tls.enabled }}
   - {name: tls, mountPath: /etc/leasehold/tls, readOnly: true}
   {{- end }}
+  {{- if .Values.bootstrap.externalPrimary.existingSecret }}
+  - {name: source, mountPath: /etc/leasehold/source, readOnly: true}
+  {{- end }}
   - {name: api-token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
   - {name: run, mountPath: /run/leasehold}
   - {name: data, mountPath: /data}
@@ -223,6 +226,16 @@ secret:
 {{- if .Values.tls.enabled }}
 - name: tls
   {{- include "leasehold.tlsVolume" . | nindent 2 }}
+{{- end }}
+{{- with .Values.bootstrap.externalPrimary }}
+{{- if .existingSecret }}
+- name: source
+  secret:
+    secretName: {{ .existingSecret }}
+    defaultMode: 0440
+    items:
+      - {key: {{ .existingSecretPasswordKey }}, path: password}
+{{- end }}
 {{- end }}
 # For the sidecar alone: whoever breaks into Redis reaches no API.
 - name: api-token

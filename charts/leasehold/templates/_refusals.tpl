@@ -74,6 +74,17 @@ valkeyConfig: use `config` and `commonConfiguration`
 {{- if and $auth.password $auth.existingSecret -}}
 {{- fail "leasehold: auth.password and auth.existingSecret are both set; keep one." -}}
 {{- end -}}
+{{- with .Values.bootstrap.externalPrimary -}}
+{{- if and .host $tls.enabled -}}
+{{- fail "leasehold: bootstrap.externalPrimary needs tls.enabled=false: what follows it speaks no TLS. Set tls.enabled after the cutover." -}}
+{{- end -}}
+{{- if and (not .host) (or .existingSecret .username) -}}
+{{- fail "leasehold: bootstrap.externalPrimary.existingSecret and username need bootstrap.externalPrimary.host; set it, or remove them after the cutover." -}}
+{{- end -}}
+{{- if and .username (not .existingSecret) -}}
+{{- fail "leasehold: bootstrap.externalPrimary.username needs bootstrap.externalPrimary.existingSecret, a Secret with its password: passwords are never values." -}}
+{{- end -}}
+{{- end -}}
 {{- if and (not $auth.enabled) (or $auth.password $auth.acl.users) -}}
 {{- fail "leasehold: auth.password and auth.acl.users need auth.enabled=true; set it or remove them." -}}
 {{- end -}}

@@ -163,6 +163,15 @@ configuration: {{ include "leasehold.redisLines" . }}
   "persistence" (dict "mode" $values.persistence.mode "fsync" $values.persistence.fsync)
   "roleLabels" (dict "enabled" (eq (include "leasehold.labelsRoles" .) "true"))
   "log" $values.sidecar.log -}}
+{{- with $values.bootstrap.externalPrimary -}}
+{{- if .host -}}
+{{- $_ := set $config "source" (dict
+  "host" .host
+  "port" (.port | int64)
+  "username" .username
+  "passwordFile" (empty .existingSecret | ternary "" "/etc/leasehold/source/password")) -}}
+{{- end -}}
+{{- end -}}
 {{- if $values.sentinelCompat.enabled -}}
 {{- $_ := set $config "sentinel" (dict
   "enabled" true

@@ -109,6 +109,21 @@ const SENTENCES: readonly Case[] = [
     passes: { service: { read: { scope: "replicas" } }, replicas: 2 },
   },
   {
+    says: "bootstrap.externalPrimary needs tls.enabled=false",
+    refused: { bootstrap: { externalPrimary: { host: "old" } }, tls: TLS },
+    passes: { bootstrap: { externalPrimary: { host: "old" } } },
+  },
+  {
+    says: "bootstrap.externalPrimary.existingSecret and username need bootstrap.externalPrimary.host",
+    refused: { bootstrap: { externalPrimary: { existingSecret: "s" } } },
+    passes: { bootstrap: { externalPrimary: { host: "old", existingSecret: "s" } } },
+  },
+  {
+    says: "bootstrap.externalPrimary.username needs bootstrap.externalPrimary.existingSecret",
+    refused: { bootstrap: { externalPrimary: { host: "old", username: "u" } } },
+    passes: { bootstrap: { externalPrimary: { host: "old", username: "u", existingSecret: "s" } } },
+  },
+  {
     says: "tls.existingSecret and tls.certManager need tls.enabled=true",
     refused: { tls: { existingSecret: "s" } },
     passes: { tls: { certFilename: "c" } },
@@ -275,6 +290,7 @@ const RULES: readonly (readonly [path: string, refused: unknown, passes: unknown
   ["service.ipFamilies", ["IPv5"], ["IPv6"]],
   ["service.aliases", [{ name: "a" }], [{ name: "a", target: "write" }]],
   ["service.aliases", [{ name: "A", target: "write" }], [{ name: "a", target: "write" }]],
+  ["bootstrap.externalPrimary.port", 0, 1],
   ["service.read.port", 0, 1],
   ["service.read.maxStalenessSeconds", -1, 0],
   ["service.read.maxLagBytes", 1.5, 1],

@@ -100,6 +100,21 @@ test("access arrives, and only as names of files", async () => {
   });
 });
 
+test("a primary outside the group arrives, its password as the name of a file", async () => {
+  const { stdout } = await printConfig({ ci: "external-primary" });
+  const passwordFile = "/etc/leasehold/source/password";
+  const source = { host: "old-redis-master", port: 6379, username: "mover", passwordFile };
+  expect(JSON.parse(stdout).source).toEqual(source);
+  const objects = await render({ ci: "external-primary" });
+  const { spec } = find(objects, "StatefulSet").spec.template;
+  expect(spec.initContainers.at(-1).volumeMounts).toContainEqual(
+    expect.objectContaining({ name: "source", mountPath: "/etc/leasehold/source" }),
+  );
+  expect(spec.containers[0].volumeMounts).not.toContainEqual(
+    expect.objectContaining({ name: "source" }),
+  );
+});
+
 test("the chart refuses the directives that the sidecar refuses", () => {
   const source = fileURLToPath(
     new URL("../../../apps/sidecar/src/files/redis-conf.ts", import.meta.url),

@@ -22,6 +22,10 @@ const LOAD_BALANCER = { service: { type: "LoadBalancer" } };
 const GROUNDS: Readonly<Record<string, object>> = {
   "": {},
   "auth.acl": { auth: { existingSecret: "given", acl: { users: [user("one")] } } },
+  "bootstrap.externalPrimary.host": {},
+  "bootstrap.externalPrimary": {
+    bootstrap: { externalPrimary: { host: "old", username: "mover", existingSecret: "given" } },
+  },
   "metrics.dashboard.enabled": {},
   "metrics.dashboard": { metrics: { dashboard: { enabled: true } } },
   "metrics.exporter.enabled": {},
