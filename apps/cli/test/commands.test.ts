@@ -280,8 +280,8 @@ describe("cutover", () => {
 
   test("is not even asked for while a member leads", async () => {
     const ran = await run("cutover");
-    expect(ran.code).toBe(3);
-    expect(ran.stdout).toContain("orders-0 leads: the group has data of its own");
+    expect(ran.code).toBe(4);
+    expect(ran.stdout).toContain("undone, orders-0 leads already: leave the source closed");
     expect(bench.control()).toEqual({});
   });
 });

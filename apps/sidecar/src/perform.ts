@@ -266,7 +266,10 @@ function openSource({ ports }: PerformContext): void {
     if (why !== null) throw new Error(why);
   };
   open().catch((error: unknown) => {
-    ports.log.error({ error: String(error) }, "the source stays closed: open it by hand");
+    ports.log.warn(
+      { error: String(error) },
+      "the source was not opened at once: it is tried again",
+    );
   });
 }
 

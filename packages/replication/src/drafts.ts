@@ -222,7 +222,7 @@ export function recordDraft(turn: Turn): MemberRecord {
     position,
     durablePosition: lost ? null : durable,
     clean: (state.stop?.ended ?? false) && state.stop?.position != null,
-    syncing: isSyncUnsaved(state, config.mode),
+    syncing: cutoverPosition(state) === null && isSyncUnsaved(state, config.mode),
     members: listed.length > 0 ? listed : (saved?.members ?? []),
     membersSent: inForce.length > 0 ? inForce : (saved?.membersSent ?? []),
     holder: state.election.holderSeen,

@@ -10,11 +10,11 @@ import { bestRival, plannedSuccessors, reportFrom } from "./members.ts";
 import type { MemberReport, RedisProcess } from "./observation.ts";
 import { demoteSurely } from "./plan-fence.ts";
 import { askPeers, isFreshSince } from "./plan-poll.ts";
-import { refuseRequest } from "./plan-source.ts";
+
 import { GRACE_RESERVE_MS, waitsForProxies } from "./proxy-second.ts";
 import { mayBeWritable } from "./redis-view.ts";
 import type { Handoff, MemberState } from "./state.ts";
-import { announce, podOf, right, role, set, type Turn } from "./turn.ts";
+import { act, announce, podOf, right, role, set, type Turn } from "./turn.ts";
 
 const ASK_TIMEOUT_MS = 150;
 const ASK_AGAIN_MS = 200;
@@ -78,7 +78,7 @@ function beginRequested(turn: Turn): void {
   if (request === null || request.id === handledRequest) return;
   set(turn, { handledRequest: request.id });
   if (request.kind === "cutover") {
-    return refuseRequest(turn, request.id, "the group has data of its own, and follows nobody");
+    return answerLateCutover(turn, request.id);
   }
   const words = `switchover to ${request.to ?? "any member"} was requested`;
   announce(turn, "switchoverRequested", { words });
@@ -86,6 +86,14 @@ function beginRequested(turn: Turn): void {
   if (request.to !== start.member) return;
   finishRequest(turn, { done: true, refused: false, words: "it leads already" });
   set(turn, { handoff: null });
+}
+
+/** Nothing was refused: who asks again after a crash must not open the source beside a leader. */
+function answerLateCutover(turn: Turn, requestId: string): void {
+  const words = "the group leads already: leave the source closed";
+  announce(turn, "cutoverRefused", { words });
+  const result = { done: false, refused: false, words };
+  act(turn, { type: "finishRequest", reason: "cutoverRefused", requestId, result });
 }
 
 function planChoosing(turn: Turn): void {

@@ -41,7 +41,7 @@ function satisfies(record: MemberRecord, need: RecordNeed): boolean {
   const usable = Math.max(record.epoch, record.reservedEpoch);
   if (need.promotes !== undefined && usable < need.promotes) return false;
   if (need.clean && !record.clean) return false;
-  if (need.filled && record.position === null) return false;
+  if (need.filled && (record.position === null || record.syncing)) return false;
   const newest = need.lineage?.at(-1);
   if (newest && !record.lineage.some((one) => sameEntry(one, newest))) return false;
   const known = [...record.members, ...record.membersSent];

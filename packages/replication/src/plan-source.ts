@@ -13,7 +13,7 @@ import type { MemberConfig } from "./config.ts";
 import type { SourceOutcome } from "./event.ts";
 import { allOrdinals, reportFrom, reports, sameAddress } from "./members.ts";
 import type { ControlRequest, RedisAddress } from "./observation.ts";
-import { redisIsUp, setRedis } from "./redis-view.ts";
+import { mayBeWritable, redisIsUp, setRedis } from "./redis-view.ts";
 import type { Cutover, MemberState } from "./state.ts";
 import { act, announce, nextId, podOf, right, role, set, type Turn } from "./turn.ts";
 
@@ -79,8 +79,18 @@ function attach(turn: Turn, source: RedisAddress): void {
   const isTold = sameAddress(follow.upstream, source) && follow.at !== null;
   if (isTold && waiterElapsedMs(follow.at, turn.at) < ATTACH_AGAIN_MS) return;
   set(turn, { follow: { upstream: source, at: turn.at, bounced: false } });
+  disown(turn);
   announce(turn, "followSource", { words: "follows the source outside the group" });
   role(turn, { kind: "follow", upstream: source, bounce: false }, "followSource");
+}
+
+/** What comes from here on is no data of the group, and no emptiness either, before a cutover. */
+function disown(turn: Turn): void {
+  const { data, info } = turn.state.redis;
+  if (data === null || info === null) return;
+  // Judged here: only another place in a history of the group's own is data from now on.
+  const { replid, offset } = info;
+  setRedis(turn, { data: { ...data, replid, offset, kind: "half", position: null } });
 }
 
 function planCutover(turn: Turn): SourceStep {
@@ -93,9 +103,11 @@ function planCutover(turn: Turn): SourceStep {
   if (cutover.askId === null) return close(turn, cutover);
   if (cutover.failed !== null) return failCutover(turn, cutover.failed);
   const why = whyNotEqual(turn.state, cutover) ?? whyNotAlone(turn.state);
-  if (why === null) return promotes(turn, cutover);
-  if (waiterElapsedMs(cutover.since, turn.at) < CUTOVER_MS) return "stays";
-  return failCutover(turn, `${why}, after ${CUTOVER_MS / 1000} s`);
+  // What keeps it from a promotion (its volume, its list) must not keep the source closed.
+  if (waiterElapsedMs(cutover.since, turn.at) >= CUTOVER_MS) {
+    return failCutover(turn, `${why ?? "it could not promote"}, after ${CUTOVER_MS / 1000} s`);
+  }
+  return why === null ? promotes(turn, cutover) : "stays";
 }
 
 function begin(turn: Turn, request: ControlRequest): void {
@@ -194,7 +206,8 @@ function failCutover(turn: Turn, why: string): SourceStep {
  */
 export function dropCutover(turn: Turn): void {
   const { cutover, lead } = turn.state;
-  if (cutover === null || cutover.sent || (lead !== null && right(turn) > 0)) return;
+  if (cutover === null || (lead !== null && right(turn) > 0)) return;
+  if (!awaitsSource(turn.state, turn.config) || mayBeWritable(turn.state)) return;
   failCutover(turn, "the right to lead ended meanwhile");
 }
 

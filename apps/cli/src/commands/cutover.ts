@@ -25,7 +25,13 @@ export function cutoverCommand(session: Session): Command {
     const snapshot = await snapshotOf(context);
     const status = statusOf(snapshot);
     const asked = { request: null, before: status.leader };
-    const words = whyNot(snapshot, status);
+    const leads = whoLeads(snapshot, status);
+    if (leads !== null) {
+      // Not "refused", after which the source takes writes again.
+      const words = `${leads} leads already: leave the source closed`;
+      return report(context, resultOf(context, asked, { outcome: "undone", words }));
+    }
+    const words = whyNot(status);
     if (words !== null) {
       return report(context, resultOf(context, asked, { outcome: "refused", words }));
     }
@@ -37,12 +43,13 @@ export function cutoverCommand(session: Session): Command {
   });
 }
 
+function whoLeads(snapshot: Snapshot, { leader }: GroupStatus): string | null {
+  return leader !== null && viewOf(snapshot, leader)?.status.writable ? leader : null;
+}
+
 /** The holder decides; only what it could not answer is said here. */
-function whyNot(snapshot: Snapshot, { leader, holder, request }: GroupStatus): string | null {
+function whyNot({ holder, request }: GroupStatus): string | null {
   if (request !== null) return busyWords(request);
-  if (leader !== null && viewOf(snapshot, leader)?.status.writable) {
-    return `${leader} leads: the group has data of its own, and follows nobody`;
-  }
   return holder === null
     ? "nobody holds the Lease, so nobody follows a source (see `status`)"
     : null;

@@ -17,6 +17,7 @@ export interface SourceServer {
   /** Of the user that the group follows with. */
   readonly passwordFile: string;
   client(): Redis;
+  signal(name: "SIGSTOP" | "SIGCONT"): void;
   stop(): Promise<void>;
 }
 
@@ -47,6 +48,9 @@ export async function startSource(): Promise<SourceServer> {
     port,
     passwordFile,
     client,
+    signal(name) {
+      server.kill(name);
+    },
     async stop() {
       for (const one of clients) one.disconnect();
       server.kill("SIGKILL");
