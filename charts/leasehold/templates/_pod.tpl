@@ -89,7 +89,7 @@ volumeMounts:
   {{- if .Values.tls.enabled }}
   - {name: tls, mountPath: /etc/leasehold/tls, readOnly: true}
   {{- end }}
-  {{- if .Values.bootstrap.externalPrimary.existingSecret }}
+  {{- if (include "leasehold.source" . | fromYaml).existingSecret }}
   - {name: source, mountPath: /etc/leasehold/source, readOnly: true}
   {{- end }}
   - {name: api-token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
@@ -227,11 +227,13 @@ secret:
 - name: tls
   {{- include "leasehold.tlsVolume" . | nindent 2 }}
 {{- end }}
-{{- with .Values.bootstrap.externalPrimary }}
+{{- with include "leasehold.source" . | fromYaml }}
 {{- if .existingSecret }}
 - name: source
   secret:
     secretName: {{ .existingSecret }}
+    # Deleted after the cutover, it keeps no pod from its start.
+    optional: true
     defaultMode: 0440
     items:
       - {key: {{ .existingSecretPasswordKey }}, path: password}

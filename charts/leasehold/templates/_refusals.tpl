@@ -74,7 +74,7 @@ valkeyConfig: use `config` and `commonConfiguration`
 {{- if and $auth.password $auth.existingSecret -}}
 {{- fail "leasehold: auth.password and auth.existingSecret are both set; keep one." -}}
 {{- end -}}
-{{- with .Values.bootstrap.externalPrimary -}}
+{{- with include "leasehold.source" . | fromYaml -}}
 {{- if and .host $tls.enabled -}}
 {{- fail "leasehold: bootstrap.externalPrimary needs tls.enabled=false: what follows it speaks no TLS. Set tls.enabled after the cutover." -}}
 {{- end -}}

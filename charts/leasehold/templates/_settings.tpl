@@ -116,6 +116,12 @@ renewIntervalMs: {{ div $durationMs (eq $.Values.election.profile "fast" | terna
 {{- toJson $settings -}}
 {{- end -}}
 
+{{/* Whom it moves in from. `--reuse-values` of an older release brings no `bootstrap` at all. */}}
+{{- define "leasehold.source" -}}
+{{- $none := dict "host" "" "port" 6379 "username" "" "existingSecret" "" "existingSecretPasswordKey" "redis-password" -}}
+{{- dig "bootstrap" "externalPrimary" dict .Values.AsMap | mergeOverwrite $none | toYaml -}}
+{{- end -}}
+
 {{- define "leasehold.redisSettings" -}}
 port: {{ (include "leasehold.ports" . | fromYaml).redis }}
 {{- if .Values.tls.enabled }}
@@ -163,7 +169,7 @@ configuration: {{ include "leasehold.redisLines" . }}
   "persistence" (dict "mode" $values.persistence.mode "fsync" $values.persistence.fsync)
   "roleLabels" (dict "enabled" (eq (include "leasehold.labelsRoles" .) "true"))
   "log" $values.sidecar.log -}}
-{{- with $values.bootstrap.externalPrimary -}}
+{{- with include "leasehold.source" . | fromYaml -}}
 {{- if .host -}}
 {{- $_ := set $config "source" (dict
   "host" .host

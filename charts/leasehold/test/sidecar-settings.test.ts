@@ -81,6 +81,17 @@ test("all that the values say arrives", async () => {
   });
 });
 
+test("values of a release from before `bootstrap` are taken (`--reuse-values`)", async () => {
+  const { code, stdout } = await printConfig({ values: { bootstrap: null } });
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout).source.host).toBe("");
+  const others = { port: null, username: null, existingSecret: null };
+  const values = { bootstrap: { externalPrimary: { host: "old", ...others } } };
+  const moving = await printConfig({ values });
+  expect(moving.code).toBe(0);
+  expect(JSON.parse(moving.stdout).source).toMatchObject({ host: "old", port: 6379 });
+});
+
 test("access arrives, and only as names of files", async () => {
   const { stdout } = await printConfig({ ci: "existing-secret" });
   expect(JSON.parse(stdout).auth).toMatchObject({
@@ -113,6 +124,9 @@ test("a primary outside the group arrives, its password as the name of a file", 
   expect(spec.containers[0].volumeMounts).not.toContainEqual(
     expect.objectContaining({ name: "source" }),
   );
+  // The Secret may be deleted before the last pod has restarted without it.
+  const secret = expect.objectContaining({ secretName: "old-redis", optional: true });
+  expect(spec.volumes).toContainEqual({ name: "source", secret });
 });
 
 test("the chart refuses the directives that the sidecar refuses", () => {
