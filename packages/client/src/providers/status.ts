@@ -2,7 +2,9 @@
  * The sidecars' status API: a stream that tells of each change at once; any sidecar will do.
  *
  * Guarantees: an endpoint that is silent for `silenceTimeoutMs`, refuses, or talks nonsense is left
- * for the next one; after all of them have failed there is a pause, and it begins anew, for ever.
+ * for the next one. A stream has to tell a topology within that time, and to live for a second; no
+ * answer is read without bound. After all endpoints have failed there is a pause, and it begins
+ * anew, for ever.
  * Where streaming is impossible (`mode: "poll"`, or no stream at any endpoint), it asks instead.
  */
 import { request as requestHttp, type IncomingMessage } from "node:http";
@@ -55,6 +57,11 @@ export function statusTopology(options: StatusTopologyOptions): TopologyProvider
   };
 }
 
+/** A stream that ends sooner has failed. */
+const SHORT_LIVED_MS = 1_000;
+const MOST_CHARACTERS = 64 * 1024;
+const SILENCE_MS = 5_000;
+
 /** Between two turns, so that nothing that ends at once is asked in a loop. */
 const LEAST_PAUSE_MS = 20;
 
@@ -89,23 +96,58 @@ async function follow(source: Source, onHurry: (listener: () => void) => void): 
 
 async function poll(endpoint: string, { options, sink, signal }: Source): Promise<void> {
   const response = await get(endpoint, "/v1/topology", { options, signal });
+  const late = deadline(response, "the whole topology", options);
   let text = "";
-  for await (const piece of response.setEncoding("utf8")) text += String(piece);
+  try {
+    for await (const piece of response.setEncoding("utf8")) {
+      text += String(piece);
+      if (text.length > MOST_CHARACTERS) {
+        throw new Error(`its answer is longer than ${MOST_CHARACTERS} characters`);
+      }
+    }
+  } finally {
+    clearTimeout(late);
+  }
   sink.observe({ ...observationFrom("status", text, null), via: "probe" });
 }
 
 /** Resolves when the stream ends well, which it does when its sidecar does. */
 async function stream(endpoint: string, { options, sink, signal }: Source): Promise<void> {
   const response = await get(endpoint, "/v1/topology/stream", { options, signal });
+  const startedAtMs = performance.now();
+  const late = deadline(response, "a topology", options);
   const reader = createEventReader();
-  for await (const piece of response.setEncoding("utf8")) {
-    for (const event of reader.read(String(piece))) tell(event, sink);
+  let hasTold = false;
+  try {
+    for await (const piece of response.setEncoding("utf8")) {
+      for (const event of reader.read(String(piece))) {
+        hasTold = tell(event, sink) || hasTold;
+      }
+      if (hasTold) clearTimeout(late);
+    }
+  } finally {
+    clearTimeout(late);
   }
+  if (!hasTold) throw new Error("its stream ended without a topology");
+  const livedMs = performance.now() - startedAtMs;
+  if (livedMs < SHORT_LIVED_MS) throw new Error(`its stream ended after ${Math.round(livedMs)} ms`);
 }
 
-function tell(event: ServerEvent, sink: TopologySink): void {
+/** Comments keep a stream from being silent, but are not what it is for. */
+function deadline(
+  response: IncomingMessage,
+  what: string,
+  { silenceTimeoutMs = SILENCE_MS }: StatusTopologyOptions,
+): NodeJS.Timeout {
+  const message = `it did not tell ${what} within ${silenceTimeoutMs} ms`;
+  return setTimeout(() => response.destroy(new Error(message)), silenceTimeoutMs);
+}
+
+/** True: it was a topology. */
+function tell(event: ServerEvent, sink: TopologySink): boolean {
   if (event.name === "topology") sink.observe(observationFrom("status", event.data, event.id));
   else if (event.name === "leaderChanging") sink.announce(changeFrom(event.data));
+  return event.name === "topology";
 }
 
 interface Get {
@@ -118,8 +160,9 @@ async function get(
   path: string,
   { options, signal }: Get,
 ): Promise<IncomingMessage> {
-  const headers = { accept: "text/event-stream", ...(await options.headers?.()) };
-  const silenceMs = options.silenceTimeoutMs ?? 5_000;
+  const silenceMs = options.silenceTimeoutMs ?? SILENCE_MS;
+  const given = options.headers && (await within(silenceMs, options.headers()));
+  const headers = { accept: "text/event-stream", ...given };
   const request = endpoint.startsWith("https:") ? requestHttps : requestHttp;
   return new Promise((resolve, reject) => {
     // A connection of its own: a pool would keep what may hang.
@@ -143,6 +186,15 @@ async function get(
     call.on("error", () => {});
     call.end();
   });
+}
+
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const error = new Error(`the option "headers" gave none within ${ms} ms`);
+    timer = setTimeout(() => reject(error), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 function pause(

@@ -1,0 +1,118 @@
+/** What stands where a sidecar should, and answers something else. */
+import { once } from "node:events";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { statusTopology, type StatusTopologyOptions } from "../src/providers/status.ts";
+
+const ends: (() => void)[] = [];
+afterEach(() => ends.splice(0).forEach((end) => end()));
+
+const TOPOLOGY = JSON.stringify({
+  epoch: 1,
+  expectedNodes: 1,
+  leader: { id: "a", host: "10.0.0.1", port: 6379, epoch: 1 },
+  nodes: [{ id: "a", host: "10.0.0.1", port: 6379, role: "primary", state: "up" }],
+});
+
+async function serve(listener: RequestListener): Promise<string> {
+  const server = createServer(listener).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  ends.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const well: RequestListener = (_request, response) => {
+  response.writeHead(200);
+  response.write(`event: topology\ndata: ${TOPOLOGY}\n\n`);
+};
+
+/** Resolves when it knows a leader; `faults` are what it told until then. */
+async function follow(
+  options: StatusTopologyOptions,
+): Promise<{ readonly known: Promise<string | null>; readonly faults: readonly string[] }> {
+  const stop = new AbortController();
+  ends.push(() => stop.abort());
+  const faults: string[] = [];
+  const known = new Promise<string | null>((resolve) => {
+    statusTopology({ silenceTimeoutMs: 200, ...options }).start(
+      {
+        observe: ({ leaderId }) => resolve(leaderId),
+        announce: () => {},
+        fault: ({ cause }) => void faults.push((cause as Error).message),
+      },
+      stop.signal,
+      { probe: () => Promise.reject(new Error("nothing is probed here")) },
+    );
+  });
+  return Promise.resolve({ known, faults });
+}
+
+test("an endpoint that has comments and no topology to tell is left for the next one", async () => {
+  const trickling = await serve((_request, response) => {
+    response.writeHead(200);
+    const beat = setInterval(() => response.write(":\n"), 20);
+    response.once("close", () => clearInterval(beat));
+  });
+  const { known, faults } = await follow({ endpoints: [trickling, await serve(well)] });
+  expect(await known).toBe("a");
+  expect(faults).toEqual(["it did not tell a topology within 200 ms"]);
+});
+
+test("an endpoint whose streams end at once without a topology is a fault, and is not stormed", async () => {
+  let asked = 0;
+  const page = await serve((_request, response) => {
+    asked += 1;
+    response.writeHead(200).end("<html>log in</html>");
+  });
+  const { faults } = await follow({ endpoints: [page], mode: "stream" });
+  await expect.poll(() => faults.length, { timeout: 5_000 }).toBeGreaterThan(3);
+  expect(faults[0]).toBe("its stream ended without a topology");
+  expect(asked).toBeLessThanOrEqual(faults.length + 1);
+});
+
+test("an answer without end is not read to its end", async () => {
+  const endless = await serve((_request, response) => {
+    response.writeHead(200);
+    const more = (): void => void response.write("x".repeat(16_384), () => setImmediate(more));
+    more();
+  });
+  const { known, faults } = await follow({
+    endpoints: [endless, await serve(polled)],
+    mode: "poll",
+  });
+  expect(await known).toBe("a");
+  expect(faults).toEqual(["its answer is longer than 65536 characters"]);
+});
+
+test("an answer that trickles is given up", async () => {
+  const trickling = await serve((_request, response) => {
+    response.writeHead(200);
+    const beat = setInterval(() => response.write(" "), 20);
+    response.once("close", () => clearInterval(beat));
+  });
+  const endpoints = [trickling, await serve(polled)];
+  const { known, faults } = await follow({ endpoints, mode: "poll" });
+  expect(await known).toBe("a");
+  expect(faults).toEqual(["it did not tell the whole topology within 200 ms"]);
+});
+
+test("headers that never come are a fault, and are asked for again", async () => {
+  let asked = 0;
+  const headers = (): Promise<Record<string, string>> =>
+    ++asked === 1 ? new Promise(() => {}) : Promise.resolve({});
+  const { known, faults } = await follow({
+    endpoints: [await serve(well)],
+    headers,
+    mode: "stream",
+  });
+  expect(await known).toBe("a");
+  expect(faults).toEqual(['the option "headers" gave none within 200 ms']);
+});
+
+function polled(...[, response]: Parameters<RequestListener>): void {
+  response.writeHead(200).end(TOPOLOGY);
+}
