@@ -14,15 +14,20 @@ export type RejectionCode = (typeof DEFINITE)[number] | "UNBLOCKED";
 
 /** Behind a script's own words the code comes late: Redis up to 6.2 says `ERR Error running …`. */
 const IN_SCRIPT = new RegExp(`(?:^|[\\s:]-)(${DEFINITE.join("|")})\\b`);
+const OWN_SENTENCE =
+  /^(READONLY You can't write|REDIRECT \S+:\d+$|MASTERDOWN Link with|LOADING \w+ is loading|NOREPLICAS Not enough)/;
 const SCRIPTS = new Set(["eval", "evalsha", "fcall"]);
 
 /** The code of a definite rejection of `command`; null: another kind of answer. */
 export function rejectionOf(message: string, command: string): RejectionCode | null {
   const first = message.split(" ", 1)[0] ?? "";
   const direct = DEFINITE.find((code) => code === first);
-  if (direct) return direct;
-  if (first === "UNBLOCKED") return "UNBLOCKED";
-  if (!SCRIPTS.has(command.toLowerCase()) || first !== "ERR") return null;
+  const isScript = SCRIPTS.has(command.toLowerCase());
+  // A script may answer with any word, after it has written: Redis' own sentence is meant.
+  if (direct) return isScript && !OWN_SENTENCE.test(message) ? null : direct;
+  // Others are unblocked, too: by CLIENT UNBLOCK, or since their stream is gone.
+  if (first === "UNBLOCKED") return message.includes("instance state changed") ? first : null;
+  if (!isScript || first !== "ERR") return null;
   return (IN_SCRIPT.exec(message)?.[1] as RejectionCode | undefined) ?? null;
 }
 
@@ -34,10 +39,12 @@ export function outcomeOf(error: unknown): Outcome {
   if (error instanceof LeaseholdError) return error.outcome;
   if (!(error instanceof Error)) return "unknown";
   if (error.name !== "ReplyError") return "unknown";
-  const command = (error as { command?: { name?: string } }).command?.name ?? "";
+  const name = (error as { command?: { name?: string } }).command?.name;
+  const command = name ?? "";
   if (rejectionOf(error.message, command) !== null) return "not-applied";
   if (error.message.startsWith("NOSCRIPT")) return "not-applied";
-  return SCRIPTS.has(command.toLowerCase()) ? "unknown" : "not-applied";
+  // Among the results of EXEC errors carry no command: it may be a script's.
+  return name === undefined || SCRIPTS.has(command.toLowerCase()) ? "unknown" : "not-applied";
 }
 
 /** The errors among the results of a pipeline, with their place. */

@@ -57,6 +57,8 @@ describe("outcome", () => {
       "not-applied",
     ],
     ["OOM command not allowed", "eval", "unknown"],
+    ["READONLY is what this script says of itself", "eval", "unknown"],
+    ["UNBLOCKED client unblocked via CLIENT UNBLOCK", "blpop", "not-applied"],
   ])("of %s to %s is %s", (message, name, expected) => {
     expect(outcomeOf(reply(message, name))).toBe(expected);
   });
@@ -71,6 +73,17 @@ describe("outcome", () => {
 
   test("a value that reads like a rejection is none", () => {
     expect(rejectionOf("ERR invalid value -READONLY", "set")).toBeNull();
+    expect(rejectionOf("READONLY says the script", "eval")).toBeNull();
+    expect(rejectionOf("UNBLOCKED the stream key no longer exists", "xreadgroup")).toBeNull();
+  });
+
+  test("of an error among the results of EXEC is unknown, since it may be a script's", () => {
+    const bare = (message: string): Error =>
+      new (ReplyError as new (text: string) => Error)(message);
+    expect(outcomeOf(bare("WRONGTYPE Operation against a key"))).toBe("unknown");
+    expect(outcomeOf(bare("READONLY You can't write against a read only replica."))).toBe(
+      "not-applied",
+    );
   });
 });
 
