@@ -113,7 +113,8 @@ function forwardTopology(event: TopologyEvent, emit: Emit, lostAtMs: number | nu
 
 /** A listener that throws is the caller's bug: it surfaces, and breaks nothing here. */
 function tell(client: Emitter, name: keyof LeaseholdEvents, args: readonly unknown[]): void {
-  for (const listener of client.listeners(name)) {
+  // Raw: of `once` the wrapper, which removes itself.
+  for (const listener of client.rawListeners(name)) {
     try {
       Reflect.apply(listener, client, args);
     } catch (error) {

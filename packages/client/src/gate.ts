@@ -40,7 +40,8 @@ export class Gate {
 
   /** Before everything else: they were asked for earlier. */
   unshift(operations: readonly Operation[]): void {
-    this.#waiting.unshift(...operations);
+    // Spread into an argument list, many would overflow the stack.
+    this.#waiting = [...operations, ...this.#waiting];
     for (const operation of operations) this.#arm(deadlineOf(operation));
   }
 

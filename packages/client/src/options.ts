@@ -88,7 +88,7 @@ export function settingsOf(options: LeaseholdOptions): Settings {
     }
   }
   const span = (name: keyof LeaseholdOptions, standard: number, least = 0): number =>
-    spanOf(options, name, { standard, least });
+    spanOf(options[name], name, { standard, least });
   const heartbeatIntervalMs = span("heartbeatIntervalMs", 2_000);
   if (heartbeatIntervalMs > 0 && heartbeatIntervalMs < 500) {
     throw new InvalidOptionError("heartbeatIntervalMs", "must be 0 or at least 500");
@@ -119,11 +119,11 @@ export function settingsOf(options: LeaseholdOptions): Settings {
 }
 
 function spanOf(
-  options: LeaseholdOptions,
+  given: unknown,
   name: keyof LeaseholdOptions,
   bounds: { readonly standard: number; readonly least: number },
 ): number {
-  const value = options[name] ?? bounds.standard;
+  const value = given ?? bounds.standard;
   if (value === Infinity) return MOST_MS;
   if (typeof value !== "number" || !Number.isFinite(value) || value < bounds.least) {
     throw new InvalidOptionError(name, `must be a number from ${bounds.least} on`);
@@ -135,11 +135,17 @@ export function resolveOperation(
   options: OperationOptions,
   standard: ResolvedOptions,
 ): ResolvedOptions {
-  const waitForLeaderMs = options.waitForLeaderMs ?? standard.waitForLeaderMs;
+  const { timeoutMs, waitForLeaderMs } = options;
   return {
     ...standard,
-    timeoutMs: options.timeoutMs ?? standard.timeoutMs,
-    waitForLeaderMs: Math.min(waitForLeaderMs, MOST_MS),
+    timeoutMs:
+      timeoutMs === undefined
+        ? standard.timeoutMs
+        : spanOf(timeoutMs, "timeoutMs", { standard: 0, least: 1 }),
+    waitForLeaderMs: spanOf(waitForLeaderMs, "waitForLeaderMs", {
+      standard: standard.waitForLeaderMs,
+      least: 0,
+    }),
     signal: options.signal ?? standard.signal,
     replayUnknown: options.replayUnknown ?? standard.replayUnknown,
   };

@@ -36,6 +36,9 @@ export interface MonitorListener {
   fault(provider: string, error: Error): void;
 }
 
+/** A planned change that takes longer has been given up by those who planned it. */
+const LONGEST_CHANGE_MS = 15_000;
+
 export class Monitor {
   #state: TopologyState = INITIAL;
   #samples: Samples = [];
@@ -55,7 +58,7 @@ export class Monitor {
       provider.start(
         {
           observe: (observation) => this.observe(observation),
-          announce: (change) => this.#tell((listener) => listener.announced?.(change)),
+          announce: (change) => this.#announce(change),
           fault: (error) => this.#tell((listener) => listener.fault?.(provider.name, error)),
         },
         this.#stop.signal,
@@ -157,6 +160,14 @@ export class Monitor {
         leader.replicationId === proof.replicationId);
     if (isLeader) return { admitted: true };
     return { admitted: false, why: `its history is not that of ${leader?.id ?? "the leader"}` };
+  }
+
+  /** Commands wait for it: so it is neither an old word, nor believed for ever. */
+  #announce(change: LeaderChanging): void {
+    const { epoch } = this.#state.description;
+    if (this.#stop.signal.aborted || (epoch !== null && change.epoch < epoch)) return;
+    const deadlineMs = Math.min(Math.max(0, change.deadlineMs), LONGEST_CHANGE_MS);
+    this.#tell((listener) => listener.announced?.({ ...change, deadlineMs }));
   }
 
   #tell(call: (listener: Partial<MonitorListener>) => void): void {

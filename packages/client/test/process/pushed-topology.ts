@@ -74,7 +74,7 @@ export function pushedTopology(members: Readonly<Record<string, Place>>): Pushed
     },
     nextEpoch: () => newest + 1,
     announce(deadlineMs) {
-      for (const sink of sinks) sink.announce({ epoch: 0, successor: null, deadlineMs });
+      for (const sink of sinks) sink.announce({ epoch: newest, successor: null, deadlineMs });
     },
     checks: () => asked,
   };
