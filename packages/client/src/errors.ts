@@ -135,7 +135,7 @@ export class OperationTimeoutError extends LeaseholdError {
   }
 }
 
-/** None of the transaction was applied. */
+/** None of the transaction was applied; `unknown`: what its body wrote beside it may have been. */
 export class TransactionAbortedError extends LeaseholdError {
   readonly code = "ERR_LEASEHOLD_TRANSACTION_ABORTED";
   readonly reason: "rejected" | "leaderChanged";
@@ -147,9 +147,11 @@ export class TransactionAbortedError extends LeaseholdError {
     fields: ErrorFields & {
       readonly reason: "rejected" | "leaderChanged";
       readonly previousErrors: readonly Error[];
+      readonly outcome?: "not-applied" | "unknown";
     },
   ) {
-    super(message, "not-applied", { ...fields, retryable: true });
+    const { outcome = "not-applied" } = fields;
+    super(message, outcome, { ...fields, retryable: outcome === "not-applied" });
     this.reason = fields.reason;
     this.previousErrors = fields.previousErrors;
   }

@@ -2,12 +2,19 @@
  * The same connection under other options: what is called on the view is sent with its deadline and
  * its signal. A view has no connection and no state of its own.
  */
+import type { Command } from "ioredis";
 import { CORE, type Follower } from "./follower.ts";
 import type { ResolvedOptions } from "./operation.ts";
 
-export function viewOf(follower: Follower, options: ResolvedOptions): Follower {
-  const send: Follower["sendCommand"] = (command, stream) =>
-    follower[CORE].sendWith(command, stream, options);
+export function viewOf(
+  follower: Follower,
+  options: ResolvedOptions,
+  sending?: (command: Command) => void,
+): Follower {
+  const send: Follower["sendCommand"] = (command, stream) => {
+    sending?.(command);
+    return follower[CORE].sendWith(command, stream, options);
+  };
   // A pipeline that others share would run under whose options came first.
   const redisOptions = new Proxy(follower.options, {
     get: (target, name) =>
