@@ -1,7 +1,7 @@
 /**
  * `timeoutMs` and `signal` of one operation.
  *
- * Guarantees: what waits is taken out of the queue, so it is never sent; what was written is
+ * Guarantees: what waits is taken out of the queue, so it is never sent; what was written once is
  * rejected as unknown, its connection stays, and its late reply is dropped. Leaves no timer and no
  * listener once the operation is settled.
  */
@@ -40,10 +40,12 @@ export function watchOperation(
 function cancel(command: Command, timeoutMs: number | null, owner: Cancellable): void {
   if (!isPending(command)) return;
   const waiting = owner.withdraw(command);
-  const phase = waiting !== null || owner.isHeld(command) ? "waiting" : "written";
   const commands = waiting?.commands ?? noteOf(command)?.batch ?? [command];
   for (const one of commands) {
     if (!isPending(one)) continue;
+    // Each by itself: one of a pipeline may be refused while another has run.
+    const isUnsent = waiting !== null || owner.isHeld(one);
+    const phase = isUnsent && !noteOf(one)?.mayHaveRun ? "waiting" : "written";
     one.reject(owner.translate(messages.timedOut(one.name.toUpperCase(), phase, { timeoutMs })));
   }
 }

@@ -2,10 +2,11 @@
  * Makes the connections of a client, and knows all of them.
  *
  * Guarantees: each shares the client's one topology; `closeAll` ends every one that was ever made,
- * duplicates included.
+ * duplicates included, and from `drain` on none is made.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RedisOptions } from "ioredis";
+import { ClientClosedError } from "./errors.ts";
 import { CORE, Follower } from "./follower.ts";
 import type { FollowerCore } from "./follower-core.ts";
 import type { FollowerEvents, FollowerLink, FollowerOptions } from "./follower-link.ts";
@@ -42,6 +43,7 @@ export class Connections {
   readonly #monitor: Monitor;
   readonly #events: FollowerEvents;
   #made = 0;
+  #isClosed = false;
   readonly #open = new Set<FollowerCore>();
   readonly #plans = new WeakMap<FollowerCore, { plan: ConnectionPlan; redis: RedisOptions }>();
   readonly #preflight: PreflightOptions;
@@ -68,6 +70,9 @@ export class Connections {
   }
 
   create(plan: ConnectionPlan): Follower {
+    if (this.#isClosed) {
+      throw new ClientClosedError("The client is closed: create another one", "not-applied");
+    }
     // One connection speaks for the leader, or each change would be told often.
     const isFirst = this.#made === 0;
     this.#made += 1;
@@ -79,6 +84,7 @@ export class Connections {
 
   /** Takes nothing more, and resolves when nothing is under way, `drainMs` later at the latest. */
   async drain(drainMs: number): Promise<void> {
+    this.#isClosed = true;
     const endAtMs = performance.now() + drainMs;
     const isBusy = (): boolean => this.all().filter((core) => core.finishUp()).length > 0;
     while (isBusy() && performance.now() < endAtMs) await sleep(2);

@@ -12,6 +12,8 @@ import {
   note,
   noteFor,
   noteOf,
+  patient,
+  skip,
   type Note,
   type Operation,
   type ResolvedOptions,
@@ -21,7 +23,7 @@ import { Gate } from "./gate.ts";
 import type { Destination, LeaderConnector } from "./leader-connector.ts";
 import { shortenSince } from "./command.ts";
 import { refusalOf, waitingRefusalOf } from "./refusal.ts";
-import { isIoredisOwn } from "./ioredis-own.ts";
+import { isIoredisOwn, RESUBSCRIBE } from "./ioredis-own.ts";
 import { Database } from "./database.ts";
 import { Heartbeat, type Base } from "./heartbeat.ts";
 import * as messages from "./messages.ts";
@@ -58,8 +60,6 @@ export class FollowerCore {
   private readonly heartbeat: Heartbeat;
   private readonly gap = new SubscriptionGap();
   private stopListening: (() => void) | null = null;
-  /** Nothing of it is sent: its transaction began on another connection. */
-  private refusedBatch: { readonly stream: Stream; readonly error: Error } | null = null;
 
   constructor(redis: Redis, base: Base, parts: CoreParts) {
     const { link, own, source } = parts;
@@ -103,10 +103,7 @@ export class FollowerCore {
       return this.sendOwn(command);
     }
     const refusal = this.refusal(command, options);
-    if (refusal) {
-      command.reject(this.translate(refusal));
-      return command.promise;
-    }
+    if (refusal) return this.refuse(command, stream, refusal);
     if (this.isOpen && this.gate.size === 0 && this.canWrite()) {
       const noted = this.noteWritten(command, stream, options);
       watchOperation(command, options, this);
@@ -210,12 +207,9 @@ export class FollowerCore {
   }
 
   private write(command: Command, stream: Stream, nowMs: number): unknown {
-    if (this.refusedBatch !== null || this.session.concerns(command)) {
-      const refusal = this.refuseHere(command, stream);
-      if (refusal) {
-        command.reject(this.translate(refusal));
-        return command.promise;
-      }
+    if (this.session.concerns(command)) {
+      const refusal = this.session.refuse(command, stream);
+      if (refusal) return this.refuse(command, stream, refusal);
       this.session.learn(command);
     }
     if (this.redis.commandQueue.isEmpty()) this.watchdog.busy(nowMs);
@@ -224,14 +218,10 @@ export class FollowerCore {
     return this.base.send(command, stream);
   }
 
-  /** A pipeline is refused as a whole, with its first command, or not at all. */
-  private refuseHere(command: Command, stream: Stream): Error | null {
-    if (!stream) return this.session.refuse(command, false);
-    if (this.refusedBatch?.stream === stream) return this.refusedBatch.error;
-    this.refusedBatch = null;
-    const error = this.session.refuse(command, true);
-    if (error) this.refusedBatch = { stream, error };
-    return error;
+  private refuse(command: Command, stream: Stream, error: Error): unknown {
+    this.settlement.refuse(command, error);
+    skip(stream);
+    return command.promise;
   }
 
   private enqueue(command: Command, stream: Stream, options: ResolvedOptions): unknown {
@@ -240,6 +230,7 @@ export class FollowerCore {
     if (waiting) {
       waiting.commands.push(command);
       note(command, noteFor(options, { internal: false, batch: waiting.commands }));
+      watchOperation(command, options, this);
       return command.promise;
     }
     // Nothing is written that it would have to wait for.
@@ -250,10 +241,7 @@ export class FollowerCore {
     }
     const room = { queued: this.gate.size, maxQueued: this.own.maxQueued };
     const refusal = waitingRefusalOf(command, stream, room);
-    if (refusal) {
-      command.reject(this.translate(refusal));
-      return command.promise;
-    }
+    if (refusal) return this.refuse(command, stream, refusal);
     const commands = [command];
     const noted = noteFor(options, { internal: false, batch: stream ? commands : null });
     const { issuedAtMs } = note(command, noted);
@@ -265,15 +253,18 @@ export class FollowerCore {
   private expired(operation: Operation): void {
     const waitedMs = performance.now() - operation.issuedAtMs;
     const unavailable = this.own.unavailable?.(waitedMs);
-    const error = this.translate(
-      unavailable ?? messages.expired(operation, waitedMs, this.surroundings()),
-    );
-    for (const command of operation.commands) if (isPending(command)) command.reject(error);
+    const error = unavailable ?? messages.expired(operation, waitedMs, this.surroundings());
+    this.refuseAll(operation, error);
   }
 
-  /** Past the queue; never kept, and never sent again. */
+  /** Past the queue; never kept, and never sent again, unless it restores a subscription. */
   private sendOwn(command: Command): unknown {
-    note(command, noteFor(this.own.operation, { internal: true, batch: null }));
+    // ioredis forgets a subscription that is lost before it was confirmed.
+    const isKept = RESUBSCRIBE.has(command.name);
+    const options = isKept ? patient(this.own.operation) : this.own.operation;
+    note(command, noteFor(options, { internal: !isKept, batch: null }));
+    // ioredis listens to those of its handshake alone; one that is lost is nobody's loss.
+    command.promise.catch(() => {});
     return this.base.send(command, undefined);
   }
 
@@ -340,7 +331,10 @@ export class FollowerCore {
   private release({ commands, stream, db }: Operation): true {
     this.database.enter(db);
     for (const command of commands) {
-      if (!isPending(command) && !stream) continue;
+      if (!isPending(command)) {
+        skip(stream);
+        continue;
+      }
       const waited = noteOf(command);
       if (waited && waited.writtenAtMs > 0) shortenSince(command, waited.writtenAtMs);
       this.write(command, stream, performance.now());
@@ -360,9 +354,12 @@ export class FollowerCore {
       process.nextTick(() => this.redis.emit("end"));
     }
     for (const operation of waiting) {
-      const error = this.translate(messages.closed(messages.nameOf(operation), "not-applied"));
-      for (const command of operation.commands) if (isPending(command)) command.reject(error);
+      this.refuseAll(operation, messages.closed(messages.nameOf(operation), "not-applied"));
     }
+  }
+
+  private refuseAll({ commands }: Operation, error: Error): void {
+    for (const command of commands) if (isPending(command)) this.settlement.refuse(command, error);
   }
 
   private isElsewhere(): boolean {

@@ -19,7 +19,9 @@ export function isIoredisOwn(
   { isRestored, database }: Standing,
 ): boolean {
   if (redis.status === "connect") {
-    return (redis.condition?.handshake ?? false) && HANDSHAKE.has(command.name);
+    if (!redis.condition?.handshake || !HANDSHAKE.has(command.name)) return false;
+    // To another one is a caller's way, behind commands that wait and are meant for this one.
+    return command.name !== "select" || Number(command.args[0]) === redis.condition.select;
   }
   if (redis.status !== "ready" || isRestored) return false;
   if (command.name === "select") return Number(command.args[0]) === database.last;
@@ -27,4 +29,4 @@ export function isIoredisOwn(
 }
 
 const HANDSHAKE: ReadonlySet<string> = new Set(["auth", "hello", "select", "client", "readonly"]);
-const RESUBSCRIBE: ReadonlySet<string> = new Set(["subscribe", "psubscribe", "ssubscribe"]);
+export const RESUBSCRIBE: ReadonlySet<string> = new Set(["subscribe", "psubscribe", "ssubscribe"]);

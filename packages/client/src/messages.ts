@@ -87,7 +87,7 @@ export function outcomeUnknown(
   const where = lastLeader ? describe(lastLeader, lastEpoch) : "the leader";
   const message =
     `Connection to ${where} was lost ${Math.round(writtenMsAgo)} ms after ${command} was ` +
-    `written: ${lostBecause}. ${command} may or may not have been applied; read before retrying, ` +
+    `written: ${lostBecause || "its reply was lost"}. ${command} may or may not have been applied; read before retrying, ` +
     "or use an idempotent command";
   return new WriteOutcomeUnknownError(message, {
     command,

@@ -63,6 +63,13 @@ export interface Note {
   readonly internal: boolean;
   /** All commands of its pipeline. */
   readonly batch: readonly Command[] | null;
+  /** It was written before, and its reply was lost: nothing may call it `not-applied` any more. */
+  readonly mayHaveRun: boolean;
+}
+
+/** Waits for as long as its connection lives. */
+export function patient(options: ResolvedOptions): ResolvedOptions {
+  return { ...options, timeoutMs: null, signal: null, waitForLeaderMs: Infinity };
 }
 
 const NOTE = Symbol("leasehold.note");
@@ -82,7 +89,23 @@ export function note(command: object, what: Note): Note {
 
 export function noteFor(options: ResolvedOptions, what: Pick<Note, "internal" | "batch">): Note {
   const { internal, batch } = what;
-  return { options, issuedAtMs: performance.now(), writtenAtMs: 0, internal, batch };
+  return {
+    options,
+    issuedAtMs: performance.now(),
+    writtenAtMs: 0,
+    internal,
+    batch,
+    mayHaveRun: false,
+  };
+}
+
+/** ioredis' collector writes a pipeline when it has been given all of it: this one stays away. */
+export function skip(stream: Stream): void {
+  try {
+    (stream as { write(bytes: string): void } | undefined)?.write("");
+  } catch {
+    // The last of a pipeline of which nothing is left to write, and no socket to write it to.
+  }
 }
 
 export function isPending(command: { readonly isSettled: boolean }): boolean {

@@ -3,23 +3,34 @@
  * MULTI, and the cursors of SCAN.
  *
  * Guarantees: after the connection has moved, EXEC of a transaction that began before is refused
- * without being sent, and so is every command in it; a cursor of another node is refused.
+ * without being sent, and so is every write in it, for a second at least if its caller ends it by
+ * neither EXEC nor DISCARD; a cursor of another node is refused.
  */
 import type { Command } from "ioredis";
+import { isRepeatable } from "./command.ts";
 import { ScanInterruptedError, TransactionAbortedError } from "./errors.ts";
+import type { Stream } from "./operation.ts";
 import { rejectionOf } from "./outcome.ts";
 
 const SCANS: ReadonlySet<string> = new Set(["scan", "sscan", "hscan", "zscan"]);
 const TRANSACTIONS: ReadonlySet<string> = new Set(["multi", "exec", "discard", "watch", "unwatch"]);
 const MOST_CURSORS = 10_000;
+/**
+ * For so long after its first refusal a lost MULTI keeps others' writes away. Its caller knows by
+ * then; one that gave up without EXEC or DISCARD must not hold a shared connection for ever.
+ */
+const DOOMED_MS = 1_000;
 
 export class Session {
   /** Counts connections; 0: none yet. */
   #connection = 0;
   #watchedOn: number | null = null;
   #multiOn: number | null = null;
+  #doomedAtMs: number | null = null;
   #cursors = new Map<string, number>();
   #replyErrors: Error[] = [];
+  /** Nothing more of it is sent: its transaction began on another connection. */
+  #refusedBatch: { readonly stream: Stream; readonly error: Error } | null = null;
 
   /** Something is watched, or a MULTI waits for its EXEC. */
   get isOpen(): boolean {
@@ -33,13 +44,21 @@ export class Session {
 
   /** Whether anything here may speak against it, or must be learned from it. */
   concerns({ name }: Command): boolean {
-    if (this.#multiOn !== null) return true;
+    if (this.#multiOn !== null || this.#refusedBatch !== null) return true;
     const lower = name.toLowerCase();
     return TRANSACTIONS.has(lower) || SCANS.has(lower);
   }
 
-  /** Why it must not be sent on this connection; null: it may. `batched`: part of a pipeline. */
-  refuse(command: Command, batched: boolean): Error | null {
+  /** Why it must not be sent on this connection; null: it may. */
+  refuse(command: Command, stream: Stream): Error | null {
+    if (!stream) return this.#judge(command, false);
+    if (this.#refusedBatch?.stream === stream) return this.#refusedBatch.error;
+    const error = this.#judge(command, true);
+    this.#refusedBatch = error && { stream, error };
+    return error;
+  }
+
+  #judge(command: Command, batched: boolean): Error | null {
     const name = command.name.toLowerCase();
     if (this.#multiOn === null && !SCANS.has(name) && !TRANSACTIONS.has(name)) return null;
     // Within a pipeline a command cannot be refused alone.
@@ -115,6 +134,7 @@ export class Session {
         return null;
       case "multi":
         if (!batched) this.#multiOn = this.#connection;
+        this.#doomedAtMs = null;
         if (!hasMoved || !batched) return null;
         this.#watchedOn = null;
         return this.#aborted(name);
@@ -125,14 +145,26 @@ export class Session {
         if (!isInside) {
           this.#watchedOn = null;
           this.#multiOn = null;
+          this.#doomedAtMs = null;
         }
         return hasMoved && name === "exec" ? this.#aborted(name) : null;
       }
       default:
-        if (batched) return null;
+        if (batched || (hasMoved && isRepeatable(name))) return null;
+        if (hasMoved && this.#isForgotten()) return null;
         command.inTransaction = true;
         return hasMoved ? this.#aborted(name) : null;
     }
+  }
+
+  /** A transaction that is lost, whose caller was told, and did not end it. */
+  #isForgotten(): boolean {
+    this.#doomedAtMs ??= performance.now();
+    if (performance.now() - this.#doomedAtMs < DOOMED_MS) return false;
+    this.#watchedOn = null;
+    this.#multiOn = null;
+    this.#doomedAtMs = null;
+    return true;
   }
 
   #aborted(command: string): Error {

@@ -8,7 +8,7 @@
  */
 import type { Command, Redis } from "ioredis";
 import { backoffMs } from "./backoff.ts";
-import { countsReplicas } from "./command.ts";
+import { blockMs, countsReplicas, isRepeatable } from "./command.ts";
 import type { FollowerLink, FollowerOptions } from "./follower-link.ts";
 import type { Gate } from "./gate.ts";
 import * as messages from "./messages.ts";
@@ -67,13 +67,19 @@ export class Settlement {
     const options = noteOf(command)?.options;
     if (command.inTransaction || !options || !isPending(command)) command.reject(error);
     else if (countsReplicas(command.name)) {
-      command.reject(this.#of.translate(messages.cannotMove(command.name.toUpperCase())));
+      this.refuse(command, messages.cannotMove(command.name.toUpperCase()));
     } else if (!options.resendRejected) {
       const name = command.name.toUpperCase();
-      command.reject(this.#of.translate(messages.refused(name, rejection)));
+      this.refuse(command, messages.refused(name, rejection));
     } else this.#held.push({ command, rejection, isOvertaken: false });
     this.startDraining(`it refuses ${command.name.toUpperCase()} with ${rejection.code}`);
     this.#answered();
+  }
+
+  /** With an error that says `not-applied`, unless an earlier sending of it may have run. */
+  refuse(command: Command, error: Error): void {
+    if (noteOf(command)?.mayHaveRun) this.#giveUp(command, this.#of.surroundings());
+    else command.reject(this.#of.translate(error));
   }
 
   startDraining(why: string): void {
@@ -144,7 +150,7 @@ export class Settlement {
       if (!isPending(command)) continue;
       if (late && isOvertaken(command.name)) {
         const name = command.name.toUpperCase();
-        command.reject(this.#of.translate(messages.overtaken(name, rejection)));
+        this.refuse(command, messages.overtaken(name, rejection));
       } else again.push(single(command, rejection, rejection.db));
     }
     return again;
@@ -175,7 +181,15 @@ export class Settlement {
     return afterLoss(batch, (command) => {
       const { name, args, inTransaction } = command as Command;
       const mayReplay = noteOf(command)?.options.replayUnknown ?? "never";
-      return mayReplay !== "never" && mayReplay({ name, args, inTransaction, epoch });
+      if (mayReplay === "never") return false;
+      try {
+        return mayReplay({ name, args, inTransaction, epoch });
+      } catch (error) {
+        // The caller's bug. Thrown on from here, it would leave everything unsettled.
+        const message = `replayUnknown threw for ${name.toUpperCase()}, which counts as "no"`;
+        this.#of.link.events.connectionError(new Error(message, { cause: error }));
+        return false;
+      }
     });
   }
 
@@ -191,7 +205,10 @@ export class Settlement {
 function single(command: Command, rejection: Rejection | null, db: number): Operation {
   const noted = noteOf(command);
   if (!noted) throw new Error(`${command.name} was never noted`);
-  note(command, { ...noted, batch: null });
-  const { options, issuedAtMs } = noted;
+  const isLost = rejection === null && !isRepeatable(command.name);
+  note(command, { ...noted, batch: null, mayHaveRun: noted.mayHaveRun || isLost });
+  const { options } = noted;
+  // Its wait for a leader begins now, if the time until now was the command's own.
+  const issuedAtMs = blockMs(command) === null ? noted.issuedAtMs : performance.now();
   return { commands: [command], stream: undefined, options, issuedAtMs, rejection, db };
 }

@@ -12,7 +12,11 @@ export interface LossyProxy {
   close(): Promise<void>;
 }
 
-export async function startProxy(target: { host: string; port: number }): Promise<LossyProxy> {
+/** `cutAt`: instead of passing such a request on, it closes the connection that brought it. */
+export async function startProxy(
+  target: { host: string; port: number },
+  cutAt: (request: string) => boolean = () => false,
+): Promise<LossyProxy> {
   const sockets = new Set<Socket>();
   let isSwallowing = false;
   const server = createServer((client) => {
@@ -26,7 +30,10 @@ export async function startProxy(target: { host: string; port: number }): Promis
         upstream.destroy();
       });
     }
-    client.pipe(upstream);
+    client.on("data", (bytes) => {
+      if (cutAt(String(bytes))) client.destroy();
+      else upstream.write(bytes);
+    });
     upstream.on("data", (bytes) => {
       if (!isSwallowing) client.write(bytes);
     });
