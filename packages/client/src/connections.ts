@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RedisOptions } from "ioredis";
-import { ClientClosedError } from "./errors.ts";
+import { ClientClosedError, InvalidOptionError } from "./errors.ts";
 import { CORE, Follower } from "./follower.ts";
 import type { FollowerCore } from "./follower-core.ts";
 import type { FollowerEvents, FollowerLink, FollowerOptions } from "./follower-link.ts";
@@ -46,13 +46,11 @@ export class Connections {
   #isClosed = false;
   readonly #open = new Set<FollowerCore>();
   readonly #plans = new WeakMap<FollowerCore, { plan: ConnectionPlan; redis: RedisOptions }>();
-  readonly #preflight: PreflightOptions;
 
   constructor(settings: Settings, monitor: Monitor, events: FollowerEvents) {
     this.#settings = settings;
     this.#monitor = monitor;
     this.#events = events;
-    this.#preflight = preflightOptions(settings);
   }
 
   get size(): number {
@@ -77,7 +75,9 @@ export class Connections {
     const isFirst = this.#made === 0;
     this.#made += 1;
     const redis = this.#redisOptions(plan.redis ?? {});
-    const follower = new Follower(redis, this.#ownOptions(plan), this.#link(plan, isFirst));
+    const checks = preflightOptions({ ...this.#settings, redis });
+    const link = this.#link(plan, checks, isFirst);
+    const follower = new Follower(redis, this.#ownOptions(plan), link);
     this.#plans.set(follower[CORE], { plan, redis });
     return follower;
   }
@@ -149,11 +149,12 @@ export class Connections {
     };
   }
 
-  #link(plan: ConnectionPlan, isFirst: boolean): FollowerLink {
+  /** `checks`: with the connection's own TLS and password, or its bytes would go in clear. */
+  #link(plan: ConnectionPlan, checks: PreflightOptions, isFirst: boolean): FollowerLink {
     const monitor = this.#monitor;
     return {
       route: plan.route ?? this.leaderRoute(),
-      open: ({ host, port }, signal) => preflight({ host, port }, this.#preflight, signal),
+      open: ({ host, port }, signal) => preflight({ host, port }, checks, signal),
       draw: () => this.draw(),
       spreadMs: (follower) => {
         const [first] = this.#open;
@@ -179,8 +180,12 @@ const OWNED: ReadonlySet<string> = new Set(OWNED_OPTIONS);
 
 export function preflightOptions(settings: Settings): PreflightOptions {
   const { redis, connectTimeoutMs, handshakeTimeoutMs } = settings;
+  if (redis.tls && typeof redis.tls !== "object") {
+    // Not plain text, since somebody meant the opposite.
+    throw new InvalidOptionError("redis.tls", "give an object of options, {} for the defaults");
+  }
   return {
-    tls: typeof redis.tls === "object" ? redis.tls : undefined,
+    tls: redis.tls || undefined,
     username: redis.username,
     password: redis.password ?? undefined,
     connectTimeoutMs,

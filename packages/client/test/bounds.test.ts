@@ -1,9 +1,10 @@
 /** What a client is given from outside, and what may be much of: both have their bounds. */
 import { EventEmitter } from "node:events";
 import { Command } from "ioredis";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { InvalidOptionError } from "../src/errors.ts";
 import type { LeaseholdEvents } from "../src/events.ts";
+import { preflightOptions } from "../src/connections.ts";
 import { forwardEvents } from "../src/forward-events.ts";
 import { Gate } from "../src/gate.ts";
 import { resolveOperation, settingsOf } from "../src/options.ts";
@@ -22,6 +23,13 @@ test("an operation's options are checked as those of the client are", () => {
   const endless = resolveOperation({ timeoutMs: Infinity, waitForLeaderMs: Infinity }, STANDARD);
   expect(endless).toMatchObject({ timeoutMs: 2 ** 31 - 1, waitForLeaderMs: 2 ** 31 - 1 });
   expect(resolveOperation({}, STANDARD)).toEqual(STANDARD);
+});
+
+test("TLS that is no object is refused, and never plain text", () => {
+  const settings = settingsOf({ topology: pushedTopology({}).provider });
+  const redis = { tls: true } as never;
+  expect(() => preflightOptions({ ...settings, redis })).toThrow(InvalidOptionError);
+  expect(preflightOptions({ ...settings, redis: { tls: {} } }).tls).toEqual({});
 });
 
 test("a gate takes back hundreds of thousands of operations at once", () => {
@@ -49,6 +57,27 @@ describe("events", () => {
     monitor.stop();
     expect(heard).toBe(1);
     expect(client.listenerCount("leaderChanged")).toBe(0);
+  });
+
+  test("a listener that throws keeps nobody else from hearing", () => {
+    const topology = pushedTopology(PLACES);
+    const monitor = new Monitor([topology.provider], TOOLS);
+    let heard = 0;
+    monitor.listen({
+      event: () => {
+        throw new Error("the caller's logger");
+      },
+    });
+    monitor.listen({ changed: () => (heard += 1) });
+    monitor.start();
+    const later = vi.spyOn(process, "nextTick").mockImplementation(() => {});
+    topology.push(1, PLACES.a);
+    const surfaced = later.mock.calls.map(([call]) => call as () => void);
+    later.mockRestore();
+    monitor.stop();
+    expect(heard).toBe(1);
+    expect(surfaced.length).toBeGreaterThan(0);
+    expect(surfaced[0]).toThrow("the caller's logger");
   });
 
   test("an announced change is waited for 15 s at most, and one of an older epoch is none", () => {

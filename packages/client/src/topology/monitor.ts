@@ -171,7 +171,16 @@ export class Monitor {
   }
 
   #tell(call: (listener: Partial<MonitorListener>) => void): void {
-    for (const listener of [...this.#listeners]) call(listener);
+    for (const listener of [...this.#listeners]) {
+      try {
+        call(listener);
+      } catch (error) {
+        // A logger of the caller's, say: it surfaces, and the others hear of the change.
+        process.nextTick(() => {
+          throw error;
+        });
+      }
+    }
   }
 }
 

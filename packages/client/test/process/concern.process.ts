@@ -172,4 +172,14 @@ describe("row 18: who it speaks to, and whether it may", () => {
     expect(faults.join()).not.toContain("wrong\n");
     await sleep(1);
   });
+
+  test("a connection's own user and TLS are what it is checked with, and nothing goes in clear", async () => {
+    const { a, client } = await openPair();
+    await a.admin.call("ACL", "SETUSER", "other", "on", ">pw", "~*", "+@all");
+    const other = client.connection({ redis: { username: "other", password: "pw" } });
+    expect(await other.acl("WHOAMI")).toBe("other");
+    const secret = client.connection({ redis: { tls: {} }, waitForLeaderMs: 300 });
+    expect(outcomeOf((await outcome(secret.set("secret", "v"))).error)).toBe("not-applied");
+    expect(await a.admin.get("secret")).toBeNull();
+  });
 });
