@@ -71,10 +71,14 @@ describe("events", () => {
     monitor.listen({ changed: () => (heard += 1) });
     monitor.start();
     const later = vi.spyOn(process, "nextTick").mockImplementation(() => {});
-    topology.push(1, PLACES.a);
-    const surfaced = later.mock.calls.map(([call]) => call as () => void);
-    later.mockRestore();
-    monitor.stop();
+    let surfaced: (() => void)[] = [];
+    try {
+      topology.push(1, PLACES.a);
+      surfaced = later.mock.calls.map(([call]) => call as () => void);
+    } finally {
+      later.mockRestore();
+      monitor.stop();
+    }
     expect(heard).toBe(1);
     expect(surfaced.length).toBeGreaterThan(0);
     expect(surfaced[0]).toThrow("the caller's logger");
