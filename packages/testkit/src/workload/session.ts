@@ -17,10 +17,14 @@ export interface Address {
   readonly username?: string;
   /** Default: without TLS. */
   readonly tls?: ConnectionOptions;
+  /** `host` and `port` are a Sentinel's, which is asked for the primary that it calls so. */
+  readonly masterSet?: string;
 }
 
 export interface SessionOptions {
   readonly address: Address;
+  /** Tried in turn with `address`, whenever one of them did not do. Default: none. */
+  readonly otherAddress?: Address | undefined;
   readonly password?: string | undefined;
   /** Pause between two operations. */
   readonly paceMs: number;
@@ -63,10 +67,11 @@ export function startSession(options: SessionOptions): Session {
 
 async function runSession(options: SessionOptions, signal: AbortSignal): Promise<void> {
   let redis: Redis | null = null;
+  let { address, otherAddress = address } = options;
   let lastDoneMs = performance.now();
   let rehearsals = REHEARSALS;
   while (!signal.aborted) {
-    redis ??= await connect(options).catch((error: unknown) => {
+    redis ??= await connect({ ...options, address }).catch((error: unknown) => {
       options.unreachable(error instanceof Error ? error.message : String(error));
       return null;
     });
@@ -78,6 +83,7 @@ async function runSession(options: SessionOptions, signal: AbortSignal): Promise
       redis = null;
     }
     if (done) lastDoneMs = performance.now();
+    else [address, otherAddress] = [otherAddress, address];
     await pause(done ? options.paceMs : backoffMs(performance.now() - lastDoneMs), signal);
   }
   redis?.disconnect();
@@ -90,8 +96,14 @@ async function runSession(options: SessionOptions, signal: AbortSignal): Promise
 export async function connect(
   options: Pick<SessionOptions, "address" | "password" | "deadlineMs" | "connectDeadlineMs">,
 ): Promise<Redis> {
+  const { masterSet, host, port, ...rest } = options.address;
+  const place =
+    masterSet === undefined ? { host, port } : { sentinels: [{ host, port }], name: masterSet };
   const redis = new Redis({
-    ...options.address,
+    ...place,
+    ...rest,
+    sentinelCommandTimeout: options.deadlineMs,
+    sentinelRetryStrategy: () => null,
     ...(options.password === undefined ? {} : { password: options.password }),
     connectTimeout: options.connectDeadlineMs ?? options.deadlineMs,
     commandTimeout: options.deadlineMs,

@@ -22,6 +22,10 @@ export interface WorkloadOptions {
   readonly name: string;
   /** The write address. */
   readonly address: Address;
+  /** Where writers turn when `address` takes no write, and back. Default: nowhere else. */
+  readonly otherAddress?: Address | undefined;
+  /** Writers keep a connection on which a write was refused. Default: no. */
+  readonly areStubborn?: boolean;
   /** Each member's own Redis address. */
   readonly members: ReadonlyMap<string, Address>;
   readonly password?: string | undefined;
@@ -172,6 +176,8 @@ function startWriters(
   return lists.map(({ list, freshness }, index) =>
     startWriter({
       address: options.address,
+      otherAddress: options.otherAddress,
+      isStubborn: options.areStubborn,
       password: options.password,
       paceMs: options.writerPaceMs,
       deadlineMs: options.deadlineMs,

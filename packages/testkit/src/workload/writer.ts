@@ -10,8 +10,10 @@ import { startSession, type Session, type SessionOptions } from "./session.ts";
 
 export interface WriterOptions extends Pick<
   SessionOptions,
-  "address" | "password" | "paceMs" | "deadlineMs" | "connectDeadlineMs"
+  "address" | "otherAddress" | "password" | "paceMs" | "deadlineMs" | "connectDeadlineMs"
 > {
+  /** Keeps its connection when a write is refused, as many clients do. Default: no. */
+  readonly isStubborn?: boolean | undefined;
   readonly list: LedgerList;
   /** Replicas that must hold a write before it counts as confirmed; 0: it is not asked. */
   readonly replicas: number;
@@ -30,7 +32,8 @@ export function startWriter(options: WriterOptions): Session {
     async operate(redis) {
       const outcome = await writeOnce(redis, options);
       options.list.settle(outcome);
-      return outcome === "confirmed" || outcome === "acknowledged" ? "done" : "broken";
+      const stays = options.isStubborn === true && outcome === "refused";
+      return stays || outcome === "confirmed" || outcome === "acknowledged" ? "done" : "broken";
     },
     unreachable(why) {
       options.failed(`connect: ${why}`);

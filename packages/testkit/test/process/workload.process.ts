@@ -9,6 +9,7 @@ import {
   type Address,
   type Ledger,
   type Workload,
+  type WorkloadOptions,
 } from "../../src/workload/index.ts";
 import { startRedis, type RedisProcess } from "./redis-process.ts";
 
@@ -100,6 +101,30 @@ describe("the workload, on a primary and its replica", () => {
       lostConfirmed: 3,
       lostAcknowledged: 2,
     });
+  });
+
+  async function replaceBy(options: Partial<WorkloadOptions>): Promise<void> {
+    await workload.stop();
+    const members = new Map([["primary", primary.address]]);
+    const name = "other";
+    workload = startWorkload({ name, address: balancer.address, members, ...options }, ledger);
+  }
+
+  test("lets writers turn to another address when the first one takes no write", async () => {
+    await replaceBy({ address: replica.address, otherAddress: primary.address });
+    expect(await workload.flowing(5000)).toBe(true);
+    expect(workload.state().failed).toBeGreaterThan(0);
+  });
+
+  test("has stubborn writers, which stay where they are refused until they are cut", async () => {
+    balancer.setTarget(replica.address);
+    await replaceBy({ areStubborn: true });
+    // Each gives its first connections up by itself.
+    await expect.poll(() => workload.state().failed, { timeout: 5000 }).toBeGreaterThan(100);
+    balancer.setTarget(primary.address);
+    expect(await workload.flowing(300)).toBe(false);
+    await command(replica.address, (redis) => redis.call("CLIENT", "KILL", "TYPE", "normal"));
+    expect(await workload.flowing(5000)).toBe(true);
   });
 
   test("does the same in a thread of its own, and ends with it", async () => {
