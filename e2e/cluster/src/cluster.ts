@@ -64,6 +64,8 @@ export interface NodeFaults {
   heal(): Promise<void>;
   freeze(): void;
   thaw(): void;
+  freezeKubeProxy(): void;
+  thawKubeProxy(): void;
   exec(args: readonly string[], options?: RunOptions): Promise<Output>;
 }
 

@@ -15,6 +15,8 @@ const NODE_FAULTS = {
   heal: "end cut, cut-api, drop and lose",
   freeze: "hang the whole machine",
   thaw: "let it go on",
+  freezeKubeProxy: "its Services lead where they led",
+  thawKubeProxy: "let it follow again",
 } as const;
 
 const PROGRAM_FAULTS = ["start", "stop", "kill", "restart", "freeze", "thaw"] as const;

@@ -9,7 +9,14 @@ import { existsSync, readFileSync } from "node:fs";
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { basename, join } from "node:path";
-import { createGroup, destroyGroup, hierarchies, processesIn, setFrozen } from "./cgroups.ts";
+import {
+  createGroup,
+  destroyGroup,
+  hierarchies,
+  processesIn,
+  setFrozen,
+  signalAll,
+} from "./cgroups.ts";
 import {
   cgroupMounts,
   containerdConfiguration,
@@ -164,6 +171,19 @@ export class Node {
     setFrozen(this.name, false);
   }
 
+  /** Services lead where they led, until it is thawed. */
+  freezeKubeProxy(): void {
+    signalAll(this.#kubeProxies(), "SIGSTOP");
+  }
+
+  thawKubeProxy(): void {
+    signalAll(this.#kubeProxies(), "SIGCONT");
+  }
+
+  #kubeProxies(): readonly number[] {
+    return processesIn(this.name).filter((pid) => commandNameOf(pid) === "kube-proxy");
+  }
+
   /** Runs a program in the node's namespaces, where its containers can be reached. */
   exec(args: readonly string[], options: RunOptions = {}): Promise<Output> {
     return run("nsenter", this.execArguments(args), options);
@@ -210,6 +230,15 @@ function isFirstOfItsNamespace(pid: number): boolean {
     return isNodeInit(status);
   } catch {
     return false;
+  }
+}
+
+/** "" for a process that is gone. */
+function commandNameOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  } catch {
+    return "";
   }
 }
 

@@ -127,7 +127,10 @@ export class OwnCluster implements ClusterHandle {
     const groups = groupNames();
     const programs = Object.values(this.controlPlane) as Program[];
     for (const one of [...programs, ...this.nodes]) if (groups.includes(one.name)) one.thaw();
-    for (const node of this.nodes) await node.heal();
+    for (const node of this.nodes) {
+      node.thawKubeProxy();
+      await node.heal();
+    }
     for (const program of programs) await program.start();
     await Promise.all(this.nodes.map((node) => node.up()));
   }
