@@ -8,6 +8,7 @@ import { CommandError, until, type Cluster, type RunOptions } from "@leasehold/c
 const CHART = fileURLToPath(new URL("../../../charts/leasehold", import.meta.url));
 const CLI = fileURLToPath(new URL("../../../apps/cli/src/main.ts", import.meta.url));
 const INSTALL_TIMEOUT_MS = 180_000;
+const HTTP_PORT = 8008;
 const DOMAIN = "svc.cluster.local";
 
 export interface Release {
@@ -17,6 +18,8 @@ export interface Release {
   readonly values?: readonly string[];
   /** Redis speaks TLS, with certificates of an authority made for it. */
   readonly tls?: true;
+  /** None of its pods is Ready before a cutover: nobody waits for them. */
+  readonly followsSource?: true;
 }
 
 export interface Group {
@@ -25,6 +28,8 @@ export interface Group {
   readonly namespace: string;
   readonly writeHost: string;
   readonly readHost: string;
+  /** Any member. */
+  readonly headlessHost: string;
   memberHost(pod: string): string;
   /** The application's. */
   password(): Promise<string>;
@@ -35,8 +40,11 @@ export interface Group {
   newLeader(old: Holder, timeoutMs: number): Promise<void>;
   holder(): Promise<Holder>;
   nodeOf(pod: string): Promise<string>;
+  /** A figure of the member's metrics, over all labels; 0: it is not there. */
+  metric(pod: string, name: string): Promise<number>;
   kubectl(args: readonly string[], options?: RunOptions): Promise<string>;
-  helmUpgrade(values: readonly string[], options?: RunOptions): Promise<void>;
+  /** `waits`, by default: until all members are Ready. */
+  helmUpgrade(values: readonly string[], options?: { readonly waits?: boolean }): Promise<void>;
   /** To the revision before. */
   helmRollback(): Promise<void>;
   helmTest(): Promise<string>;
@@ -44,6 +52,8 @@ export interface Group {
   leasehold(args: readonly string[], options?: RunOptions): Promise<string>;
   /** Waits until `leasehold status --check` has nothing to say. */
   healthy(timeoutMs: number): Promise<void>;
+  /** Its data, its Lease and a password that Helm made stay. */
+  helmUninstall(): Promise<void>;
   /** With its data and all that it left. */
   uninstall(): Promise<void>;
 }
@@ -59,7 +69,8 @@ export async function install(cluster: Cluster, release: Release): Promise<Group
   await cluster.helm(
     [
       ...["upgrade", "--install", release.release, CHART, "--namespace", release.namespace],
-      ...["--create-namespace", "--wait", "--timeout", `${INSTALL_TIMEOUT_MS / 1000}s`],
+      ...["--create-namespace", "--timeout", `${INSTALL_TIMEOUT_MS / 1000}s`],
+      ...(release.followsSource ? [] : ["--wait"]),
       ...settings,
     ],
     { timeoutMs: INSTALL_TIMEOUT_MS + 10_000 },
@@ -78,6 +89,11 @@ export function groupOf(cluster: Cluster, { namespace, release }: Release): Grou
     const program = [process.execPath, CLI, command, name, "--namespace", namespace, ...args];
     return (await cluster.exec(program, { timeoutMs: 60_000, ...options })).stdout;
   };
+  const helmUninstall = async (): Promise<void> => {
+    await cluster.helm(["uninstall", release, "--namespace", namespace, "--wait"], {
+      timeoutMs: INSTALL_TIMEOUT_MS,
+    });
+  };
   const holder = async (): Promise<Holder> => {
     const identity = await get(`lease/${name}`, "{.spec.holderIdentity}");
     return { identity, pod: identity.split("_")[0] ?? "" };
@@ -87,6 +103,7 @@ export function groupOf(cluster: Cluster, { namespace, release }: Release): Grou
     namespace,
     writeHost: `${name}.${namespace}.${DOMAIN}`,
     readHost: `${name}-read.${namespace}.${DOMAIN}`,
+    headlessHost: `${name}-headless.${namespace}.${DOMAIN}`,
     memberHost: (pod) => `${pod}.${name}-headless.${namespace}.${DOMAIN}`,
     async password() {
       const encoded = await get(`secret/${name}`, "{.data.redis-password}");
@@ -104,15 +121,19 @@ export function groupOf(cluster: Cluster, { namespace, release }: Release): Grou
         return pod !== "" && identity !== old.identity;
       });
     },
+    async metric(pod, name) {
+      const path = `/api/v1/namespaces/${namespace}/pods/${pod}:${HTTP_PORT}/proxy/metrics`;
+      const lines = (await kubectl(["get", "--raw", path])).split("\n");
+      const values = lines.filter((line) => /^\w+/.exec(line)?.[0] === name);
+      return values.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+    },
     nodeOf: (pod) => get(`pod/${pod}`, "{.spec.nodeName}"),
     kubectl,
-    async helmUpgrade(values, options) {
+    async helmUpgrade(values, { waits = true } = {}) {
       const settings = values.flatMap((value) => ["--set", value]);
       const args = ["upgrade", release, CHART, "--namespace", namespace, "--reuse-values"];
-      await cluster.helm([...args, "--wait", "--timeout", "300s", ...settings], {
-        timeoutMs: 310_000,
-        ...options,
-      });
+      const wait = waits ? ["--wait", "--timeout", "300s"] : [];
+      await cluster.helm([...args, ...wait, ...settings], { timeoutMs: 310_000 });
     },
     async helmRollback() {
       const args = ["rollback", release, "--namespace", namespace, "--wait", "--timeout", "300s"];
@@ -123,10 +144,9 @@ export function groupOf(cluster: Cluster, { namespace, release }: Release): Grou
         timeoutMs: 250_000,
       }),
     leasehold,
+    helmUninstall,
     async uninstall() {
-      await cluster.helm(["uninstall", release, "--namespace", namespace, "--wait"], {
-        timeoutMs: INSTALL_TIMEOUT_MS,
-      });
+      await helmUninstall();
       const left = "persistentvolumeclaims,leases,configmaps,secrets,endpointslices";
       const own = ["-l", `leasehold.dev/group=${name}`, "--ignore-not-found"];
       await kubectl(["delete", left, ...own], { timeoutMs: 60_000 });

@@ -8,24 +8,29 @@ import { openStage, type Stage } from "./stage.ts";
 
 /** `shared`: the stage of all acts, which stays open. */
 export async function stageFor(cluster: Cluster, act: Act, shared: Stage): Promise<Stage> {
-  const clients = act.clients ?? "nodes";
-  if (act.release !== undefined) return openOwn(cluster, act.release, clients);
-  if (clients === "outside") return openStage(cluster, { group: shared.group, clients });
+  const { clients = "nodes", habits } = act;
+  if (act.release !== undefined) return openOwn(cluster, { ...act, release: act.release, clients });
+  if (clients === "outside" || habits !== undefined) {
+    return openStage(cluster, { group: shared.group, clients, habits });
+  }
   return { ...shared, close: () => Promise.resolve() };
 }
 
+type Own = Required<Pick<Act, "release" | "clients">> & Pick<Act, "habits" | "prepare">;
+
 async function openOwn(
   cluster: Cluster,
-  release: Release,
-  clients: "nodes" | "outside",
+  { release, clients, habits, prepare }: Own,
 ): Promise<Stage> {
   const authority = release.tls ? await prepareTls(cluster, release) : null;
   const group = groupOf(cluster, release);
   try {
+    const preparation = await prepare?.(cluster, group);
     await install(cluster, authority === null ? release : withTls(release));
-    const stage = await openStage(cluster, { group, clients, authority });
+    const stage = await openStage(cluster, { group, clients, authority, habits });
     return {
       ...stage,
+      ...preparation,
       async close() {
         await stage.close();
         await authority?.close();

@@ -82,12 +82,14 @@ interface Played {
 
 async function playOn(plan: Plan, open: () => Promise<Stage>): Promise<Played> {
   const { act, bound, folder } = plan;
+  const remarks: string[] = [];
   let stage: Stage | null = null;
   let report: ActReport;
   try {
-    stage = await open();
+    stage = { ...(await open()), remark: (words) => void remarks.push(words) };
     await act.before?.(stage);
-    report = await playWatched(stage, plan);
+    const played = await playWatched(stage, plan);
+    report = { ...played, notes: [...remarks, ...played.notes] };
   } catch (error) {
     report = neverPlayed(act, bound, wordsOf(error));
   }

@@ -25,6 +25,8 @@ export interface Stage extends ActStage {
   readonly group: Group;
   /** Of a group that speaks TLS. */
   readonly authority?: Authority;
+  /** Something that was measured, to be said with the act's figures. */
+  remark(words: string): void;
   /** Of the last load, by the node on which it ran. */
   states(): Promise<readonly NodeState[]>;
   close(): Promise<void>;
@@ -35,6 +37,17 @@ export interface StageOptions {
   /** `nodes`: pods on all of them. `outside`: a process that lives on when all nodes are off. */
   readonly clients: "nodes" | "outside";
   readonly authority?: Authority | null;
+  readonly habits?: Habits | undefined;
+}
+
+/** What clients do that others do not. */
+export interface Habits {
+  /** They ask the group's Sentinel port for the primary, which it calls so. */
+  readonly masterSet?: string;
+  /** Writers keep a connection on which a write was refused. */
+  readonly areStubborn?: boolean;
+  /** Where writers begin, and stay until they are refused there; then they go to the group. */
+  readonly movesFrom?: string;
 }
 
 /** An act may be played again, and each list of the ledger is opened once. */
@@ -42,7 +55,7 @@ let loads = 0;
 
 export async function openStage(
   cluster: Cluster,
-  { group, clients, authority = null }: StageOptions,
+  { group, clients, authority = null, habits = {} }: StageOptions,
 ): Promise<Stage> {
   const password = await group.password();
   const ledger = randomUUID();
@@ -53,7 +66,7 @@ export async function openStage(
     return fleet;
   };
   const addresses = async (): Promise<Addresses> => {
-    const found = await (outside ? numbersOf(group) : namesOf(group));
+    const found = withHabits(await (outside ? numbersOf(group) : namesOf(group)), group, habits);
     return authority === null ? found : withTls(found, authority.certificate);
   };
   let target: Addresses["write"] | null = null;
@@ -68,6 +81,7 @@ export async function openStage(
       writable: () => current().load.writable(),
       stop: () => current().load.stop(),
     },
+    remark() {},
     states: () => current().states(),
     whole: (timeoutMs) => group.healthy(timeoutMs),
     async startLoad(name) {
@@ -75,11 +89,12 @@ export async function openStage(
       loads += 1;
       fleet = createFleet(agents);
       const plan = { ...(await addresses()), password };
-      target = plan.write;
+      target = plan.other ?? plan.write;
       await fleet.start(
         agents.map((agent, index) =>
           workloadFor(plan, {
             ledger,
+            areStubborn: habits.areStubborn === true,
             name: `${name}-${loads}-${agent.name}`,
             share: (all) => Math.floor((all + agents.length - 1 - index) / agents.length),
           }),
@@ -96,6 +111,8 @@ export async function openStage(
 
 interface Addresses {
   readonly write: Address;
+  /** Where writers end that leave `write`. */
+  readonly other?: Address;
   /** Null: nobody reads. */
   readonly read: Address | null;
   readonly members: Readonly<Record<string, Address>>;
@@ -112,6 +129,24 @@ async function namesOf(group: Group): Promise<Addresses> {
   };
 }
 
+const SENTINEL_PORT = 26_379;
+
+function withHabits(
+  addresses: Addresses,
+  group: Group,
+  { masterSet, movesFrom }: Habits,
+): Addresses {
+  if (masterSet !== undefined) {
+    const sentinel = { host: group.headlessHost, port: SENTINEL_PORT, masterSet };
+    return { ...addresses, write: sentinel };
+  }
+  if (movesFrom === undefined) return addresses;
+  const old = { host: movesFrom, port: REDIS_PORT };
+  const members = { ...addresses.members, [movesFrom]: old };
+  // Nobody of the group is read before it leads.
+  return { write: old, other: addresses.write, read: null, members };
+}
+
 /** Beside the nodes nobody resolves names. Members have other numbers after a boot. */
 async function numbersOf(group: Group): Promise<Addresses> {
   const get = (object: string, path: string): Promise<string> =>
@@ -124,9 +159,10 @@ async function numbersOf(group: Group): Promise<Addresses> {
   return { write: { host, port: REDIS_PORT }, read: null, members };
 }
 
-function withTls({ write, read, members }: Addresses, ca: string): Addresses {
+function withTls({ write, read, members, ...rest }: Addresses, ca: string): Addresses {
   const tls = { ca };
   return {
+    ...rest,
     write: { ...write, tls },
     read: read && { ...read, tls },
     members: Object.fromEntries(
@@ -138,19 +174,22 @@ function withTls({ write, read, members }: Addresses, ca: string): Addresses {
 interface Seat {
   readonly ledger: string;
   readonly name: string;
+  readonly areStubborn: boolean;
   /** Of so many clients in all. */
   readonly share: (all: number) => number;
 }
 
 /** Each agent observes all members, since its own node may be the one that is cut. */
 function workloadFor(
-  { write, read, members, password }: Addresses & { readonly password: string },
-  { ledger, name, share }: Seat,
+  { write, other, read, members, password }: Addresses & { readonly password: string },
+  { ledger, name, areStubborn, share }: Seat,
 ): StartArguments {
   return {
     ledger,
     name,
     address: write,
+    ...(other && { otherAddress: other }),
+    areStubborn,
     password,
     members,
     writers: share(WRITERS),

@@ -11,8 +11,9 @@ import {
   type Bound,
   type ServiceBounds,
 } from "@leasehold/testkit/result";
-import type { Release } from "../group.ts";
-import type { Stage } from "../stage.ts";
+import type { Cluster } from "@leasehold/cluster";
+import type { Group, Release } from "../group.ts";
+import type { Habits, Stage } from "../stage.ts";
 
 export type Act = Omit<StageAct<Stage>, "bound"> & {
   /** A row of docs/protocol.md, section 8, or this act's own. */
@@ -27,11 +28,19 @@ export type Act = Omit<StageAct<Stage>, "bound"> & {
   readonly release?: Release;
   /** Default: `nodes`. */
   readonly clients?: "nodes" | "outside";
+  readonly habits?: Habits;
+  /** Beside the group of its own: what has to be there first, and how to tell that all is ready. */
+  readonly prepare?: (cluster: Cluster, group: Group) => Promise<Preparation>;
   /** Before the writers start. */
   readonly before?: (stage: Stage) => Promise<void>;
   /** When they have stopped. */
   readonly after?: (stage: Stage) => Promise<void>;
 };
+
+export interface Preparation {
+  /** Instead of the group's health. */
+  whole(timeoutMs: number): Promise<void>;
+}
 
 /** The group that all acts use. */
 export const RELEASE: Release = {
@@ -53,3 +62,9 @@ export function boundOf({ bound }: Act, isBusy: boolean): Bound {
 /** Far beyond every bound: who waits that long has something to report. */
 export const PATIENCE_MS = 30_000;
 export const WHOLE_MS = 120_000;
+const ROLLOUT_MS = 250_000;
+
+export async function rolledOut(group: Group): Promise<void> {
+  const rollout = ["rollout", "status", `statefulset/${group.name}`, "--timeout=240s"];
+  await group.kubectl(rollout, { timeoutMs: ROLLOUT_MS });
+}

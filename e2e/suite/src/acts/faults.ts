@@ -1,12 +1,19 @@
 /** Faults that lose a member: what one replica confirmed may not be lost. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Bound } from "@leasehold/testkit/result";
+import { until } from "@leasehold/cluster";
+import { formatMs, type Bound } from "@leasehold/testkit/result";
+import type { Group } from "../group.ts";
 import type { Stage } from "../stage.ts";
 import { PATIENCE_MS, WHOLE_MS, type Act } from "./act.ts";
 import { hurtNode } from "./nodes.ts";
 
 /** Two seconds without power, nodes boot, kubelets find their pods, Redis reads its data. */
 const ALL_BOOT: Bound = { medianMs: 60_000, p99Ms: 90_000 };
+
+/** `BUSY` counts as alive for 15 s (docs/protocol.md, section 6); then Redis is killed. */
+const ENDLESS_SCRIPT: Bound = { medianMs: 18_000, p99Ms: 20_000 };
+/** R + D + 0.5 s until it is not in sync, two misses of the kubelet (ADR 0018), and the way. */
+const UNREAD_MS = 12_500;
 
 export const FAULTS: readonly Act[] = [
   {
@@ -103,21 +110,46 @@ export const FAULTS: readonly Act[] = [
   },
   {
     name: "one-way-cut",
-    title: "nothing gets from the leader's node to one other member's for 15 s",
+    title:
+      "nothing gets from the leader's node to one other member's for 15 s, which is read no more",
     // The writers on that other node are cut off as long.
     bound: { medianMs: 16_000, p99Ms: 17_000 },
     promised: "confirmed",
     needsFaults: true,
-    async play({ cluster, group }) {
+    async play(stage) {
+      const { cluster, group } = stage;
       const { pod } = await group.holder();
       const other = (await group.members()).find((member) => member !== pod) ?? "";
       const node = cluster.node(await group.nodeOf(pod));
       await node.dropTo(await group.nodeOf(other));
+      const cutAtMs = performance.now();
       try {
-        await sleep(15_000);
+        const options = { timeoutMs: UNREAD_MS, pollMs: 200 };
+        await until(`${other} out of the read Service`, options, () => isUnread(group, other));
+        const took = formatMs(performance.now() - cutAtMs);
+        stage.remark(`${other}, which heard nothing, was out of the read Service after ${took}`);
+        await sleep(Math.max(0, cutAtMs + 15_000 - performance.now()));
       } finally {
         await node.heal();
       }
+      await until(`${other} read again`, { timeoutMs: WHOLE_MS }, async () => {
+        return !(await isUnread(group, other));
+      });
+    },
+  },
+  {
+    name: "redis-busy",
+    title: "a script that never ends runs in the primary's Redis",
+    bound: ENDLESS_SCRIPT,
+    promised: "confirmed",
+    async play({ group }) {
+      const old = await group.holder();
+      const client = ["redis-cli", "--no-auth-warning", "-a", await group.password()];
+      const endless = ["EVAL", "while true do end", "0"];
+      const script = ["exec", old.pod, "-c", "redis", "--", ...client, ...endless];
+      const ended = group.kubectl(script, { timeoutMs: PATIENCE_MS }).catch(() => "killed");
+      await group.newLeader(old, PATIENCE_MS);
+      await ended;
     },
   },
   {
@@ -153,6 +185,27 @@ export const FAULTS: readonly Act[] = [
     },
   },
 ];
+
+/** Its endpoint, if there is one, is not ready. */
+async function isUnread(group: Group, pod: string): Promise<boolean> {
+  const slices = ["get", "endpointslices", "-l", `kubernetes.io/service-name=${group.name}-read`];
+  const { items } = JSON.parse(await group.kubectl([...slices, "-o", "json"])) as Slices;
+  const own = items
+    .flatMap(({ endpoints }) => endpoints ?? [])
+    .filter(({ targetRef }) => targetRef?.name === pod);
+  return own.every(({ conditions }) => conditions.ready === false);
+}
+
+interface Slices {
+  readonly items: readonly {
+    readonly endpoints: readonly Endpoint[] | null;
+  }[];
+}
+
+interface Endpoint {
+  readonly conditions: { readonly ready?: boolean };
+  readonly targetRef?: { readonly name: string };
+}
 
 interface LeaderSignal {
   readonly container: string;

@@ -1,13 +1,22 @@
-/** Acts with a group of their own: a neighbour in the namespace, and one that speaks TLS. */
+/**
+ * Acts with a group of their own: a neighbour in the namespace, one that speaks TLS, and one whose
+ * clients ask for Sentinel.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "@leasehold/cluster";
-import { groupOf } from "../group.ts";
+import { groupOf, type Release } from "../group.ts";
 import type { Stage } from "../stage.ts";
 import { PATIENCE_MS, RELEASE, WHOLE_MS, type Act } from "./act.ts";
 
 /** A kubelet shows a changed Secret within its sync period and the lifetime of its cache. */
 const SECRET_MS = 240_000;
 const AFTERWARDS_MS = 5000;
+
+const SENTINEL: Release = {
+  namespace: "sentinel",
+  release: "sentinel",
+  values: ["sentinelCompat.enabled=true", "sidecar.log.level=debug"],
+};
 
 export const GROUPS: readonly Act[] = [
   {
@@ -40,6 +49,32 @@ export const GROUPS: readonly Act[] = [
       values: ["sidecar.log.level=debug"],
     },
     play: async ({ group }) => void (await group.leasehold(["switchover"])),
+  },
+  {
+    name: "switchover-sentinel",
+    handsOver: true,
+    title: "a switchover is asked for, and writers find their primary as by Sentinel",
+    bound: "switchover",
+    promised: "acknowledged",
+    release: SENTINEL,
+    habits: { masterSet: "mymaster" },
+    play: async ({ group }) => void (await group.leasehold(["switchover"])),
+  },
+  {
+    name: "redis-kill-sentinel",
+    title: "SIGKILL of the primary's Redis, and writers find the next one as by Sentinel",
+    bound: "redisDies",
+    promised: "confirmed",
+    reads: "nothing",
+    needsFaults: true,
+    release: SENTINEL,
+    habits: { masterSet: "mymaster" },
+    async play({ cluster, group }) {
+      const old = await group.holder();
+      const redis = { pod: old.pod, container: "redis", command: "redis-server" };
+      await cluster.signal({ namespace: group.namespace, ...redis }, "SIGKILL");
+      await group.newLeader(old, PATIENCE_MS);
+    },
   },
 ];
 

@@ -4,13 +4,18 @@ import type { Act } from "./act.ts";
 import { DRAINS } from "./drain.ts";
 import { FAULTS } from "./faults.ts";
 import { GROUPS } from "./groups.ts";
+import { MOVES } from "./moves.ts";
+import { OBJECTS } from "./objects.ts";
 import { PLANNED } from "./planned.ts";
+import { PROXIES } from "./proxies.ts";
+import { ROLLOUTS } from "./rollouts.ts";
 
 export type { Act } from "./act.ts";
 
 export const ACTS: readonly Act[] = [
-  ...[...PLANNED, ...DRAINS, ...GROUPS].map(readsOn),
+  ...[...PLANNED, ...PROXIES, ...ROLLOUTS, ...DRAINS, ...GROUPS, ...MOVES].map(readsOn),
   ...FAULTS,
+  ...OBJECTS,
   ...API_FAULTS.map(readsOn),
 ];
 

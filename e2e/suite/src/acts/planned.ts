@@ -2,18 +2,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "@leasehold/cluster";
 import type { Bound } from "@leasehold/testkit/result";
-import type { Group } from "../group.ts";
+import { install, type Release } from "../group.ts";
 import type { Stage } from "../stage.ts";
-import { WHOLE_MS, type Act } from "./act.ts";
+import { rolledOut, WHOLE_MS, type Act } from "./act.ts";
 
 /** From the last write before to the first after all members ended and started. */
 const TOTAL_RESTART: Bound = { medianMs: 45_000, p99Ms: 60_000 };
 /** A kubelet shows a changed Secret within its sync period and the lifetime of its cache. */
 const SECRET_MS = 240_000;
-const ROLLOUT_MS = 250_000;
 const PROXY_SECOND_MS = 1500;
-/** kube-proxy ends, starts anew and writes all rules of the other kind. */
-const PROXY_RESTART_MS = 15_000;
+
+const AGAIN: Release = { namespace: "again", release: "again" };
 
 export const PLANNED: readonly Act[] = [
   {
@@ -41,20 +40,6 @@ export const PLANNED: readonly Act[] = [
     },
   },
   {
-    name: "switchover-iptables",
-    handsOver: true,
-    title: "a switchover is asked for while kube-proxy works with iptables",
-    bound: "switchover",
-    promised: "acknowledged",
-    needsFaults: true,
-    async before({ cluster }) {
-      await cluster.setKubeProxyMode("iptables");
-      await sleep(PROXY_RESTART_MS);
-    },
-    play: async ({ group }) => void (await group.leasehold(["switchover"])),
-    after: ({ cluster }) => cluster.setKubeProxyMode("nftables"),
-  },
-  {
     name: "pod-delete",
     handsOver: true,
     title: "the leader's pod is deleted",
@@ -67,46 +52,12 @@ export const PLANNED: readonly Act[] = [
     },
   },
   {
-    name: "rolling-update",
-    handsOver: true,
-    title: "helm upgrade restarts all members",
-    bound: "switchover",
-    promised: "acknowledged",
-    isCore: true,
-    async play({ group }) {
-      await group.helmUpgrade([rolledAnnotation()]);
-      await rolledOut(group);
-    },
-  },
-  {
-    name: "rollback",
-    handsOver: true,
-    title: "helm rollback restarts all members",
-    bound: "switchover",
-    promised: "acknowledged",
-    before: ({ group }) => group.helmUpgrade([rolledAnnotation()]),
-    async play({ group }) {
-      await group.helmRollback();
-      await rolledOut(group);
-    },
-  },
-  {
-    name: "live-configuration",
-    title: "helm upgrade changes what a running Redis can be told",
-    bound: "apiOutage",
-    promised: "acknowledged",
-    async play({ group }) {
-      await group.helmUpgrade(["config.maxmemory-policy=noeviction"]);
-      await group.healthy(WHOLE_MS);
-    },
-  },
-  {
     name: "scale",
-    title: "scaled to 5 members and back to 3",
+    title: "scaled to 5 members, to 2, and back to 3",
     bound: "switchover",
     promised: "acknowledged",
     async play({ group }) {
-      for (const replicas of [5, 3]) {
+      for (const replicas of [5, 2, 3]) {
         await group.helmUpgrade([`replicas=${replicas}`]);
         await rolledOut(group);
         await group.healthy(WHOLE_MS);
@@ -136,6 +87,32 @@ export const PLANNED: readonly Act[] = [
     },
   },
   {
+    name: "reinstall",
+    title: "uninstalled, and installed again on the volumes that stay",
+    bound: TOTAL_RESTART,
+    promised: "acknowledged",
+    reads: "nothing",
+    release: AGAIN,
+    async play({ cluster, group }) {
+      await group.helmUninstall();
+      await install(cluster, AGAIN);
+      await group.healthy(WHOLE_MS);
+    },
+  },
+  {
+    name: "helm-test-switchover",
+    handsOver: true,
+    title: "helm test asks for a switchover",
+    bound: "switchover",
+    promised: "acknowledged",
+    release: {
+      namespace: "tested",
+      release: "tested",
+      values: ["tests.switchover=true", "sidecar.log.level=debug"],
+    },
+    play: async ({ group }) => void (await group.helmTest()),
+  },
+  {
     name: "password-rotation",
     title: "the application's password is changed in its Secret",
     bound: "apiOutage",
@@ -161,15 +138,6 @@ export const PLANNED: readonly Act[] = [
     },
   },
 ];
-
-function rolledAnnotation(): string {
-  return `podAnnotations.rolled=at-${Math.round(performance.now())}`;
-}
-
-async function rolledOut(group: Group): Promise<void> {
-  const rollout = ["rollout", "status", `statefulset/${group.name}`, "--timeout=240s"];
-  await group.kubectl(rollout, { timeoutMs: ROLLOUT_MS });
-}
 
 /** Clients go on with the old password; the new one works on every member in the end. */
 async function rotatePassword({ group }: Stage): Promise<void> {
