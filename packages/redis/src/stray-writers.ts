@@ -4,9 +4,10 @@
  *
  * Guarantees: who ran nothing but reads last is never chosen. Whether a command writes is what the
  * server itself says of it (`COMMAND INFO`), so that modules and engines have theirs; what it does
- * not know writes nothing. A script or a transaction may have written, or not: who ran one last is
- * chosen only when no plain writer explains the refusals. Does not see who writes and reads in turn
- * while it reads: the next look may.
+ * not know writes nothing. Who asks last for a replica's confirmation has written. A script or a
+ * transaction may have written, or not: who ran one last is chosen only when no plain writer
+ * explains the refusals. Does not see who writes and reads in turn while it reads: the next look
+ * may; nor who sends each write in one piece with a read behind it.
  */
 import type { Command } from "./connection.ts";
 
@@ -22,6 +23,8 @@ export interface ListedClient {
  */
 export const MAX_CUT = 200;
 
+/** Sent behind a write; Redis refuses them on a replica, to whoever takes that for a primary. */
+const CONFIRMS = new Set(["wait", "waitaof"]);
 const MAY_WRITE = new Set(["eval", "evalsha", "fcall", "exec"]);
 
 export function listedClients(clientList: string, ownId: number): readonly ListedClient[] {
@@ -55,7 +58,7 @@ export function strayWriters(
   clients: readonly ListedClient[],
   writing: ReadonlySet<string>,
 ): readonly number[] {
-  const plain = clients.filter(({ command }) => writing.has(command));
+  const plain = clients.filter(({ command }) => writing.has(command) || CONFIRMS.has(command));
   const chosen = plain.length > 0 ? plain : clients.filter(({ command }) => MAY_WRITE.has(command));
   return chosen.slice(0, MAX_CUT).map(({ id }) => id);
 }

@@ -27,6 +27,11 @@ describe("stray writers", () => {
     expect(strayWriters(clients, WRITING)).toEqual([1, 3, 6]);
   });
 
+  it("are those, too, who asked last whether a replica has their write", () => {
+    const asked = writingCommands([["wait", 3, ["blocking"]], ["waitaof", 4, ["blocking"]], null]);
+    expect(strayWriters(listOf("get", "wait", "waitaof", "exec"), asked)).toEqual([2, 3]);
+  });
+
   it("are whoever ran a script or a transaction only where no plain write explains a refusal", () => {
     expect(strayWriters(listOf("get", "eval", "exec", "eval_ro"), WRITING)).toEqual([2, 3]);
     expect(strayWriters(listOf("get", "eval", "exec", "set"), WRITING)).toEqual([4]);

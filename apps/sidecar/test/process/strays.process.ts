@@ -4,6 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Redis } from "ioredis";
 import { afterEach, expect, it } from "vitest";
 import { startGroup, type Group, type GroupMember } from "@leasehold/testkit/group";
 import { connect } from "@leasehold/testkit/workload";
@@ -25,6 +26,11 @@ afterEach(async ({ task }) => {
 const clientOf = ({ realHost: host, redisPort: port }: GroupMember) =>
   connect({ address: { host, port }, deadlineMs: 2_000 });
 
+const closing = (client: Redis) =>
+  new Promise<number>((resolve) => {
+    client.once("close", () => resolve(performance.now()));
+  });
+
 it("a client that comes late to a demoted member is refused once and cut, and its readers stay", async () => {
   group = await startGroup({ members: 3, settings: { switchover: { maxPauseMs: 1000 } } });
   const old = await whole(group, WHOLE_MS);
@@ -39,15 +45,26 @@ it("a client that comes late to a demoted member is refused once and cut, and it
   await whole(group, WHOLE_MS);
   await sleep(LATE_MS);
   const [writer, reader] = [await clientOf(old), await clientOf(old)];
-  const ended = new Promise<number>((resolve) => {
-    writer.once("close", () => resolve(performance.now()));
-  });
   expect(await reader.get("a")).toBeNull();
+  const ended = closing(writer);
   const refusedMs = performance.now();
   await expect(writer.set("a", "1")).rejects.toThrow(/^READONLY/);
   const cutMs = (await Promise.race([ended, sleep(CUT_MS, Infinity)])) - refusedMs;
   process.stdout.write(`cut ${cutMs.toFixed(0)} ms after the refusal\n`);
   expect(cutMs).toBeLessThan(CUT_MS);
+  // One that asks for confirmations: its last command is never the write.
+  const careful = await clientOf(old);
+  const isCut = closing(careful);
+  for (let n = 0; n < 15 && careful.status === "ready"; n += 1) {
+    await careful
+      .pipeline()
+      .set("a", "1")
+      .wait(1, 100)
+      .exec()
+      .catch(() => undefined);
+    await sleep(CUT_MS / 15);
+  }
+  expect(await Promise.race([isCut, sleep(0, Infinity)])).toBeLessThan(Infinity);
   // Whoever goes on misusing the member costs its readers nothing.
   for (let n = 0; n < 3; n += 1) {
     await command(old, "SET", "a", "1").catch(() => undefined);
