@@ -70,6 +70,9 @@ export function createSliceStore(options: SliceStoreOptions): WatchableSliceStor
     const bases = basesOf(write, seen);
     if (!bases) return { kind: "conflict" };
     const slices = new Map(bases);
+    // Slices go with their Service: without any it may be another one of the same name by now, and
+    // one that names the old one as its owner would be collected at once.
+    if (bases.size === 0) service.forget();
     try {
       const known = await service.known(remainingMs());
       for (const family of familiesToWrite(known, write, bases)) {

@@ -196,6 +196,23 @@ describe("a later address", () => {
     ]);
   });
 
+  test("belongs to it, too, when the watch was the first to tell that all is gone", async () => {
+    bench.api.objects.remove({ resource: "services", name: GROUP });
+    bench.api.objects.remove(IPV4);
+    const service = putService(["IPv4"]);
+    await committed(store, to("10.0.0.11"));
+    expect(bench.api.objects.get(IPV4)?.metadata["ownerReferences"]).toMatchObject([
+      { uid: service.metadata.uid },
+    ]);
+  });
+
+  test("is not made for a Service that is gone", async () => {
+    bench.api.objects.remove({ resource: "services", name: GROUP });
+    bench.api.objects.remove(IPV4);
+    expect(await store.write(to("10.0.0.11"), DEADLINE_MS)).toMatchObject({ kind: "failed" });
+    expect(bench.api.objects.get(IPV4)).toBeNull();
+  });
+
   test.each(["loseAnswer", "loseRequest", "cutRequest"] as const)(
     "with the fault %s is failed, not conflict",
     async (kind) => {
