@@ -64,8 +64,9 @@ export function observeSlice(turn: Turn, seen: SliceObservation): void {
   // Somebody was promoted: who was offered the lead before may be offered it again.
   if (another) set(turn, { deferred: [] });
   if (before.seen !== null) addressMoved(turn, before.seen.address, seen.address);
+  const pending = before.pending && { ...before.pending, heard: seen.version };
   set(turn, {
-    slice: { ...before, seen, retryAt },
+    slice: { ...before, seen, retryAt, pending },
     election: hearEpoch(turn.state.election, seen.epoch, turn.at),
     lineage: uniteLineages(turn.state.lineage, seen.lineage),
   });
@@ -75,8 +76,12 @@ export function sliceWritten(turn: Turn, seq: number, outcome: SliceOutcome): vo
   const { slice } = turn.state;
   if (slice.pending?.seq !== seq) return;
   if (outcome.kind === "committed") {
+    const { heard = outcome.slice.version } = slice.pending;
     set(turn, { slice: { ...slice, pending: null, retryAt: null } });
-    return observeSlice(turn, outcome.slice);
+    observeSlice(turn, outcome.slice);
+    // The watch may have told of what came after this: nobody would say it again.
+    if (heard !== outcome.slice.version) readSlice(turn);
+    return;
   }
   if (outcome.kind === "failed" && slice.retryAt === null) {
     announce(turn, "repairSlice", {

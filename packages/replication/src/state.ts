@@ -173,9 +173,17 @@ export interface PendingRecord {
   readonly at: Instant;
 }
 
+export interface PendingSlice {
+  readonly seq: number;
+  readonly epoch: Epoch;
+  readonly at: Instant;
+  /** Version of what was observed last since it was sent; absent: nothing was. */
+  readonly heard?: SliceObservation["version"];
+}
+
 export interface SliceState {
   readonly seen: SliceObservation | null;
-  readonly pending: { readonly seq: number; readonly epoch: Epoch; readonly at: Instant } | null;
+  readonly pending: PendingSlice | null;
   readonly retryAt: Instant | null;
 }
 

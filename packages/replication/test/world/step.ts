@@ -17,7 +17,7 @@ import {
   type SourceOutcome,
 } from "../../src/index.ts";
 import type { ApiWay } from "./outside.ts";
-import { LINEAGE, freshInfo, leaseOf, podsOf, sliceOf } from "./defaults.ts";
+import { LINEAGE, emptySlice, freshInfo, leaseOf, podsOf, sliceOf } from "./defaults.ts";
 import type { Held, RedisWay, World } from "./world.ts";
 
 export type Step = Partial<Happening> & Sight;
@@ -41,6 +41,8 @@ interface Happening {
   readonly api: ApiWay;
   readonly lease: (Partial<LeaseRecord> & { readonly of: string }) | null;
   readonly slice: { readonly of: string; readonly epoch: number };
+  /** The held slice write is done and its object deleted; both are heard before its answer. */
+  readonly sliceLost: true;
   readonly pods: PodsStep;
   readonly peer: Readonly<Record<string, Partial<MemberReport> | "silent" | "mute">>;
   readonly promises: Readonly<Record<string, "yes" | "no" | "would">>;
@@ -131,6 +133,7 @@ const PLAYS: Plays = {
     world.slice = { ...sliceOf(of, epoch), version: `${of}-${epoch}` };
     world.tell({ type: "sliceObserved", slice: world.slice });
   },
+  sliceLost: playLostSlice,
   pods: playPods,
   peer: (world, changes) => {
     for (const [name, change] of Object.entries(changes)) playPeer(world, name, change);
@@ -196,6 +199,18 @@ function playLease(world: World, to: Happening["lease"]): void {
   if (to === null) return world.setLease(null);
   const { of, ...change } = to;
   world.setLease(leaseOf(of, change));
+}
+
+function playLostSlice(world: World): void {
+  const index = world.heldActions.findIndex(({ type }) => type === "writeSlice");
+  const [action] = world.heldActions.splice(index, 1);
+  if (action?.type !== "writeSlice") throw new Error("no writeSlice is held");
+  const answer = world.sliceOutcome(action);
+  for (const slice of [world.slice, emptySlice()]) {
+    world.slice = slice;
+    world.tell({ type: "sliceObserved", slice });
+  }
+  world.tell(answer);
 }
 
 function playPods(world: World, step: PodsStep): void {

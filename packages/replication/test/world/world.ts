@@ -375,7 +375,7 @@ export class World implements Outside {
     return { type: "offsetAwaited", id: action.id, equal: own === theirs, own, theirs };
   }
 
-  private sliceOutcome(action: Extract<Action, { type: "writeSlice" }>): MemberEventBody {
+  sliceOutcome(action: Extract<Action, { type: "writeSlice" }>): MemberEventBody {
     const { epoch, holder, lineage, address, version } = action.slice;
     const answer = { type: "sliceWritten" as const, seq: action.seq };
     if (this.api === "down" || this.api === "readOnly") {
