@@ -1,5 +1,4 @@
 /** Moving in: a plain Redis outside the group is followed, until a cutover. */
-import { stringify } from "yaml";
 import { until, type Cluster } from "@leasehold/cluster";
 import type { Bound } from "@leasehold/testkit/result";
 import type { Group, Release } from "../group.ts";
@@ -47,13 +46,11 @@ export const MOVES: readonly Act[] = [
 async function startSource(cluster: Cluster, group: Group): Promise<Preparation> {
   const { namespace } = RELEASE;
   const object = { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } };
-  await cluster.kubectl(["apply", "-f", "-"], { input: stringify(object) });
+  await cluster.kubectl(["apply", "-f", "-"], { input: JSON.stringify(object) });
   // One of an earlier run was closed by its cutover.
   await group.kubectl(["delete", "pod", "source", "--ignore-not-found", "--now"]);
-  const input = sourceObjects()
-    .map((one) => stringify(one))
-    .join("---\n");
-  await group.kubectl(["apply", "-f", "-"], { input });
+  const list = { apiVersion: "v1", kind: "List", items: sourceObjects() };
+  await group.kubectl(["apply", "-f", "-"], { input: JSON.stringify(list) });
   const ready = ["wait", "--for=condition=Ready", "pod/source", "--timeout=60s"];
   await group.kubectl(ready, { timeoutMs: 70_000 });
   await ask(group, "source", ["EVAL", FILL, "0"]);
@@ -69,11 +66,12 @@ async function startSource(cluster: Cluster, group: Group): Promise<Preparation>
 
 function sourceObjects(): readonly object[] {
   const labels = { app: "source" };
-  const args = ["redis-server", "--save", "", "--requirepass", PASSWORD];
+  const mover = ["--user", "mover", "on", `>${PASSWORD}`, ...MOVERS.split(" ")];
+  const args = ["redis-server", "--save", "", "--requirepass", PASSWORD, ...mover];
   const container = {
     name: "redis",
     image: "docker.io/redis:8.0",
-    args: [...args, "--user", `mover on >${PASSWORD} ${MOVERS}`],
+    args,
     readinessProbe: { tcpSocket: { port: 6379 }, periodSeconds: 1 },
   };
   const spec = { terminationGracePeriodSeconds: 1, containers: [container] };

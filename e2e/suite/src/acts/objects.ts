@@ -1,10 +1,14 @@
 /** Objects of the group are edited or deleted by hand. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "@leasehold/cluster";
-import type { Bound } from "@leasehold/testkit/result";
+import { formatMs, type Bound } from "@leasehold/testkit/result";
 import type { Group } from "../group.ts";
+import type { Stage } from "../stage.ts";
 import { PATIENCE_MS, type Act } from "./act.ts";
 
+const REPAIRED = { timeoutMs: 5000, pollMs: 200 } as const;
+/** Within which the garbage collector takes a slice whose owner is gone. */
+const COLLECTED_MS = 3000;
 /**
  * Helm makes a Service again, with another address, and the old one is known by name for as long as
  * DNS keeps it, twice 5 s.
@@ -60,10 +64,7 @@ export const OBJECTS: readonly Act[] = [
     bound: SERVICE_AGAIN,
     promised: "acknowledged",
     reads: "reconnect",
-    async play({ group }) {
-      await group.kubectl(["delete", "service", group.name]);
-      await group.helmUpgrade([]);
-    },
+    play: replaceService,
   },
   {
     name: "control-delete",
@@ -97,6 +98,25 @@ export const OBJECTS: readonly Act[] = [
     play: ({ group }) => withoutRights(group, 15_000),
   },
 ];
+
+/** Slices of the old one go with it: those of the new one have to be its own, and stay. */
+async function replaceService(stage: Stage): Promise<void> {
+  const { group } = stage;
+  const owner = "jsonpath={.metadata.ownerReferences[0].uid}";
+  const ownerOfSlice = (): Promise<string> =>
+    group.kubectl(["get", "endpointslice", `${group.name}-ipv4`, "-o", owner]).catch(() => "none");
+  await group.kubectl(["delete", "service", group.name]);
+  await group.helmUpgrade([]);
+  const service = ["get", "service", group.name, "-o", "jsonpath={.metadata.uid}"];
+  const uid = await group.kubectl(service);
+  const madeAtMs = performance.now();
+  await until("the slice of the new Service", REPAIRED, async () => (await ownerOfSlice()) === uid);
+  stage.remark(`the new Service had its slice after ${formatMs(performance.now() - madeAtMs)}`);
+  await sleep(COLLECTED_MS);
+  if ((await ownerOfSlice()) !== uid) throw new Error("the slice of the new Service has gone");
+  // Open connections go on: now everybody has to find the way anew.
+  await group.leasehold(["switchover"]);
+}
 
 interface Binding {
   readonly apiVersion: string;
