@@ -3,7 +3,7 @@ import { until, type Cluster } from "@leasehold/cluster";
 import type { Bound } from "@leasehold/testkit/result";
 import type { Group, Release } from "../group.ts";
 import type { Stage } from "../stage.ts";
-import { rolledOut, WHOLE_MS, type Act, type Preparation } from "./act.ts";
+import { PATIENCE_MS, rolledOut, WHOLE_MS, type Act, type Preparation } from "./act.ts";
 
 /** A migration's, docs/migrate/README.md: no row of docs/protocol.md, section 8. */
 const CUTOVER: Bound = { medianMs: 500, p99Ms: 1000 };
@@ -56,10 +56,9 @@ async function startSource(cluster: Cluster, group: Group): Promise<Preparation>
   await ask(group, "source", ["EVAL", FILL, "0"]);
   return {
     async whole(timeoutMs) {
-      if ((await group.leader()) !== null && !(await isFollowing(group))) {
-        return group.healthy(timeoutMs);
-      }
-      await until("a member that follows", { timeoutMs, pollMs: 500 }, () => isFollowing(group));
+      await until("the source followed, or the group healthy", { timeoutMs, pollMs: 500 }, () =>
+        isWell(group).catch(() => false),
+      );
     },
   };
 }
@@ -92,12 +91,13 @@ function sourceObjects(): readonly object[] {
   ];
 }
 
-async function isFollowing(group: Group): Promise<boolean> {
-  const { members } = JSON.parse(await group.leasehold(["status", "-o", "json"])) as Status;
-  return members.some(({ ineligible }) => ineligible === FOLLOWS);
+async function isWell(group: Group): Promise<boolean> {
+  const status = JSON.parse(await group.leasehold(["status", "-o", "json"])) as Status;
+  return status.healthy || status.members.some(({ ineligible }) => ineligible === FOLLOWS);
 }
 
 interface Status {
+  readonly healthy: boolean;
   readonly members: readonly { readonly ineligible: string | null }[];
 }
 
@@ -111,6 +111,8 @@ async function cutOver({ group }: Stage): Promise<void> {
 
 /** The last step of the guide. */
 async function forgetSource({ group }: Stage): Promise<void> {
+  // After a cutover that failed there is nothing to forget, and no pod to wait for.
+  await group.healthy(PATIENCE_MS);
   const none = ["host", "username", "existingSecret"].map((name) => `${SOURCE}.${name}=`);
   await group.helmUpgrade(none);
   await rolledOut(group);
