@@ -48,18 +48,30 @@ export function createSliceStore(options: SliceStoreOptions): WatchableSliceStor
   const seen = createObjectCache();
   const service = createWriteServiceSource(client, group);
 
-  function observe(slices: readonly ApiObject[]): SliceObservation {
+  /** By the watch. */
+  let told: SliceObservation | null = null;
+
+  function note(slices: readonly ApiObject[]): SliceObservation {
     for (const slice of slices) seen.add(slice);
     return observationOf(slices);
+  }
+
+  function observe(slices: readonly ApiObject[]): SliceObservation {
+    told = note(slices);
+    return told;
   }
 
   async function read(deadlineMs: number): Promise<SliceObservation | { readonly failed: string }> {
     const remainingMs = remaining(deadlineMs);
     try {
-      const { families } = await service.fresh(remainingMs());
-      const names = families.map((family) => sliceName(group, family));
-      const slices = await Promise.all(names.map((name) => readSlice(client, name, remainingMs())));
-      return observe(slices.filter((slice) => slice !== null));
+      for (;;) {
+        const before = told;
+        const { families } = await service.fresh(remainingMs());
+        const names = families.map((family) => sliceName(group, family));
+        const found = note(await readSlices(client, names, remainingMs()));
+        // Else the watch may be ahead of this answer, and would not say the same again.
+        if (told === before || told?.version === found.version) return found;
+      }
     } catch (error) {
       return { failed: wordsOfError(error) };
     }
@@ -90,7 +102,7 @@ export function createSliceStore(options: SliceStoreOptions): WatchableSliceStor
     } catch (error) {
       return { kind: "failed", message: wordsOfError(error) };
     }
-    return { kind: "committed", slice: observe([...slices.values()]) };
+    return { kind: "committed", slice: note([...slices.values()]) };
   }
 
   return {
@@ -99,6 +111,15 @@ export function createSliceStore(options: SliceStoreOptions): WatchableSliceStor
     observe,
     families: async (deadlineMs) => (await service.fresh(deadlineMs)).families,
   };
+}
+
+async function readSlices(
+  client: ApiClient,
+  names: readonly string[],
+  deadlineMs: number,
+): Promise<readonly ApiObject[]> {
+  const slices = await Promise.all(names.map((name) => readSlice(client, name, deadlineMs)));
+  return slices.filter((slice) => slice !== null);
 }
 
 async function readSlice(

@@ -206,6 +206,17 @@ describe("a later address", () => {
     ]);
   });
 
+  test("is looked at again when the watch told of another state while it was read", async () => {
+    const watched = createSliceStore({ client: bench.client, group: GROUP, pod: POD, podIps: [] });
+    const delay = { kind: "delayAnswer", ms: 100 } as const;
+    bench.api.faults.inject(delay, { verbs: ["get"], resource: "endpointslices", times: 1 });
+    const reading = watched.read(DEADLINE_MS);
+    await expect.poll(() => calls("get")).toBe(1);
+    bench.api.objects.remove(IPV4);
+    watched.observe([]);
+    expect(await reading).toMatchObject({ version: null, address: null });
+  });
+
   test("is not made for a Service that is gone", async () => {
     bench.api.objects.remove({ resource: "services", name: GROUP });
     bench.api.objects.remove(IPV4);
