@@ -1,7 +1,7 @@
 /**
  * Runs one of Leasehold's commands with everything that it needs, on a machine that has nothing
  * but npm and some Node >= 18:
- * `node scripts/with-tools.mjs demo|check|sim|cluster|e2e [arguments]`, or
+ * `node scripts/with-tools.mjs demo|check|sim|bench|cluster|e2e [arguments]`, or
  * `… exec <program> [arguments]` for any program that the tools and dependencies bring.
  *
  * It brings Node 24, pnpm, the dependencies and, where needed, redis-server, helm and promtool,
@@ -40,6 +40,7 @@ const COMMANDS = new Map([
     { run: ["node", "scripts/check.ts"], setup: [...WITH_REDIS, provideHelm, providePromtool] },
   ],
   ["sim", { run: ["node", "packages/testkit/src/simulation/main.ts"], setup: WITHOUT_REDIS }],
+  ["bench", { run: ["node", "packages/client/test/bench/main.ts"], setup: WITH_REDIS }],
   ["cluster", { run: ["node", "e2e/cluster/src/main.ts"], setup: WITHOUT_REDIS, stdin: "inherit" }],
   ["e2e", { run: ["node", "e2e/suite/src/main.ts"], setup: WITHOUT_REDIS }],
   ["exec", { run: [], setup: WITHOUT_REDIS }],

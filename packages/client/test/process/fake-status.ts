@@ -13,6 +13,8 @@ export interface FakeStatus {
   mood: Mood;
   readonly asked: number;
   push(epoch: number, leader: RealRedis): Promise<void>;
+  /** A planned change, to come within that time. */
+  announce(epoch: number, deadlineMs: number): void;
   /** Ends all streams, and refuses new ones until the mood is changed. */
   cut(): void;
   close(): Promise<void>;
@@ -61,6 +63,10 @@ export async function startStatus(
       counter += 1;
       last = JSON.stringify({ ...topologyOf(members, leader, replicationId), epoch });
       for (const stream of streams) stream.write(eventOf(last, counter));
+    },
+    announce(epoch: number, deadlineMs: number) {
+      const data = JSON.stringify({ epoch, successor: null, deadlineMs });
+      for (const stream of streams) stream.write(`event: leaderChanging\ndata: ${data}\n\n`);
     },
     cut() {
       for (const stream of streams) stream.destroy();

@@ -1,6 +1,7 @@
 /**
- * Real Redis servers on loopback for the tests of the client: each stands alone at first, and is
- * made a replica or a primary by its test. `stopAll` leaves no process and no file.
+ * Real Redis servers for the tests of the client: each stands alone at first, and is made a replica
+ * or a primary by its test. `LEASEHOLD_TEST_REDIS` names another engine. `stopAll` leaves no process
+ * and no file.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -11,7 +12,16 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 
-const ENGINE = process.env["LEASEHOLD_TEST_REDIS"] ?? "redis-server";
+export const ENGINE = process.env["LEASEHOLD_TEST_REDIS"] ?? "redis-server";
+
+/** Where a server runs. */
+export interface Ground {
+  readonly host: string;
+  /** What starts a program there: it becomes that program. */
+  readonly run: readonly string[];
+}
+
+const LOOPBACK: Ground = { host: "127.0.0.1", run: [] };
 
 export interface RealRedis {
   readonly host: string;
@@ -28,11 +38,20 @@ export interface RealRedis {
 
 const running: (RealRedis & { readonly directory: string })[] = [];
 
-export async function startRedis(...args: readonly string[]): Promise<RealRedis> {
+export function startRedis(...args: readonly string[]): Promise<RealRedis> {
+  return startRedisAt(LOOPBACK, ...args);
+}
+
+export async function startRedisAt(
+  { host, run }: Ground,
+  ...args: readonly string[]
+): Promise<RealRedis> {
   const port = await freePort();
   const directory = mkdtempSync(join(tmpdir(), "leasehold-client-"));
-  const fixed = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory];
+  const fixed = ["--port", String(port), "--bind", host, "--save", "", "--dir", directory];
   fixed.push("--repl-diskless-sync", "no", "--unixsocket", join(directory, "redis.sock"));
+  fixed.push("--protected-mode", "no");
+  const [file = ENGINE, ...words] = [...run, ENGINE, ...fixed, ...args];
   let child: ChildProcess | null = null;
   const admin = new Redis({
     path: join(directory, "redis.sock"),
@@ -44,7 +63,7 @@ export async function startRedis(...args: readonly string[]): Promise<RealRedis>
   });
   admin.on("error", () => {});
   const redis: RealRedis = {
-    host: "127.0.0.1",
+    host,
     port,
     admin,
     signal: (name) => void child?.kill(name),
@@ -55,7 +74,7 @@ export async function startRedis(...args: readonly string[]): Promise<RealRedis>
       await gone;
     },
     async start() {
-      child = spawn(ENGINE, [...fixed, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+      child = spawn(file, words, { stdio: ["ignore", "pipe", "inherit"] });
       let log = "";
       for await (const chunk of child.stdout ?? []) {
         log += String(chunk);

@@ -1,0 +1,108 @@
+/**
+ * `npm run bench`: what this client costs and does, beside others, with real servers.
+ *
+ * Exit codes: 0 what is promised was kept, 1 it was not, 2 wrong usage, or it could not be measured.
+ */
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import type { Report } from "./report.ts";
+
+const USAGE = `Usage: npm run bench -- <bench> [options]
+
+  clients      the same faults for ioredis, node-redis, both with Sentinel, and this client
+  throughput   SETs a second, beside stock ioredis
+  soak         the leader changes each second: nothing may grow
+  bullmq       200 jobs a second on a real group, over ten failovers
+
+  --runs <n>       clients: of each fault (3); throughput: rounds (5)
+  --only <text>    clients: faults and clients whose names contain it
+  --seconds <n>    soak: how long (300)
+  --json <file>    one JSON row for each result
+  --help           this text
+
+LEASEHOLD_TEST_REDIS names another server's program than redis-server.
+Exit codes: 0 kept what is promised, 1 did not, 2 wrong usage or not measured.`;
+
+interface Options {
+  readonly runs: number | null;
+  readonly only: string;
+  readonly seconds: number;
+}
+
+/** Loaded when wanted: each brings clients of its own. */
+const BENCHES: Readonly<Record<string, (options: Options) => Promise<Report>>> = {
+  async clients({ runs, only }) {
+    const { compare } = await import("./clients.ts");
+    return compare({ runs: runs ?? 3, only });
+  },
+  async throughput({ runs }) {
+    const { measureThroughput } = await import("./throughput.ts");
+    return measureThroughput(runs ?? 5);
+  },
+  async soak({ seconds }) {
+    const { soak } = await import("./soak.ts");
+    return soak(seconds);
+  },
+  async bullmq() {
+    const { playJobs } = await import("./jobs.ts");
+    return playJobs();
+  },
+};
+
+class UsageError extends Error {}
+
+function read(): { bench: (options: Options) => Promise<Report>; options: Options; json: string } {
+  const { values, positionals } = parse();
+  const [name = "", ...rest] = positionals;
+  const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
+  if (!bench || rest.length > 0) {
+    throw new UsageError(
+      `"${positionals.join(" ")}" is no bench: use ${Object.keys(BENCHES).join(", ")}`,
+    );
+  }
+  const runs = values.runs === undefined ? null : wholeNumber("runs", values.runs);
+  const seconds = wholeNumber("seconds", values.seconds);
+  return { bench, options: { runs, only: values.only, seconds }, json: values.json };
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        runs: { type: "string" },
+        only: { type: "string", default: "" },
+        seconds: { type: "string", default: "300" },
+        json: { type: "string", default: "" },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function wholeNumber(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new UsageError(`--${name} must be a whole number from 1 on, not "${text}"`);
+}
+
+async function run(): Promise<number> {
+  if (process.argv.includes("--help")) {
+    console.log(USAGE);
+    return 0;
+  }
+  const { bench, options, json } = read();
+  const { rows, text, broken } = await bench(options);
+  console.log(text);
+  for (const what of broken) console.log(`NOT KEPT: ${what}`);
+  if (json !== "") writeFileSync(json, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  return broken.length === 0 ? 0 : 1;
+}
+
+const exitCode = await run().catch((error: unknown) => {
+  console.error(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : error);
+  return 2;
+});
+// What a client leaves behind must not keep it running.
+process.exit(exitCode);
