@@ -116,3 +116,60 @@ test("headers that never come are a fault, and are asked for again", async () =>
 function polled(...[, response]: Parameters<RequestListener>): void {
   response.writeHead(200).end(TOPOLOGY);
 }
+
+test.each([
+  ["goes on naming a leader that refuses", TOPOLOGY],
+  ["names nobody", TOPOLOGY.replace(/"leader":\{.*?\}/, '"leader":null')],
+])("a sidecar that %s may be cut off, and another one is asked", async (_what, told) => {
+  const newer = TOPOLOGY.replaceAll('"a"', '"b"').replaceAll('"epoch":1', '"epoch":2');
+  const stale = await serve((_request, response) => {
+    response.writeHead(200);
+    const say = (): void => void response.write(`event: topology\ndata: ${told}\n\n`);
+    say();
+    const beat = setInterval(say, 20);
+    response.once("close", () => clearInterval(beat));
+  });
+  const fresh = await serve((_request, response) => {
+    response.writeHead(200);
+    response.write(`event: topology\ndata: ${newer}\n\n`);
+  });
+  const stop = new AbortController();
+  ends.push(() => stop.abort());
+  const provider = statusTopology({ endpoints: [stale, fresh] });
+  const faults: Error[] = [];
+  const heard = new Promise<number | null>((resolve) => {
+    const observe = ({ leaderId, epoch }: { leaderId: string | null; epoch: number | null }) => {
+      if (leaderId === "b") resolve(epoch);
+      else provider.requestCheck("rejected");
+    };
+    const sink = { observe, announce: () => {}, fault: (error: Error) => void faults.push(error) };
+    const tools = { probe: () => Promise.reject(new Error("nothing is probed here")) };
+    provider.start(sink, stop.signal, tools);
+  });
+  expect(await heard).toBe(2);
+  expect(faults).toEqual([]);
+});
+
+test("a sidecar that names a new leader in time is stayed with", async () => {
+  let asked = 0;
+  const endpoint = await serve((_request, response) => {
+    asked += 1;
+    response.writeHead(200);
+    response.write(`event: topology\ndata: ${TOPOLOGY}\n\n`);
+    const newer = TOPOLOGY.replaceAll('"epoch":1', '"epoch":2');
+    setTimeout(() => response.write(`event: topology\ndata: ${newer}\n\n`), 500);
+  });
+  const stop = new AbortController();
+  ends.push(() => stop.abort());
+  const provider = statusTopology({ endpoints: [endpoint] });
+  const tools = { probe: () => Promise.reject(new Error("nothing is probed here")) };
+  await new Promise<void>((resolve) => {
+    const observe = ({ epoch }: { epoch: number | null }): void => {
+      if (epoch === 1) provider.requestCheck("rejected");
+      else resolve();
+    };
+    provider.start({ observe, announce: () => {}, fault: () => {} }, stop.signal, tools);
+  });
+  await new Promise((resolve) => setTimeout(resolve, 2_100));
+  expect(asked).toBe(1);
+});

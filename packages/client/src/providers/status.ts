@@ -4,15 +4,16 @@
  * Guarantees: an endpoint that is silent for `silenceTimeoutMs`, refuses, or talks nonsense is left
  * for the next one. A stream has to tell a topology within that time, and to live for a second; no
  * answer is read without bound. After all endpoints have failed there is a pause, and it begins
- * anew, for ever.
+ * anew, for ever. So is one that names nobody, or nobody new, for two seconds after its leader has
+ * failed: its sidecar may be cut off from the group, and then tells what was.
  * Where streaming is impossible (`mode: "poll"`, or no stream at any endpoint), it asks instead.
  */
 import { request as requestHttp, type IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
 import { backoffMs } from "../backoff.ts";
 import { InvalidOptionError } from "../errors.ts";
-import type { TopologyProvider, TopologySink } from "../types.ts";
-import { createEventReader, type ServerEvent } from "./event-stream.ts";
+import type { TopologyObservation, TopologyProvider, TopologySink } from "../types.ts";
+import { createEventReader } from "./event-stream.ts";
 import { changeFrom, observationFrom } from "./status-reply.ts";
 
 export interface StatusTopologyOptions {
@@ -62,6 +63,9 @@ const SHORT_LIVED_MS = 1_000;
 const MOST_CHARACTERS = 64 * 1024;
 const SILENCE_MS = 5_000;
 
+/** How long a stream is believed whose leader has failed; up to twice as long, since all see it. */
+const DOUBT_MS = 1_000;
+
 /** Between two turns, so that nothing that ends at once is asked in a loop. */
 const LEAST_PAUSE_MS = 20;
 
@@ -77,7 +81,7 @@ async function follow(source: Source, onHurry: (listener: () => void) => void): 
     const isPolling = mode === "poll" || (mode === "auto" && rounds % 2 === 1);
     let pauseMs = LEAST_PAUSE_MS;
     try {
-      await (isPolling ? poll(endpoint, source) : stream(endpoint, source));
+      await (isPolling ? poll(endpoint, source) : stream(endpoint, source, onHurry));
       failures = 0;
       // What answers questions is asked again; a stream that has ended, had its reason.
       if (isPolling) pauseMs = pollIntervalMs;
@@ -111,26 +115,73 @@ async function poll(endpoint: string, { options, sink, signal }: Source): Promis
   sink.observe({ ...observationFrom("status", text, null), via: "probe" });
 }
 
-/** Resolves when the stream ends well, which it does when its sidecar does. */
-async function stream(endpoint: string, { options, sink, signal }: Source): Promise<void> {
+/** Resolves when the stream ends well, which it does when its sidecar does, or when it is left. */
+async function stream(
+  endpoint: string,
+  { options, sink, signal }: Source,
+  onDoubt: (listener: () => void) => void,
+): Promise<void> {
   const response = await get(endpoint, "/v1/topology/stream", { options, signal });
   const startedAtMs = performance.now();
   const late = deadline(response, "a topology", options);
+  const doubt = createDoubt(() => response.destroy());
+  onDoubt(doubt.begin);
   const reader = createEventReader();
   let hasTold = false;
   try {
     for await (const piece of response.setEncoding("utf8")) {
       for (const event of reader.read(String(piece))) {
-        hasTold = tell(event, sink) || hasTold;
+        if (event.name === "leaderChanging") sink.announce(changeFrom(event.data));
+        if (event.name !== "topology") continue;
+        const observation = observationFrom("status", event.data, event.id);
+        hasTold = true;
+        clearTimeout(late);
+        doubt.told(observation);
+        sink.observe(observation);
       }
-      if (hasTold) clearTimeout(late);
     }
+  } catch (error) {
+    if (!doubt.isOver()) throw error;
   } finally {
     clearTimeout(late);
+    onDoubt(() => {});
+    doubt.end();
   }
   if (!hasTold) throw new Error("its stream ended without a topology");
   const livedMs = performance.now() - startedAtMs;
   if (livedMs < SHORT_LIVED_MS) throw new Error(`its stream ended after ${Math.round(livedMs)} ms`);
+}
+
+interface Doubt {
+  begin(this: void): void;
+  told(observation: TopologyObservation): void;
+  /** It was not dispelled in time. */
+  isOver(): boolean;
+  end(): void;
+}
+
+function createDoubt(leave: () => void): Doubt {
+  let timer: NodeJS.Timeout | undefined;
+  let [leader, isOver] = ["", false];
+  const begin = (): void => {
+    // oxlint-disable-next-line no-restricted-properties -- spreads clients, which no test replays
+    timer ??= setTimeout(() => ((isOver = true), leave()), DOUBT_MS * (1 + Math.random()));
+  };
+  const end = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+  };
+  return {
+    begin,
+    told({ epoch, leaderId }) {
+      const named = `${epoch} ${leaderId}`;
+      if (leaderId === null) begin();
+      else if (named !== leader) end();
+      leader = named;
+    },
+    isOver: () => isOver,
+    end,
+  };
 }
 
 /** Comments keep a stream from being silent, but are not what it is for. */
@@ -141,13 +192,6 @@ function deadline(
 ): NodeJS.Timeout {
   const message = `it did not tell ${what} within ${silenceTimeoutMs} ms`;
   return setTimeout(() => response.destroy(new Error(message)), silenceTimeoutMs);
-}
-
-/** True: it was a topology. */
-function tell(event: ServerEvent, sink: TopologySink): boolean {
-  if (event.name === "topology") sink.observe(observationFrom("status", event.data, event.id));
-  else if (event.name === "leaderChanging") sink.announce(changeFrom(event.data));
-  return event.name === "topology";
 }
 
 interface Get {
