@@ -161,10 +161,11 @@ function countsOf({ acknowledged, notApplied, unknown }: Account): Counts {
 function endOf(account: Account, added: number, idleWorkers: number): End {
   const { acknowledged, notApplied, unknown, done } = account;
   const isDone = (id: string): boolean => done.has(id);
+  const all = [...acknowledged, ...notApplied, ...unknown];
   return {
     ...countsOf(account),
     added,
-    done: done.size,
+    done: all.filter(isDone).length,
     lost: acknowledged.filter((id) => !isDone(id)).length,
     twice: [...done.values()].filter((count) => count > 1).length,
     ghosts: notApplied.filter(isDone).length,

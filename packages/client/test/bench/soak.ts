@@ -3,8 +3,8 @@
  * listeners, sockets, event emitters. Two real servers, the status stream and a Service in front.
  *
  * At work are plain writes, writes with a concern, transactions, reads from the replica, a blocking
- * pop and a subscription. Of the changes, in turn: announced; announced with a kill; unannounced;
- * and the leader's death, which the replica has caught up with. Each sample is taken at rest.
+ * pop and a subscription. Of the changes, in turn: announced; announced with a kill; the leader's
+ * death, which the replica has caught up with; unannounced. Each sample is taken at rest.
  */
 import { EventEmitter } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -32,7 +32,6 @@ import { growthOf } from "./growth.ts";
 import { markdown, type Report } from "./report.ts";
 
 const EACH_MS = 1_000;
-const CHANGES_BETWEEN_SAMPLES = 5;
 /** What a heap moves by itself, between two thirds of a soak. */
 const HEAP_NOISE_BYTES = 128 * 1024;
 
@@ -64,7 +63,7 @@ export async function soak(seconds: number): Promise<Report> {
     const startedAtMs = performance.now();
     await CHANGES[tookMs.length % CHANGES.length]?.(scene);
     tookMs.push(performance.now() - startedAtMs);
-    if (tookMs.length % CHANGES_BETWEEN_SAMPLES === 0) {
+    if (tookMs.length % CHANGES.length === 0) {
       await load.rest();
       await until(() => scene.connections.every(({ status }) => status === "ready"));
       samples.push(await takeSample(scene));
@@ -117,10 +116,6 @@ const CHANGES: readonly ((scene: Scene) => Promise<void>)[] = [
     await scene.other.admin.call("CLIENT", "KILL", "TYPE", "pubsub");
   },
   async (scene) => {
-    await switchOver(scene.leader, scene.other);
-    await moved(scene);
-  },
-  async (scene) => {
     const { leader, other } = scene;
     await leader.admin.call("CLIENT", "PAUSE", "10000", "WRITE");
     await caughtUp(leader, other);
@@ -129,6 +124,10 @@ const CHANGES: readonly ((scene: Scene) => Promise<void>)[] = [
     await moved(scene);
     await leader.start();
     await leader.follow(other);
+  },
+  async (scene) => {
+    await switchOver(scene.leader, scene.other);
+    await moved(scene);
   },
 ];
 
