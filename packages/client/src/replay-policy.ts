@@ -38,6 +38,6 @@ export function isOvertaken(name: string): boolean {
   return !isRead(name);
 }
 
-function isInTransaction({ name, inTransaction }: WrittenCommand): boolean {
+export function isInTransaction({ name, inTransaction }: WrittenCommand): boolean {
   return inTransaction || ["multi", "exec", "discard", "watch"].includes(name.toLowerCase());
 }

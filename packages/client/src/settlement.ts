@@ -3,8 +3,9 @@
  *
  * Guarantees: after the first definite refusal nothing more is written on that connection; the
  * replies behind it are waited for, `drainMs` at most; what was refused goes out again only if no
- * later write was acknowledged meanwhile. After `closed` no command of the connection is left
- * without an answer or a place in the queue.
+ * later write was acknowledged meanwhile. A server that unblocks a client since it is demoted runs
+ * nothing more of that client, and closes its connection: what waited behind was refused, too.
+ * After `closed` no command of the connection is left without an answer or a place in the queue.
  */
 import type { Command, Redis } from "ioredis";
 import { backoffMs } from "./backoff.ts";
@@ -13,7 +14,13 @@ import type { FollowerLink, FollowerOptions } from "./follower-link.ts";
 import type { Gate } from "./gate.ts";
 import * as messages from "./messages.ts";
 import { isPending, note, noteOf, type Operation, type Rejection } from "./operation.ts";
-import { afterLoss, isOvertaken, overtakes, type LossVerdict } from "./replay-policy.ts";
+import {
+  afterLoss,
+  isInTransaction,
+  isOvertaken,
+  overtakes,
+  type LossVerdict,
+} from "./replay-policy.ts";
 
 /** The connection whose commands are settled. */
 export interface Settled {
@@ -41,6 +48,8 @@ export class Settlement {
   readonly #of: Settled;
   #held: Held[] = [];
   #drain: { readonly timer: NodeJS.Timeout; readonly act: () => void } | null = null;
+  /** The last thing that the server had to say, if nothing comes behind it. */
+  #unblocked: Rejection | null = null;
   #refusals = 0;
   #refusedAtMs = -Infinity;
 
@@ -66,14 +75,22 @@ export class Settlement {
   rejected(command: Command, error: Error, rejection: Rejection): void {
     const options = noteOf(command)?.options;
     if (command.inTransaction || !options || !isPending(command)) command.reject(error);
-    else if (countsReplicas(command.name)) {
-      this.refuse(command, messages.cannotMove(command.name.toUpperCase()));
-    } else if (!options.resendRejected) {
-      const name = command.name.toUpperCase();
-      this.refuse(command, messages.refused(name, rejection));
-    } else this.#held.push({ command, rejection, isOvertaken: false });
+    else if (this.#mayMove(command, rejection)) {
+      this.#held.push({ command, rejection, isOvertaken: false });
+    }
+    if (rejection.code === "UNBLOCKED" && blockMs(command) !== null) this.#unblocked = rejection;
     this.startDraining(`it refuses ${command.name.toUpperCase()} with ${rejection.code}`);
     this.#answered();
+  }
+
+  /** False: it may not be sent elsewhere, and is settled. */
+  #mayMove(command: Command, rejection: Rejection): boolean {
+    const name = command.name.toUpperCase();
+    if (countsReplicas(command.name)) this.refuse(command, messages.cannotMove(name));
+    else if (!noteOf(command)?.options.resendRejected) {
+      this.refuse(command, messages.refused(name, rejection));
+    } else return true;
+    return false;
   }
 
   /** With an error that says `not-applied`, unless an earlier sending of it may have run. */
@@ -112,7 +129,9 @@ export class Settlement {
     commandQueue.clear();
     const held = this.#held;
     this.#held = [];
-    const again = [...this.#sendHeldAgain(held), ...this.#settle(unanswered)];
+    const unblocked = this.#unblocked;
+    this.#unblocked = null;
+    const again = [...this.#sendHeldAgain(held), ...this.#settle(unanswered, unblocked)];
     if (again.length === 0) return;
     gate.unshift(again);
     this.#of.link.events.resent(again.length);
@@ -121,11 +140,13 @@ export class Settlement {
   #watch(command: Command): void {
     const { resolve, reject } = command;
     command.resolve = (value: unknown) => {
+      this.#unblocked = null;
       if (overtakes(command.name)) for (const held of this.#held) held.isOvertaken = true;
       resolve(value);
       this.#answered();
     };
     command.reject = (error) => {
+      this.#unblocked = null;
       reject(error);
       this.#answered();
     };
@@ -156,7 +177,7 @@ export class Settlement {
     return again;
   }
 
-  #settle(unanswered: readonly Item[]): Operation[] {
+  #settle(unanswered: readonly Item[], unblocked: Rejection | null): Operation[] {
     const verdicts = new Map<unknown, LossVerdict>();
     const around = this.#of.surroundings();
     const again: Operation[] = [];
@@ -166,7 +187,10 @@ export class Settlement {
       const noted = noteOf(command);
       if (command.name.toLowerCase() === "quit") command.resolve(Buffer.from("OK"));
       else if (!noted || noted.internal) command.reject(new Error("Connection is closed."));
-      else {
+      else if (unblocked && !isInTransaction(command)) {
+        const rejection = { ...unblocked, db: item.select };
+        if (this.#mayMove(command, rejection)) again.push(single(command, rejection, item.select));
+      } else {
         const batch = noted.batch ?? [command];
         const verdict = verdicts.get(batch) ?? this.#verdictOn(batch, around.lastEpoch);
         verdicts.set(batch, verdict);
