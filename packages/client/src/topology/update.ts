@@ -79,8 +79,8 @@ function unordered(state: TopologyState, observation: TopologyObservation, nowMs
   const lineage = lineageOf(named, leader);
   if (lineage === "same") {
     // By another name, it is the same data and the same node.
-    const isNamed = named.id === leader.id;
-    return isNamed ? adopt(forgetting(state), observation) : { state, events: [] };
+    if (named.id !== leader.id) return { state, events: [] };
+    return adopt(forgetting(state), reachedAs(leader, observation));
   }
   if (lineage === "successor") return adopt(forgetting(state), observation);
   if (lineage === "predecessor") {
@@ -98,6 +98,18 @@ function unordered(state: TopologyState, observation: TopologyObservation, nowMs
     { type: "topologyConflict", known: leader.id, claimed: named.id },
   ];
   return { state: { ...state, candidate: met }, events };
+}
+
+/**
+ * A node that is known and has not changed is reached as before: by each source in turn, through a
+ * Service and at its own address, its connections would move with every observation.
+ */
+function reachedAs(
+  { id, host, port }: NodeDescription,
+  observation: TopologyObservation,
+): TopologyObservation {
+  const nodes = observation.nodes.map((node) => (node.id === id ? { ...node, host, port } : node));
+  return { ...observation, nodes };
 }
 
 function isUnderAuthority(

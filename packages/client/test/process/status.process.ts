@@ -88,6 +88,32 @@ describe("row 25: the status stream", () => {
   });
 });
 
+test("two sources that name the same leader, each by its own address, move no connection", async () => {
+  const [a, b] = await startPair();
+  const status = await startStatus({ a, b });
+  const balancer = await startBalancer({ host: "127.0.0.1", port: 0 });
+  closing.push(balancer, status);
+  balancer.setTarget({ host: a.host, port: a.port });
+  await status.push(1, a);
+  const writer = `127.0.0.1:${balancer.address.port}`;
+  const topology = [
+    serviceTopology({ writer, probeIntervalMs: 20 }),
+    statusTopology({ endpoints: [status.endpoint] }),
+  ];
+  const client = open({ topology });
+  await until(() => client.topology.epoch === 1);
+  await client.leader.ping();
+  await until(() => client.leader.options.port === a.port && client.leader.status === "ready");
+  let connects = 0;
+  client.leader.on("connect", () => (connects += 1));
+  for (let n = 0; n < 5; n += 1) {
+    await status.push(1, a);
+    await sleep(50);
+    await client.leader.incr("n");
+  }
+  expect(connects).toBe(0);
+});
+
 test("where nothing can be streamed, it asks", async () => {
   const [a, b] = await startPair();
   const status = await startStatus({ a, b });
