@@ -13,9 +13,10 @@ const USAGE = `Usage: npm run bench -- <bench> [options]
   throughput   SETs a second, beside stock ioredis
   soak         the leader changes each second: nothing may grow
   bullmq       200 jobs a second on a real group, over ten failovers
+  engines      the client's process tests with Redis 7 and 8, Valkey 8 and 9
 
   --runs <n>       clients: of each fault (3); throughput: rounds (5)
-  --only <text>    clients: faults and clients whose names contain it
+  --only <text>    clients: faults and clients whose names contain it; engines: these
   --seconds <n>    soak: how long (300)
   --json <file>    one JSON row for each result
   --help           this text
@@ -46,6 +47,10 @@ const BENCHES: Readonly<Record<string, (options: Options) => Promise<Report>>> =
   async bullmq() {
     const { playJobs } = await import("./jobs.ts");
     return playJobs();
+  },
+  async engines({ only }) {
+    const { testEngines } = await import("./engines.ts");
+    return testEngines(only);
   },
 };
 

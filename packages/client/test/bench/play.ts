@@ -45,8 +45,7 @@ export async function play(contestant: Contestant, fault: Fault): Promise<Played
     await sleep(WARM_UP_MS);
     if (work.found.acknowledged.size === 0) throw new Error(`${contestant.name} wrote nothing`);
     const startedAtMs = performance.now();
-    await stage.hurt();
-    const leaderMs = performance.now();
+    const leaderMs = await stage.hurt();
     const { admin } = stage.successor;
     await arrived(admin, startedAtMs + NEVER_MS);
     await work.resumed(performance.now(), startedAtMs + NEVER_MS);

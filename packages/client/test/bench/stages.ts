@@ -43,8 +43,8 @@ export interface Place {
 export interface Stage {
   readonly place: Place;
   readonly successor: RealRedis;
-  /** Resolves once the successor is a primary. */
-  hurt(): Promise<void>;
+  /** Resolves with the moment since which the successor is a primary. */
+  hurt(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -111,10 +111,12 @@ export async function openService(fault: Fault): Promise<Stage> {
         await strike(fault, ground);
         await b.promote();
       }
+      const leaderMs = performance.now();
       await move();
-      if (fault !== "switchover") return;
+      if (fault !== "switchover") return leaderMs;
       await sleep(UNTIL_KILL_MS);
       await a.admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+      return leaderMs;
     },
     async close() {
       await balancer.close();
@@ -135,6 +137,7 @@ export async function openSentinels(fault: Fault): Promise<Stage> {
       await strike(fault, ground);
       await sentinels.failOver();
       await until(async () => (await b.admin.role())[0] === "master", 20_000);
+      return performance.now();
     },
     async close() {
       await sentinels.close();
