@@ -21,6 +21,8 @@ export const LIST = "tokens";
 
 const PATIENCE_MS = 5_000;
 const reconnectOnError = (error: Error): 2 | false => error.message.startsWith("READONLY") && 2;
+/** By itself it gives up for ever after `socketTimeout`. */
+const reconnectStrategy = (retries: number): number => Math.min(50 * retries, 1_000);
 const BEST = {
   autoResendUnfulfilledCommands: false,
   commandTimeout: PATIENCE_MS,
@@ -49,7 +51,9 @@ export const CONTESTANTS: readonly Contestant[] = [
     name: "node-redis 6.3.1, best options",
     by: "service",
     open: ({ service }) =>
-      nodeRedis(createClient({ socket: { ...service, socketTimeout: PATIENCE_MS } })),
+      nodeRedis(
+        createClient({ socket: { ...service, socketTimeout: PATIENCE_MS, reconnectStrategy } }),
+      ),
   },
   {
     name: "Leasehold, one Service",
