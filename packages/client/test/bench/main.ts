@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: what this client costs and does, beside others, with real servers.
  *
- * Exit codes: 0 what is promised was kept, 1 it was not, 2 wrong usage, or it could not be measured.
+ * Exit codes: 0 what is promised was kept, 1 it was not, 2 wrong usage, or nothing was measured.
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";

@@ -1,7 +1,7 @@
 /**
  * Real Redis servers for the tests of the client: each stands alone at first, and is made a replica
- * or a primary by its test. `LEASEHOLD_TEST_REDIS` names another engine. `stopAll` leaves no process
- * and no file.
+ * or a primary by its test. `LEASEHOLD_TEST_REDIS` names another engine. `stopAll` leaves neither
+ * process nor file.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
