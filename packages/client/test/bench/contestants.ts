@@ -1,4 +1,4 @@
-/** The clients that are compared: as their documentation has them, and with the best options known. */
+/** The clients that are compared: as they come, and with the best options that are known. */
 import { Redis } from "ioredis";
 import { createClient, createSentinel } from "redis";
 import { createLeasehold, serviceTopology, statusTopology } from "../../src/index.ts";

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { startBalancer } from "@leasehold/testkit/balancer";
 import { canLayCables, layCable } from "../process/cable.ts";
 import { startStatus } from "../process/fake-status.ts";
+import { startProxy, type LossyProxy } from "../process/lossy-proxy.ts";
 import {
   startRedis,
   startRedisAt,
@@ -22,6 +23,7 @@ import { startSentinels } from "./sentinels.ts";
 export const FAULTS = {
   switchover: "planned switchover",
   demotion: "demoted, connections kept",
+  "lost-replies": "replies lost, then the connection",
   kill: "server killed (SIGKILL)",
   stop: "server stopped (SIGSTOP)",
   "black-hole": "link swallows everything",
@@ -42,6 +44,7 @@ export interface Place {
 
 export interface Stage {
   readonly place: Place;
+  /** Who leads after the fault: the same one, if only replies are lost. */
   readonly successor: RealRedis;
   /** Resolves with the moment since which the successor is a primary. */
   hurt(): Promise<number>;
@@ -49,8 +52,8 @@ export interface Stage {
 }
 
 export function canPlay(fault: Fault, by: "service" | "sentinels"): boolean {
-  // Sentinel itself closes the connections of what it demotes.
-  if (by === "sentinels" && fault === "demotion") return false;
+  // Sentinel itself closes the connections of what it demotes, and names the server behind a proxy.
+  if (by === "sentinels" && (fault === "demotion" || fault === "lost-replies")) return false;
   return fault !== "black-hole" || canLayCables();
 }
 
@@ -91,7 +94,9 @@ const UNTIL_KILL_MS = 50;
 
 export async function openService(fault: Fault): Promise<Stage> {
   const ground = await openGround(fault);
-  const { a, b } = ground;
+  const { b } = ground;
+  const proxy = fault === "lost-replies" ? await startProxy(ground.a) : null;
+  const a = proxy ? { ...ground.a, host: proxy.host, port: proxy.port } : ground.a;
   const balancer = await startBalancer({ host: "127.0.0.1", port: 0 });
   balancer.setTarget({ host: a.host, port: a.port });
   const status = await startStatus({ a, b });
@@ -102,8 +107,9 @@ export async function openService(fault: Fault): Promise<Stage> {
   };
   return {
     place: { service: balancer.address, status: status.endpoint, sentinels: [] },
-    successor: b,
+    successor: proxy ? a : b,
     async hurt() {
+      if (proxy) return loseReplies(proxy);
       const isPlanned = fault === "switchover" || fault === "demotion";
       if (fault === "switchover") status.announce(1, ANNOUNCED_MS);
       if (isPlanned) await switchOver(a, b);
@@ -121,9 +127,20 @@ export async function openService(fault: Fault): Promise<Stage> {
     async close() {
       await balancer.close();
       await status.close();
+      await proxy?.close();
       await ground.close();
     },
   };
+}
+
+const REPLIES_LOST_MS = 50;
+
+async function loseReplies(proxy: LossyProxy): Promise<number> {
+  const startedAtMs = performance.now();
+  proxy.swallow();
+  await sleep(REPLIES_LOST_MS);
+  proxy.cut();
+  return startedAtMs;
 }
 
 export async function openSentinels(fault: Fault): Promise<Stage> {
