@@ -12,7 +12,8 @@ const SUITES = [
     script: "test",
   },
   {
-    matches: /^((?:packages|apps|charts)\/[^/]+)\/test\/process\/(?:.*\/)?[^/]+\.process\.ts$/,
+    matches:
+      /^((?:packages|apps|charts|examples)\/[^/]+)\/test\/process\/(?:.*\/)?[^/]+\.process\.ts$/,
     script: "test:process",
   },
   {

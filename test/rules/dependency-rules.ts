@@ -71,6 +71,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   "@leasehold/chart": { may: [] },
   "@leasehold/cluster": { may: [] },
   "@leasehold/e2e": { may: ["@leasehold/cluster", "@leasehold/testkit"] },
+  "@leasehold/example-orders": { may: ["@leasehold/client"] },
   "leasehold-monorepo": { may: [] },
 };
 

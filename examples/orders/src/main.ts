@@ -1,0 +1,20 @@
+/** `LEASEHOLD_URL=leasehold://… node src/main.ts`: the whole application in one process. */
+import { once } from "node:events";
+import { createLeasehold } from "@leasehold/client";
+import { createApp } from "./app.ts";
+import { openMails } from "./mails.ts";
+
+const { LEASEHOLD_URL = "leasehold://127.0.0.1:6379", PORT = "3000" } = process.env;
+const { SESSION_SECRET = "only for this machine" } = process.env;
+
+const client = createLeasehold(LEASEHOLD_URL);
+client.on("leaderChanged", ({ to }) => console.log(`leader: ${to.id}`));
+const mails = openMails(client, (orderId) => console.log(`mail: ${orderId}`));
+const server = createApp({ client, mails, secret: SESSION_SECRET }).listen(Number(PORT));
+server.once("listening", () => console.log("listening"));
+
+await once(process, "SIGTERM");
+server.close();
+await once(server, "close");
+await mails.close();
+await client.close();

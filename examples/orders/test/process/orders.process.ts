@@ -1,0 +1,146 @@
+/**
+ * The example as it is printed, at a real group: through a switchover nobody notices anything;
+ * after the death of the primary's Redis everything that was promised is there.
+ */
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createLeasehold } from "@leasehold/client";
+import { startBalancer, type Balancer } from "@leasehold/testkit/balancer";
+import { startGroup, type Group, type GroupMember } from "@leasehold/testkit/group";
+import { startApplication, type Application } from "./application.ts";
+import { logIn, startShoppers, type Seen, type Shoppers } from "./shoppers.ts";
+
+const PEOPLE = 8;
+const LEADER_MS = 15_000;
+
+let group: Group;
+let balancer: Balancer;
+let address: NodeJS.Timeout;
+let application: Application;
+let shoppers: Shoppers;
+let leader: GroupMember;
+const placed: string[] = [];
+let visits = { counted: 0, unknown: 0 };
+
+beforeAll(async () => {
+  group = await startGroup({ members: 3 });
+  balancer = await startBalancer({ host: "127.0.0.1", port: 0 });
+  address = setInterval(() => {
+    const host = group.currentLeader()?.realHost;
+    balancer.setTarget(host === undefined ? null : { host, port: 6379 });
+  }, 10);
+  leader = await group.leader(LEADER_MS);
+  const status = group.members.map(({ httpUrl }) => httpUrl).join(",");
+  const { host, port } = balancer.address;
+  application = await startApplication(`leasehold://${host}:${port}?status=${status}`);
+  await group.until("the application ready", LEADER_MS, async () => {
+    const response = await fetch(`${application.url}/ready`);
+    await response.arrayBuffer();
+    return response.ok;
+  });
+  await whole(status);
+  shoppers = await startShoppers(application.url, PEOPLE);
+  await sleep(500);
+});
+
+afterAll(async () => {
+  await application?.stop();
+  clearInterval(address);
+  await balancer?.close();
+  await group?.close();
+});
+
+/** No member hands over to one that is not in sync. */
+async function whole(status: string): Promise<void> {
+  await using watching = createLeasehold(`leasehold://127.0.0.1?status=${status}`);
+  await group.until("a group of three", LEADER_MS, () => {
+    return watching.topology.nodes.filter(({ state }) => state === "up").length === 3;
+  });
+}
+
+/** Adds up what counts in the end, and begins anew. */
+function takeStock(): Seen {
+  const seen = shoppers.seen();
+  placed.push(...seen.placed);
+  visits = {
+    counted: visits.counted + (seen.answers["POST /visits 200"] ?? 0),
+    unknown: visits.unknown + (seen.answers["POST /visits 500"] ?? 0),
+  };
+  shoppers.reset();
+  return seen;
+}
+
+const failed = ({ answers }: Seen): readonly string[] =>
+  Object.entries(answers).flatMap(([what, times]) =>
+    / 20[01]$/.test(what) ? [] : [`${times} × ${what}`],
+  );
+
+const describeSeen = (seen: Seen): string =>
+  `${seen.placed.length} orders, the slowest took ${seen.slowestMs.toFixed(0)} ms, ` +
+  `failed: ${failed(seen).join(", ") || "nothing"}`;
+
+test("nobody may try to log in a sixth time within the minute", async () => {
+  for (let n = 0; n < 5; n += 1) await logIn(application.url, "mallory");
+  await expect(logIn(application.url, "mallory")).rejects.toThrow("429");
+});
+
+test("users notice nothing of a switchover, and all that they know goes along", async () => {
+  takeStock();
+  const to = group.members.find((member) => member !== leader);
+  const request = { id: randomUUID(), kind: "switchover", to: to?.name, force: false };
+  group.api.objects.put({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: `${group.name}-control`, namespace: group.namespace },
+    data: { request: JSON.stringify(request) },
+  });
+  leader = await group.leader(LEADER_MS, leader);
+  await sleep(1_000);
+  await expect(logIn(application.url, "mallory")).rejects.toThrow("429");
+  const seen = takeStock();
+  console.log(`switchover: ${describeSeen(seen)}`);
+  expect(seen.placed.length).toBeGreaterThan(PEOPLE);
+  expect(failed(seen)).toEqual([]);
+});
+
+test("after the primary's Redis was killed every order is there, once, with its mail", async () => {
+  leader.redis.signal("SIGKILL");
+  leader = await group.leader(LEADER_MS, leader);
+  await sleep(1_500);
+  await shoppers.stop();
+  const seen = takeStock();
+  console.log(`Redis killed: ${describeSeen(seen)}`);
+  // No session was lost: nobody was asked to log in again.
+  expect(seen.answers).not.toHaveProperty("POST /orders 401");
+  expect(seen.notSeen).toEqual([]);
+
+  const redis = new Redis({ host: leader.realHost, port: leader.redisPort });
+  try {
+    const items = await Promise.all(placed.map((id) => redis.hget(`order:${id}`, "item")));
+    expect(placed.filter((id, n) => items[n] !== `item of ${id}`)).toEqual([]);
+    const counted = Number(await redis.get("visits"));
+    console.log(
+      `${visits.counted} visits were answered, ${visits.unknown} are unknown: ${counted}`,
+    );
+    // What was acknowledged just before the kill may not have reached a replica.
+    expect(counted).toBeGreaterThanOrEqual(visits.counted - PEOPLE);
+    expect(counted).toBeLessThanOrEqual(visits.counted + visits.unknown);
+  } finally {
+    redis.disconnect();
+  }
+  const undelivered = (): readonly string[] =>
+    placed.filter((id) => !application.mails.includes(id));
+  await group.until("the mails", 15_000, () => undelivered().length === 0).catch(() => {});
+  const twice = application.mails.length - new Set(application.mails).size;
+  console.log(
+    `${placed.length} orders, ${undelivered().length} mails missing, ${twice} sent twice`,
+  );
+  expect(undelivered().length).toBeLessThanOrEqual(PEOPLE);
+});
+
+test("it ends when it is told to, and has complained about nothing", async () => {
+  expect(await application.stop()).toBe(0);
+  expect(application.complaints()).toBe("");
+});
