@@ -1,5 +1,6 @@
 /** `LEASEHOLD_URL=leasehold://… node src/main.ts`: the whole application in one process. */
 import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createLeasehold } from "@leasehold/client";
 import { createApp } from "./app.ts";
 import { openMails } from "./mails.ts";
@@ -16,5 +17,6 @@ server.once("listening", () => console.log("listening"));
 await once(process, "SIGTERM");
 server.close();
 await once(server, "close");
-await mails.close();
+// Without a leader BullMQ would wait for one.
+await Promise.race([mails.close(), sleep(5_000, null, { ref: false })]);
 await client.close();

@@ -144,3 +144,19 @@ test("it ends when it is told to, and has complained about nothing", async () =>
   expect(await application.stop()).toBe(0);
   expect(application.complaints()).toBe("");
 });
+
+test("without any leader it starts, says so, refuses in time, and ends all the same", async () => {
+  const lonely = await startApplication("leasehold://127.0.0.1:1");
+  try {
+    const ask = (path: string, method: string) =>
+      fetch(`${lonely.url}${path}`, { method, signal: AbortSignal.timeout(5_000) });
+    const ready = await ask("/ready", "GET");
+    expect(ready.status).toBe(503);
+    expect(await ready.text()).toMatch(/was not sent/);
+    const startedAtMs = performance.now();
+    expect((await ask("/visits", "POST")).status).toBe(503);
+    expect(performance.now() - startedAtMs).toBeLessThan(1_500);
+  } finally {
+    expect(await lonely.stop()).toBe(0);
+  }
+});
