@@ -106,8 +106,11 @@ test("every decision is in the index", () => {
   expect(decisions.filter((path) => !index.includes(`(${posix.basename(path)})`))).toEqual([]);
 });
 
-test.each(["sidecar", "cli"])("the pages that apps/%s generates are current", (app) => {
-  const script = fileURLToPath(new URL(`../apps/${app}/document.ts`, import.meta.url));
-  const run = () => execFileSync(process.execPath, [script, "--check"], { timeout: 30_000 });
-  expect(run).not.toThrow();
-});
+test.each(["apps/sidecar", "apps/cli", "tools/reference"])(
+  "the pages that %s generates are current",
+  (folder) => {
+    const script = fileURLToPath(new URL(`../${folder}/document.ts`, import.meta.url));
+    const run = () => execFileSync(process.execPath, [script, "--check"], { timeout: 30_000 });
+    expect(run).not.toThrow();
+  },
+);

@@ -72,6 +72,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   "@leasehold/cluster": { may: [] },
   "@leasehold/e2e": { may: ["@leasehold/cluster", "@leasehold/testkit"] },
   "@leasehold/example-orders": { may: ["@leasehold/client"] },
+  "@leasehold/reference": { may: [] },
   "leasehold-monorepo": { may: [] },
 };
 

@@ -16,6 +16,7 @@ import {
 import type { OperationOptions, ResolvedOptions } from "./operation.ts";
 import { resolveOperation } from "./options.ts";
 
+/** `producer` fails after 5 s without a leader; `worker` waits for as long as it takes. */
 export type BullmqKind = "producer" | "worker";
 
 const CONNECTION_ERRORS = [

@@ -17,15 +17,18 @@ import { CORE, type Follower } from "./follower.ts";
 import { WRITE_COMMANDS, type WriteCommandName } from "./generated/command-names.ts";
 import type { Monitor } from "./topology/monitor.ts";
 
+/** How many copies must have a write before it resolves. */
 export interface WriteConcern {
   /** Copies that must have it, the leader's own counted; `majority` of the configured nodes. */
   readonly w: number | "majority";
+  /** Then `WriteConcernError`, `applied`. Above 0: Redis takes 0 for ever. */
   readonly wtimeoutMs: number;
   /** On disk, too: WAITAOF, from Redis 7.2 on. */
   readonly journal?: boolean;
 }
 
 type DurableName = Extract<WriteCommandName, keyof Redis> | "eval" | "evalsha" | "fcall";
+/** ioredis' own writes, scripts and `multi`, each followed by `WAIT` or `WAITAOF`. */
 export type DurableCommands = Pick<Redis, DurableName | "multi">;
 
 export interface DurableParts {

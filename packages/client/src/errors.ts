@@ -6,22 +6,35 @@
  */
 import type { Epoch, NodeDescription, Outcome } from "./types.ts";
 
+/** What an error may say beside its message. */
 export interface ErrorFields {
+  /** Lower case: `incr`, `multi`. */
   readonly command?: string | undefined;
+  /** The node that it is about, by its `id`. */
   readonly node?: string | undefined;
+  /** Under which the operation was sent; null: nothing orders leaders here. */
   readonly epoch?: Epoch | null | undefined;
+  /** From the call to this error. */
   readonly waitedMs?: number | undefined;
+  /** What Node, ioredis or the server said. */
   readonly cause?: unknown;
 }
 
+/** Every error of this package is one: `outcome` says whether the data was changed. */
 export abstract class LeaseholdError extends Error {
+  /** One for each class: for programs, as Node's own are. */
   abstract readonly code: `ERR_LEASEHOLD_${string}`;
+  /** Whether the operation was applied. */
   readonly outcome: Outcome;
   /** Running the operation again can do no harm and may succeed. */
   readonly retryable: boolean;
+  /** Lower case: `incr`, `multi`; undefined: no single one is meant. */
   readonly command: string | undefined;
+  /** The node that it is about, by its `id`; undefined: there is none. */
   readonly node: string | undefined;
+  /** Under which it was sent; undefined: unknown, or nothing orders leaders here. */
   readonly epoch: Epoch | undefined;
+  /** From the call to this error. */
   readonly waitedMs: number | undefined;
 
   constructor(message: string, outcome: Outcome, fields: ErrorFields & { retryable: boolean }) {
@@ -39,7 +52,9 @@ export abstract class LeaseholdError extends Error {
 /** No leader could be reached in time. Nothing was sent. */
 export class LeaderUnavailableError extends LeaseholdError {
   readonly code = "ERR_LEASEHOLD_LEADER_UNAVAILABLE";
+  /** Null: none was ever known. */
   readonly lastLeader: NodeDescription | null;
+  /** Since that one was lost; null: unknown. */
   readonly lostForMs: number | null;
   /** Why the last attempt did not lead to a leader, in words. */
   readonly reason: string;
@@ -62,9 +77,11 @@ export class LeaderUnavailableError extends LeaseholdError {
 /** No node fits the read preference. */
 export class NoEligibleNodeError extends LeaseholdError {
   readonly code = "ERR_LEASEHOLD_NO_ELIGIBLE_NODE";
+  /** The mode that was asked for. */
   readonly preference: string;
   /** The filter that left nobody. */
   readonly emptiedBy: string;
+  /** All that were known. */
   readonly nodes: readonly NodeDescription[];
 
   constructor(
@@ -87,6 +104,7 @@ export class NotLeaderError extends LeaseholdError {
   readonly code = "ERR_LEASEHOLD_NOT_LEADER";
   /** `READONLY`, `LOADING`, … */
   readonly serverCode: string;
+  /** `host:port` out of a `REDIRECT`. */
   readonly redirectedTo: string | undefined;
 
   constructor(
@@ -102,7 +120,9 @@ export class NotLeaderError extends LeaseholdError {
 /** It was written, and no reply will come. */
 export class WriteOutcomeUnknownError extends LeaseholdError {
   readonly code = "ERR_LEASEHOLD_OUTCOME_UNKNOWN";
+  /** From the write to the loss of the reply. */
   readonly writtenMsAgo: number;
+  /** Why no reply will come, in words. */
   readonly lostBecause: string;
 
   constructor(
@@ -118,7 +138,9 @@ export class WriteOutcomeUnknownError extends LeaseholdError {
 /** `timeoutMs` ran out, or its signal was aborted. */
 export class OperationTimeoutError extends LeaseholdError {
   readonly code = "ERR_LEASEHOLD_OPERATION_TIMEOUT";
+  /** What was asked for; null: a signal ended it. */
   readonly timeoutMs: number | null;
+  /** `waiting`: never sent, and never will be. `written`: sent, and it may run. */
   readonly phase: "waiting" | "written";
 
   constructor(
@@ -138,6 +160,7 @@ export class OperationTimeoutError extends LeaseholdError {
 /** None of the transaction was applied; `unknown`: what its body wrote beside it may have been. */
 export class TransactionAbortedError extends LeaseholdError {
   readonly code = "ERR_LEASEHOLD_TRANSACTION_ABORTED";
+  /** `rejected`: by the server. `leaderChanged`: since `WATCH`; `EXEC` was not sent. */
   readonly reason: "rejected" | "leaderChanged";
   /** What the server said to the commands of the transaction. ioredis fills it in. */
   previousErrors: readonly Error[];
@@ -162,7 +185,9 @@ export class WriteConcernError extends LeaseholdError {
   readonly code = "ERR_LEASEHOLD_WRITE_CONCERN";
   /** What the write itself answered; undefined if that is unknown. */
   readonly result: unknown;
+  /** Copies that have it, the leader's own counted; null: unknown. */
   readonly acknowledged: number | null;
+  /** Copies that were asked for, the leader's own counted. */
   readonly requested: number;
 
   constructor(
@@ -190,8 +215,10 @@ export class ScanInterruptedError extends LeaseholdError {
   }
 }
 
+/** Too many operations wait for a leader already: see `maxQueued`. */
 export class QueueFullError extends LeaseholdError {
   readonly code = "ERR_LEASEHOLD_QUEUE_FULL";
+  /** Operations that wait. */
   readonly queued: number;
 
   constructor(message: string, fields: ErrorFields & { readonly queued: number }) {
@@ -210,6 +237,7 @@ export class ReadOnlyConnectionError extends LeaseholdError {
   }
 }
 
+/** The server or the topology cannot hold this write concern. Nothing was written. */
 export class WriteConcernUnsupportedError extends LeaseholdError {
   readonly code = "ERR_LEASEHOLD_WRITE_CONCERN_UNSUPPORTED";
 
@@ -218,8 +246,10 @@ export class WriteConcernUnsupportedError extends LeaseholdError {
   }
 }
 
+/** An option is wrong. Thrown before anything is connected or sent. */
 export class InvalidOptionError extends LeaseholdError {
   readonly code = "ERR_LEASEHOLD_INVALID_OPTION";
+  /** Its name, such as `redis.host`. */
   readonly option: string;
 
   constructor(option: string, message: string) {
@@ -238,6 +268,7 @@ export class UnsupportedIoredisError extends LeaseholdError {
   }
 }
 
+/** The client was closed: `not-applied` if the operation was not sent before, else `unknown`. */
 export class ClientClosedError extends LeaseholdError {
   readonly code = "ERR_LEASEHOLD_CLIENT_CLOSED";
 

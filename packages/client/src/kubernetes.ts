@@ -15,6 +15,7 @@ import { backoffMs } from "./backoff.ts";
 import { observationFromSlices, type Slice } from "./kubernetes-slices.ts";
 import type { TopologyProvider, TopologySink } from "./types.ts";
 
+/** Of `kubernetesTopology`. */
 export interface KubernetesTopologyOptions {
   /** Of the group. Default: that of this pod. */
   readonly namespace?: string;
@@ -24,11 +25,13 @@ export interface KubernetesTopologyOptions {
   readonly cluster?: Cluster;
 }
 
+/** How to reach the Kubernetes API. */
 export interface Cluster {
   /** `https://host:port` */
   readonly server: string;
   /** PEM. */
   readonly ca?: string;
+  /** Asked for each request, since it changes. */
   readonly token: () => Promise<string>;
 }
 
@@ -39,6 +42,7 @@ const WATCH_SECONDS = 240;
 const ANSWER_MS = 10_000;
 const SILENCE_MS = (WATCH_SECONDS + 30) * 1_000;
 
+/** Watches the EndpointSlices of the write Service, with epochs. Knows the leader alone. */
 export function kubernetesTopology(options: KubernetesTopologyOptions): TopologyProvider {
   return {
     name: "kubernetes",

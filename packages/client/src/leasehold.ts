@@ -32,22 +32,31 @@ import { checkIoredis } from "./ioredis-contract.ts";
 import { Monitor } from "./topology/monitor.ts";
 import type { Epoch, NodeDescription, TopologyDescription } from "./types.ts";
 
+/** Of another connection: what is not given, the client's options say. */
 export interface ConnectionOptions extends OperationOptions {
+  /** In place of the same options of the client. */
   readonly redis?: RedisClientOptions;
 }
 
+/** Of a connection for reads. */
 export interface ReaderOptions {
+  /** Default: the client's `readPreference`. */
   readonly preference?: ReadPreferenceMode | ReadPreference;
 }
 
+/** For a readiness probe. */
 export interface HealthReport {
+  /** The leader has answered a `PING`. */
   readonly ok: boolean;
+  /** Null: none is known. */
   readonly leader: NodeDescription | null;
+  /** Its answer, the wait for a leader included; null: there was none. */
   readonly pingMs: number | null;
   /** In words; empty when all is well. */
   readonly reason: string;
 }
 
+/** A client of one group: `createLeasehold` makes it. Nothing of it keeps running after `close`. */
 export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDisposable {
   /** Follows the leader. A genuine ioredis: whatever is written for one works with it. */
   readonly leader: Redis;
@@ -83,7 +92,12 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
     return this.#monitor.current();
   }
 
-  /** Another connection that follows the leader: for what blocks, or subscribes. */
+  /**
+   * Another connection that follows the leader: for what blocks, subscribes or has deadlines of
+   * its own. It ends with the client, or by its own `quit()` or `disconnect()`.
+   *
+   * @throws InvalidOptionError
+   */
   connection(options: ConnectionOptions = {}): Redis {
     const { redis, ...operation } = options;
     return this.#connections.create({
@@ -92,39 +106,68 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
     });
   }
 
-  /** For BullMQ: `producer` for Queue, `worker` for Worker, QueueEvents and FlowProducer. */
+  /**
+   * For BullMQ: `producer` for Queue, `worker` for Worker, QueueEvents and FlowProducer. Its errors
+   * have the message by which BullMQ knows a lost connection; `cause` has the client's own.
+   */
   bullmqConnection(kind: BullmqKind, overrides: OperationOptions = {}): Redis {
     return this.#connections.create(bullmqPlan(kind, overrides, this.#settings.operation));
   }
 
-  /** `leader` with a deadline and a signal of its own. */
+  /**
+   * `leader` with a deadline and a signal of its own: the same connection. What is over its time
+   * rejects with `OperationTimeoutError`, `not-applied` if it was never sent.
+   *
+   * @throws InvalidOptionError
+   */
   withOptions(options: OperationOptions): Redis {
     return viewOf(this.#follower, resolveOperation(options, this.#settings.operation));
   }
 
-  /** A connection to one node that fits, for reads only; it moves when that stops fitting. */
+  /**
+   * A connection to one node that fits, for reads only; it moves when that stops fitting. Commands
+   * that may write reject with `ReadOnlyConnectionError`; where no node fits, all reject with
+   * `NoEligibleNodeError`.
+   */
   reader(options: ReaderOptions = {}): Redis {
     return this.#pools.reader(options.preference ?? this.#settings.readPreference);
   }
 
-  /** Reads that choose a node each. */
+  /**
+   * Reads that choose a node each. They reject with `NoEligibleNodeError` when none fits within
+   * `waitForLeaderMs`.
+   *
+   * @throws InvalidOptionError
+   */
   withReadPreference(preference: ReadPreferenceMode | ReadPreference): ReadCommands {
     return this.#pools.readCommands(preference);
   }
 
-  /** Writes that are done when so many copies have them. */
+  /**
+   * Writes that are done when so many copies have them, on connections of their own. They reject
+   * with `WriteConcernError`: `applied` when too few copies said so in time, `unknown` when the
+   * leader changed meanwhile; with `WriteConcernUnsupportedError` when nobody can hold it.
+   *
+   * @throws InvalidOptionError
+   */
   withWriteConcern(concern: WriteConcern): DurableCommands {
     return this.#pools.durableCommands(concern);
   }
 
-  /** Runs `body` on a connection of its own, and again when the leader changed and nothing ran. */
+  /**
+   * Runs `body` on a connection of its own, and again when the leader changed and nothing ran.
+   * Rejects with what `body` does, or with `TransactionAbortedError`.
+   */
   transaction<T>(body: TransactionBody<T>, options: TransactionOptions = {}): Promise<T> {
     const { maxAttempts = 5, ...rest } = options;
     const operation = resolveOperation(rest, this.#settings.operation);
     return runTransaction(body, { operation, maxAttempts }, this.#pools);
   }
 
-  /** Resolves when there is a leader, newer than `newerThan` if that is given. */
+  /**
+   * Resolves when there is a leader, newer than `newerThan` if that is given. Rejects with
+   * `LeaderUnavailableError` after `timeoutMs`, by default `waitForLeaderMs`, or when aborted.
+   */
   waitForLeader(
     options: {
       readonly timeoutMs?: number;
@@ -195,6 +238,7 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
     this.emit("closed");
   }
 
+  /** `await using client = createLeasehold(…)`: closes it with its defaults. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

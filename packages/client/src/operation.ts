@@ -6,10 +6,15 @@ import type { Command, Redis } from "ioredis";
 import type { Epoch } from "./types.ts";
 import type { RejectionCode } from "./outcome.ts";
 
+/** A command whose reply was lost, for `replayUnknown` to decide on. */
 export interface CommandInfo {
+  /** Lower case. */
   readonly name: string;
+  /** As they were sent, with the key prefix. */
   readonly args: readonly unknown[];
+  /** It stood between `MULTI` and `EXEC`. */
   readonly inTransaction: boolean;
+  /** Under which it was sent; null: nothing orders leaders here. */
   readonly epoch: Epoch | null;
 }
 
@@ -19,6 +24,7 @@ export interface OperationOptions {
   readonly timeoutMs?: number;
   /** How long it may wait for a leader; 0: not at all. */
   readonly waitForLeaderMs?: number;
+  /** Aborted: rejects at once, `not-applied` if it was not sent, else `unknown`. */
   readonly signal?: AbortSignal;
   /** Whether to send a write again whose reply was lost: it may then run twice. */
   readonly replayUnknown?: "never" | ((command: CommandInfo) => boolean);

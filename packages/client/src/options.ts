@@ -21,10 +21,13 @@ export const OWNED_OPTIONS = [
 /** Options of ioredis that are the caller's: authentication, TLS, database, key prefix and more. */
 export type RedisClientOptions = Omit<RedisOptions, OwnedRedisOption>;
 
+/** Of a client. Times are in milliseconds; `Infinity` is allowed. */
 export interface LeaseholdOptions {
   /** Who says where the leader is. Several: the greatest epoch counts. */
   readonly topology: TopologyProvider | readonly TopologyProvider[];
+  /** User, password, TLS, database, key prefix and whatever else is ioredis' own. */
   readonly redis?: RedisClientOptions;
+  /** Of `reader()` that is given none. Default `primary`. */
   readonly readPreference?: ReadPreferenceMode | ReadPreference;
   /** How long an operation may wait for a leader, in all. 0: not at all. Default 15000 ms. */
   readonly waitForLeaderMs?: number;

@@ -13,6 +13,7 @@ import { eligibleNodes, pickNode, type ReadPreference } from "./selection.ts";
 import type { Monitor } from "./topology/monitor.ts";
 import type { NodeDescription } from "./types.ts";
 
+/** ioredis' own commands that never write, each sent to a node that fits. */
 export type ReadCommands = Pick<Redis, Extract<ReadCommandName, keyof Redis>>;
 
 export interface ReadParts {

@@ -8,6 +8,7 @@
 import { InvalidOptionError } from "./errors.ts";
 import type { NodeDescription, TopologyDescription } from "./types.ts";
 
+/** Who may answer; `…Preferred`: the other kind where there is none of the first. */
 export type ReadPreferenceMode =
   | "primary"
   | "primaryPreferred"
@@ -15,15 +16,19 @@ export type ReadPreferenceMode =
   | "replicaPreferred"
   | "nearest";
 
+/** Who may answer a read. */
 export interface ReadPreference {
+  /** By role. */
   readonly mode: ReadPreferenceMode;
-  /** Not with `primary`. */
+  /** Not with `primary`. At least 2000; who is not known to keep it does not answer. */
   readonly maxStalenessMs?: number;
+  /** Default: the client's own. */
   readonly zone?: string;
   /** Default `prefer`. */
   readonly zonePolicy?: "prefer" | "require";
   /** Nodes within this time of the fastest one share the reads. Default 15 ms. */
   readonly localThresholdMs?: number;
+  /** The last word: out of those that fit, the ones that may answer. */
   readonly selector?: (nodes: readonly NodeDescription[]) => readonly NodeDescription[];
 }
 

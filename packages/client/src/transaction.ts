@@ -15,18 +15,23 @@ import { viewOf } from "./operation-view.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { Epoch } from "./types.ts";
 
+/** What a body is told of the attempt that it is. */
 export interface TransactionContext {
+  /** Null: nothing orders leaders here. */
   readonly epoch: Epoch | null;
   /** 1, 2, … */
   readonly attempt: number;
+  /** The caller's; never aborted if there is none. */
   readonly signal: AbortSignal;
 }
 
+/** Of a transaction. */
 export interface TransactionOptions extends OperationOptions {
   /** Default 5. */
   readonly maxAttempts?: number;
 }
 
+/** Uses `tx` alone, and nobody else uses that meanwhile: `WATCH`, reads, one `multi`. */
 export type TransactionBody<T> = (tx: Redis, context: TransactionContext) => Promise<T>;
 
 export interface TransactionParts {

@@ -5,33 +5,48 @@
 /** The fencing token: grows with every change of leader. */
 export type Epoch = number;
 
+/** What a Redis says that it is. */
 export type NodeRole = "primary" | "replica" | "unknown";
 
 /** One Redis of the group, as far as it is known. */
 export interface NodeDescription {
+  /** The pod's name where the source knows it, else `host:port`. */
   readonly id: string;
+  /** Where it is reached. */
   readonly host: string;
+  /** Where it is reached. */
   readonly port: number;
+  /** As its source says; null: unknown. */
   readonly zone: string | null;
+  /** As it was seen last. */
   readonly role: NodeRole;
+  /** `suspect`: not in sync, or loading. `down`: it does not answer. */
   readonly state: "up" | "suspect" | "down";
+  /** The present history of its data; null: unknown. */
   readonly replicationId: string | null;
+  /** The history before; null: none, or unknown. */
   readonly previousReplicationId: string | null;
   /** Where the present history branched off the previous one; null: unknown. */
   readonly branchOffset: bigint | null;
+  /** How far it reaches in its history, in bytes; null: unknown. */
   readonly offset: bigint | null;
   /** An upper bound; null: unknown, which meets no bound. */
   readonly stalenessMs: number | null;
+  /** Of the last look; null: unknown. */
   readonly rttMs: number | null;
   /** How long ago this was observed. */
   readonly ageMs: number;
+  /** Why the last look failed; null: it did not. */
   readonly error: Error | null;
 }
 
+/** What is known of a group. Frozen: another one comes when something changes. */
 export interface TopologyDescription {
   /** Null: no source orders its leaders, so nothing here fences a stale one. */
   readonly epoch: Epoch | null;
+  /** Null: none is known. */
   readonly leader: NodeDescription | null;
+  /** All that any source knows, the leader among them. */
   readonly nodes: readonly NodeDescription[];
   /** Configured size; `majority` counts these, not the live ones. */
   readonly expectedNodes: number | null;
@@ -39,6 +54,7 @@ export interface TopologyDescription {
   readonly generation: number;
 }
 
+/** Why a provider is asked to look again. */
 export type CheckReason =
   | "rejected"
   | "connectionLost"
@@ -46,32 +62,46 @@ export type CheckReason =
   | "redirected"
   | "noLeader";
 
+/** How a change of leader became known. */
 export type LeaderChangeVia = "push" | "probe" | "rejection" | "redirect";
 
 /** A planned change is about to begin: writes are better held than sent. */
 export interface LeaderChanging {
+  /** That ends. */
   readonly epoch: Epoch;
+  /** The pod that is to lead; null: unknown. */
   readonly successor: string | null;
+  /** For how long to hold writes from now on, at most. */
   readonly deadlineMs: number;
 }
 
+/** What one source found in one look. */
 export interface TopologyObservation {
+  /** The provider's name. */
   readonly source: string;
   /** Orders the observations of one process; null: each counts. */
   readonly version: { readonly processId: string; readonly counter: number } | null;
+  /** Null: this source knows none. */
   readonly epoch: Epoch | null;
+  /** `id` of one of `nodes`; null: nobody, as far as this source knows. */
   readonly leaderId: string | null;
+  /** Configured size; null: this source does not know. */
   readonly expectedNodes: number | null;
+  /** All that the source knows; who is missing is gone. */
   readonly nodes: readonly NodeDescription[];
   /** Read from the Lease, not guessed from a Service. */
   readonly authoritative: boolean;
+  /** How a change that this shows became known. */
   readonly via: LeaderChangeVia;
 }
 
 /** Takes what a provider finds. */
 export interface TopologySink {
+  /** What was found in one look. */
   observe(observation: TopologyObservation): void;
+  /** A planned change is about to begin. */
   announce(change: LeaderChanging): void;
+  /** The source cannot look. It goes on trying. */
   fault(error: Error): void;
 }
 
@@ -81,7 +111,9 @@ export interface ProbeTools {
   probe(address: Address, signal: AbortSignal): Promise<NodeProof>;
 }
 
+/** A source of the topology. Those of this package are made by functions; others may be written. */
 export interface TopologyProvider {
+  /** For events and messages. */
   readonly name: string;
   /** Goes on for ever, tells faults to the sink, never throws. Ends when `signal` is aborted. */
   start(sink: TopologySink, signal: AbortSignal, tools: ProbeTools): void;
@@ -89,29 +121,43 @@ export interface TopologyProvider {
   requestCheck(reason: CheckReason): void;
 }
 
+/** Where a Redis is reached. */
 export interface Address {
+  /** Name or address. */
   readonly host: string;
+  /** Of Redis. */
   readonly port: number;
 }
 
 /** What a Redis said of itself on one socket. */
 export interface NodeProof {
+  /** By its answer to `HELLO`. */
   readonly role: "primary" | "replica";
   /** Loads its data: takes no commands yet. */
   readonly loading: boolean;
   /** The address that the server itself sees: behind a Service this tells the pods apart. */
   readonly localAddress: string | null;
+  /** The present history of its data; null: the user may not run `INFO`. */
   readonly replicationId: string | null;
+  /** The history before; null: none, or unknown. */
   readonly previousReplicationId: string | null;
+  /** Where the present history branched off the previous one; null: unknown. */
   readonly branchOffset: bigint | null;
+  /** How far it reaches, in bytes; null: unknown. */
   readonly offset: bigint | null;
+  /** Such as `8.0.2`; null: unknown. */
   readonly version: string | null;
+  /** Of the question. */
   readonly rttMs: number;
 }
 
+/** Such as pino's with its arguments turned around, or the console. */
 export interface Logger {
+  /** Nothing yet. */
   debug(message: string, fields?: object): void;
+  /** Changes of leader. */
   info(message: string, fields?: object): void;
+  /** The loss of a leader. */
   warn(message: string, fields?: object): void;
 }
 

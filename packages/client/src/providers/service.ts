@@ -9,6 +9,7 @@ import { observationOf } from "../topology/monitor.ts";
 import type { Address, NodeDescription, TopologyProvider } from "../types.ts";
 import { paced, type Paced } from "./paced.ts";
 
+/** Of `serviceTopology`. */
 export interface ServiceTopologyOptions {
   /** `host` or `host:port` of the write Service. */
   readonly writer: string;
@@ -20,6 +21,13 @@ export interface ServiceTopologyOptions {
 
 const REDIS_PORT = 6379;
 
+/**
+ * Follows Services alone, also from outside the cluster: looks through a fresh connection.
+ *
+ * Without epochs: what a stale leader can do is in the README.
+ *
+ * @throws InvalidOptionError
+ */
 export function serviceTopology(options: ServiceTopologyOptions): TopologyProvider {
   const writer = parseAddress("writer", options.writer);
   const readers = options.readers === undefined ? null : parseAddress("readers", options.readers);

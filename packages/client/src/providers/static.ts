@@ -10,7 +10,9 @@ import { lineageOf } from "../topology/order.ts";
 import type { NodeDescription, ProbeTools, TopologyProvider, TopologySink } from "../types.ts";
 import { paced, type Paced } from "./paced.ts";
 
+/** Of `staticTopology`. */
 export interface StaticTopologyOptions {
+  /** All members; `zone` is for read preferences. */
   readonly nodes: readonly {
     readonly host: string;
     readonly port: number;
@@ -22,6 +24,11 @@ export interface StaticTopologyOptions {
 
 type Place = StaticTopologyOptions["nodes"][number];
 
+/**
+ * Asks fixed addresses for their role. Of two primaries the one whose history goes on counts.
+ *
+ * @throws InvalidOptionError
+ */
 export function staticTopology(options: StaticTopologyOptions): TopologyProvider {
   const { nodes: places, probeIntervalMs = 2_000 } = options;
   if (places.length === 0) throw new InvalidOptionError("nodes", "give at least one address");

@@ -16,6 +16,7 @@ import type { TopologyObservation, TopologyProvider, TopologySink } from "../typ
 import { createEventReader } from "./event-stream.ts";
 import { changeFrom, observationFrom } from "./status-reply.ts";
 
+/** Of `statusTopology`. */
 export interface StatusTopologyOptions {
   /** `http://host:8008` of sidecars, or of a Service in front of them. */
   readonly endpoints: readonly string[];
@@ -25,7 +26,9 @@ export interface StatusTopologyOptions {
   readonly pollIntervalMs?: number;
   /** Default 5000 ms; a sidecar says something each 2 s. */
   readonly silenceTimeoutMs?: number;
+  /** Sent with each request, such as a token. */
   readonly headers?: () => Promise<Record<string, string>>;
+  /** PEM: whom to trust, and who this is. */
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
 }
 
@@ -35,6 +38,11 @@ interface Source {
   readonly signal: AbortSignal;
 }
 
+/**
+ * Follows the status stream of the sidecars, with epochs: any of them answers for the group.
+ *
+ * @throws InvalidOptionError
+ */
 export function statusTopology(options: StatusTopologyOptions): TopologyProvider {
   if (options.endpoints.length === 0) {
     throw new InvalidOptionError("endpoints", "give the address of at least one sidecar");
