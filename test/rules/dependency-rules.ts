@@ -70,7 +70,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   "@leasehold/cli": { may: [...CORES, ...ADAPTERS, "@leasehold/testkit"] },
   "@leasehold/chart": { may: [] },
   "@leasehold/cluster": { may: [] },
-  "@leasehold/e2e": { may: ["@leasehold/cluster", "@leasehold/testkit"] },
+  "@leasehold/e2e": { may: ["@leasehold/client", "@leasehold/cluster", "@leasehold/testkit"] },
   "@leasehold/example-orders": { may: ["@leasehold/client"] },
   "@leasehold/reference": { may: [] },
   "leasehold-monorepo": { may: [] },

@@ -4,10 +4,12 @@ import type { Address, Load, WorkloadOptions, WorkloadState } from "@leasehold/t
 export const AGENT_PORT = 8080;
 
 /** JSON knows no maps. */
-export type StartArguments = Omit<WorkloadOptions, "members"> & {
+export type StartArguments = Omit<WorkloadOptions, "members" | "startWriter"> & {
   readonly members: Readonly<Record<string, Address>>;
   /** One for each group: what was written to another one is not looked for in this. */
   readonly ledger: string;
+  /** Writers write by one @leasehold/client, made of this. Default: as plain ones do. */
+  readonly clientUrl?: string;
 };
 
 type Arguments<K extends keyof Load> = K extends "start" ? [StartArguments] : Parameters<Load[K]>;

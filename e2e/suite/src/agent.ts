@@ -16,17 +16,21 @@ import {
   type WorkloadOptions,
 } from "@leasehold/testkit/workload";
 import { AGENT_PORT, type AgentCall, type StartArguments } from "./agent-call.ts";
+import { createClientWriters, type ClientWriters } from "./client-writers.ts";
 
 const own = randomUUID();
 const loads = new Map<string, Load>();
 let load: Load | null = null;
+let client: ClientWriters | null = null;
 
-function carryOut(call: AgentCall): unknown {
+async function carryOut(call: AgentCall): Promise<unknown> {
   if (call.method === "start") {
-    const { ledger, ...workload } = call.args[0];
+    const { ledger, clientUrl, ...workload } = call.args[0];
     load = loads.get(ledger) ?? createLoad(`e2e:${own}:${ledger}`);
     loads.set(ledger, load);
-    return load.start(workloadOf(workload));
+    client = clientUrl === undefined ? null : createClientWriters(clientUrl);
+    const { startWriter } = client ?? {};
+    return load.start({ ...workloadOf(workload), ...(startWriter && { startWriter }) });
   }
   if (load === null) throw new Error("there is no load yet: start it first");
   switch (call.method) {
@@ -41,11 +45,15 @@ function carryOut(call: AgentCall): unknown {
     case "writable":
       return load.writable();
     case "stop":
-      return load.stop();
+      await load.stop();
+      return client?.close();
   }
 }
 
-function workloadOf({ members, ...rest }: Omit<StartArguments, "ledger">): WorkloadOptions {
+function workloadOf({
+  members,
+  ...rest
+}: Omit<StartArguments, "ledger" | "clientUrl">): WorkloadOptions {
   return { ...rest, members: new Map<string, Address>(Object.entries(members)) };
 }
 

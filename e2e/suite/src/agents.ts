@@ -3,10 +3,13 @@
  * process beside the nodes, which outlives them all.
  */
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import type { Cluster } from "@leasehold/cluster";
 import { AGENT_PORT, type AgentAnswer, type AgentCall } from "./agent-call.ts";
+import { bundleAgent } from "./manifests.ts";
 
 const CALL_TIMEOUT_MS = 30_000;
 
@@ -43,8 +46,10 @@ export interface OutsideAgent extends Agent {
 }
 
 /** Calls are answered one after the other, in order. */
-export function startOutsideAgent(cluster: Cluster): OutsideAgent {
-  const program = fileURLToPath(new URL("agent.ts", import.meta.url));
+export async function startOutsideAgent(cluster: Cluster): Promise<OutsideAgent> {
+  const folder = await mkdtemp(join(tmpdir(), "leasehold-agent-"));
+  const program = join(folder, "agent.mjs");
+  await writeFile(program, await bundleAgent());
   const stdio = ["pipe", "pipe", "inherit"] as const;
   const child = cluster.spawn([process.execPath, program, "lines"], { stdio: [...stdio] });
   const { stdin, stdout } = child;
@@ -69,6 +74,7 @@ export function startOutsideAgent(cluster: Cluster): OutsideAgent {
     async close() {
       stdin.end();
       await gone;
+      await rm(folder, { recursive: true });
     },
   };
 }

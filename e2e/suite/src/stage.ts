@@ -59,7 +59,7 @@ export async function openStage(
 ): Promise<Stage> {
   const password = await group.password();
   const ledger = randomUUID();
-  const outside = clients === "outside" ? startOutsideAgent(cluster) : null;
+  const outside = clients === "outside" ? await startOutsideAgent(cluster) : null;
   let fleet: Fleet | null = null;
   const current = (): Fleet => {
     if (fleet === null) throw new Error("there is no load yet: start it first");

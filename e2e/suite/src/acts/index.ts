@@ -1,6 +1,7 @@
 /** All acts, in the order in which they are played. */
 import { API_FAULTS } from "./api.ts";
 import type { Act } from "./act.ts";
+import { CLIENTS } from "./clients.ts";
 import { DRAINS } from "./drain.ts";
 import { FAULTS } from "./faults.ts";
 import { GROUPS } from "./groups.ts";
@@ -14,6 +15,7 @@ export type { Act } from "./act.ts";
 
 export const ACTS: readonly Act[] = [
   ...[...PLANNED, ...PROXIES, ...ROLLOUTS, ...DRAINS, ...GROUPS, ...MOVES].map(readsOn),
+  ...CLIENTS,
   ...FAULTS,
   ...OBJECTS,
   ...API_FAULTS.map(readsOn),

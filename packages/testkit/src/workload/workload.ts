@@ -15,7 +15,7 @@ import { createReadTally, startReader, type ReadState, type ReadTally } from "./
 import { connect, type Address, type Session } from "./session.ts";
 import { mostWritableAtOnce, type Probe, type WritableFinding } from "./writable.ts";
 import { createGapMeter, type GapMeter, type WriteGap } from "./write-gap.ts";
-import { startWriter } from "./writer.ts";
+import { startWriter, type WriterOptions } from "./writer.ts";
 
 export interface WorkloadOptions {
   /** Keeps this run's keys apart from those of others. */
@@ -46,6 +46,8 @@ export interface WorkloadOptions {
    * that fail together would try again together.
    */
   readonly connectDeadlineMs?: number;
+  /** Writers that write in another way. They cannot be handed to a thread. Default: our own. */
+  readonly startWriter?: (options: WriterOptions) => Session;
 }
 
 export interface WorkloadState extends LedgerCounts {
@@ -173,8 +175,9 @@ function startWriters(
   lists: readonly WrittenList[],
   { meter, failures }: { readonly meter: GapMeter; readonly failures: FailureLog },
 ): Session[] {
+  const start = options.startWriter ?? startWriter;
   return lists.map(({ list, freshness }, index) =>
-    startWriter({
+    start({
       address: options.address,
       otherAddress: options.otherAddress,
       isStubborn: options.areStubborn,
