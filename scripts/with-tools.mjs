@@ -12,6 +12,7 @@
  * typed by comments.
  */
 import { fileURLToPath } from "node:url";
+import { provideConsumers } from "./setup/consumers.mjs";
 import { installDependencies } from "./setup/dependencies.mjs";
 import { provideHelm } from "./setup/helm.mjs";
 import { providePromtool } from "./setup/promtool.mjs";
@@ -37,7 +38,10 @@ const COMMANDS = new Map([
   ["demo", { run: ["node", "apps/cli/src/main.ts", "demo"], setup: WITH_REDIS }],
   [
     "check",
-    { run: ["node", "scripts/check.ts"], setup: [...WITH_REDIS, provideHelm, providePromtool] },
+    {
+      run: ["node", "scripts/check.ts"],
+      setup: [...WITH_REDIS, provideHelm, providePromtool, provideConsumers],
+    },
   ],
   ["sim", { run: ["node", "packages/testkit/src/simulation/main.ts"], setup: WITHOUT_REDIS }],
   ["bench", { run: ["node", "packages/client/test/bench/main.ts"], setup: WITH_REDIS }],

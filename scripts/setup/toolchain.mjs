@@ -3,18 +3,15 @@
  * of the machine that is new enough is preferred; elsewhere the machine must have both.
  */
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
+import { installTools } from "./install-tools.mjs";
 import { SetupError } from "./step.mjs";
-import { supervise } from "./supervise.mjs";
 
 const OLDEST_NODE = 24;
-const INSTALL = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
 
 /** @type {import("./step.mjs").SetupStep} */
 export async function provideToolchain(context) {
-  await install(context);
+  await installTools("tools", "Node and pnpm", context);
   const environment = { ...context.environment, PATH: pathWithTools(context) };
   const node = versionOf("node", environment);
   const pnpm = versionOf("pnpm", environment);
@@ -28,25 +25,6 @@ export async function provideToolchain(context) {
   const version = `Node ${node}, pnpm ${pnpm}`;
   context.progress(version);
   return { environment, version };
-}
-
-/**
- * Only if the lock file has changed since the last time.
- *
- * @param {import("./step.mjs").SetupContext} context
- */
-async function install({ root, environment, progress }) {
-  const tools = join(root, "tools");
-  const stamp = join(tools, "node_modules", ".installed-lock");
-  const lock = readFileSync(join(tools, "package-lock.json"));
-  const hash = createHash("sha256").update(lock).digest("hex");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return;
-  progress("bringing Node and pnpm from npm");
-  const exitCode = await supervise("npm", INSTALL, { cwd: tools, env: environment });
-  if (exitCode !== 0) {
-    throw new SetupError("npm could not install tools/: see its message above, then run again.");
-  }
-  writeFileSync(stamp, hash);
 }
 
 /** @param {import("./step.mjs").SetupContext} context */

@@ -38,7 +38,7 @@ export function readSources(): SourceFile[] {
 
 export function readPackages(): Package[] {
   const manifests = listFiles().filter((path) =>
-    /^((packages|apps|charts|e2e|examples|tools)\/[^/]+\/)?package\.json$/.test(path),
+    /^(((packages|apps|charts|e2e|examples)\/[^/]+|tools\/reference)\/)?package\.json$/.test(path),
   );
   return manifests.map((path) => {
     const manifest = JSON.parse(readText(path)) as Manifest;
