@@ -8,7 +8,7 @@ type ScriptsIn = (folder: string) => Readonly<Record<string, string>> | undefine
 
 const SUITES = [
   {
-    matches: /^((?:packages|apps|charts|e2e)\/[^/]+)\/test\/(?:.*\/)?[^/]+\.test\.ts$/,
+    matches: /^((?:packages|apps|charts|e2e|examples)\/[^/]+)\/test\/(?:.*\/)?[^/]+\.test\.ts$/,
     script: "test",
   },
   {

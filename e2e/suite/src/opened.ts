@@ -8,7 +8,6 @@ import { openStage, type Stage } from "./stage.ts";
 
 /** `shared`: the stage of all acts, which stays open. */
 export async function stageFor(cluster: Cluster, act: Act, shared: Stage): Promise<Stage> {
-  if (act.open !== undefined) return act.open(cluster, shared);
   const { clients = "nodes", habits } = act;
   if (act.release !== undefined) return openOwn(cluster, { ...act, release: act.release, clients });
   if (clients === "outside" || habits !== undefined) {

@@ -52,8 +52,9 @@ export async function openPlay(
       say(act.title);
       number += 1;
       const folder = evidence && join(evidence, `${number}-${act.name}`);
+      const open = () => act.open?.(cluster, shared) ?? stageFor(cluster, act, shared);
       const plan = { act, bound: boundOf(act, isBusy), folder };
-      const played = await playOn(plan, () => stageFor(cluster, act, shared));
+      const played = await playOn(plan, open);
       const problems = await problemsOf(
         async () => played.stage && act.after?.(played.stage),
         async () => cluster.canInjectFaults && cluster.healAll(),

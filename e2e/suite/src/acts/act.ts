@@ -24,6 +24,8 @@ export type Act = Omit<StageAct<Stage>, "bound"> & {
   readonly needsFaults?: true;
   /** Hands the lead over, and shows where the time goes. */
   readonly handsOver?: true;
+  /** A stage of its own, which goes with the act. */
+  readonly open?: (cluster: Stage["cluster"], shared: Stage) => Promise<Stage>;
   /** A group of its own, which goes with the act. Default: the one that all acts use. */
   readonly release?: Release;
   /** Default: `nodes`. */
@@ -31,8 +33,6 @@ export type Act = Omit<StageAct<Stage>, "bound"> & {
   readonly habits?: Habits;
   /** Beside the group of its own: what has to be there first, and how to tell that all is ready. */
   readonly prepare?: (cluster: Cluster, group: Group) => Promise<Preparation>;
-  /** A stage of its own, which goes with the act. */
-  readonly open?: (cluster: Stage["cluster"], shared: Stage) => Promise<Stage>;
   /** Before the writers start. */
   readonly before?: (stage: Stage) => Promise<void>;
   /** When they have stopped. */

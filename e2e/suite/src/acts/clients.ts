@@ -1,9 +1,13 @@
 /** Writers use @leasehold/client: of a planned change they notice nothing but a pause. */
+import { fileURLToPath } from "node:url";
 import { openInPods, openOutside } from "../client-stage.ts";
 import type { Release } from "../group.ts";
 import type { Stage } from "../stage.ts";
 import { PATIENCE_MS, WHOLE_MS, type Act } from "./act.ts";
 
+const EXAMPLE = fileURLToPath(
+  new URL("../../../../examples/kubernetes/orders-app.yaml", import.meta.url),
+);
 const OUTSIDE: Release = {
   namespace: "outside",
   release: "outside",
@@ -18,6 +22,7 @@ export const CLIENTS: readonly Act[] = [
     bound: "switchover",
     promised: "acknowledged",
     open: openInPods,
+    before: takeExample,
     play: switchOver,
     after: nothingFailed,
   },
@@ -52,6 +57,12 @@ export const CLIENTS: readonly Act[] = [
     after: refusedNothing,
   },
 ];
+
+/** The API server takes the manifest of examples/, as it is printed. */
+async function takeExample({ group }: Stage): Promise<void> {
+  const apply = ["apply", "--dry-run=server", "--validate=strict", "-f", EXAMPLE];
+  await group.kubectl(apply);
+}
 
 async function switchOver({ group }: Stage): Promise<void> {
   await group.leasehold(["switchover"]);

@@ -15,10 +15,10 @@ export type { Act } from "./act.ts";
 
 export const ACTS: readonly Act[] = [
   ...[...PLANNED, ...PROXIES, ...ROLLOUTS, ...DRAINS, ...GROUPS, ...MOVES].map(readsOn),
-  ...CLIENTS,
   ...FAULTS,
   ...OBJECTS,
   ...API_FAULTS.map(readsOn),
+  ...CLIENTS,
 ];
 
 /** No member is lost: readers need not notice more than a closed connection. */
