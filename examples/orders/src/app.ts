@@ -54,7 +54,10 @@ function takeOrder(client: Leasehold, mails: Mails): RequestHandler {
       response.status(receipt === "refused" ? 503 : 500).json({ id, receipt });
       return;
     }
-    await mails.confirm(id);
-    response.status(201).json({ id, receipt });
+    const isConfirmed = await mails.confirm(id).then(
+      () => true,
+      () => false,
+    );
+    response.status(isConfirmed ? 201 : 503).json({ id, receipt });
   };
 }

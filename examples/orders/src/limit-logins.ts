@@ -1,6 +1,6 @@
 /**
  * Five tries to log in a minute, counted in Redis for all processes together. While there is no
- * leader each process counts for itself, so that nobody waits and nobody tries without end.
+ * leader each process counts for itself: nobody waits for long, and nobody tries without end.
  */
 import type { Leasehold } from "@leasehold/client";
 import type { RequestHandler } from "express";
@@ -13,7 +13,7 @@ export function limitLogins(client: Leasehold): RequestHandler {
   const limiter = new RateLimiterRedis({
     ...LIMIT,
     keyPrefix: "logins",
-    storeClient: client.connection({ timeoutMs: 300 }),
+    storeClient: client.connection({ timeoutMs: 2_000 }),
     insuranceLimiter: new RateLimiterMemory(LIMIT),
   });
   return async (request, response, next) => {

@@ -18,5 +18,5 @@ await once(process, "SIGTERM");
 server.close();
 await once(server, "close");
 // Without a leader BullMQ would wait for one.
-await Promise.race([mails.close(), sleep(5_000, null, { ref: false })]);
+await Promise.race([mails.close(), sleep(2_000, null, { ref: false })]);
 await client.close();
