@@ -4,6 +4,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { Monitor } from "../src/topology/monitor.ts";
 import { INITIAL, type TopologyState } from "../src/topology/state.ts";
 import { update } from "../src/topology/update.ts";
 import type { NodeDescription, TopologyObservation } from "../src/types.ts";
@@ -115,4 +116,22 @@ test("the bytes that an unplanned change loses at least are told", () => {
   const first = update(INITIAL, observationOf({ epoch: 1, leader: "a@A" }), 0);
   const { events } = update(first.state, observationOf({ epoch: 2, leader: "b@B<A" }), 1);
   expect(events.find(({ type }) => type === "leaderChanged")).toMatchObject({ divergedBytes: 10n });
+});
+
+test("a Service in front of the leader that the Lease names moves no connection", () => {
+  const monitor = new Monitor([], { probe: () => Promise.reject(new Error("nobody asks")) });
+  const moves: string[] = [];
+  monitor.listen({ changed: ({ leader }) => moves.push(`${leader?.host}`) });
+  const status = (version: string) => {
+    const observation = observationOf({ epoch: 1, leader: "a@A", version });
+    const nodes = observation.nodes.map((node) => ({ ...node, host: "10.0.0.1" }));
+    monitor.observe({ ...observation, nodes });
+  };
+  status("p:1");
+  const probed = { ...nodeOf("a@A"), id: "10.0.0.1:6379", host: "orders.shop", offset: 200n };
+  const service = observationOf({ epoch: "none", leader: "none" });
+  monitor.observe({ ...service, leaderId: probed.id, nodes: [probed] });
+  status("p:2");
+  expect(moves).toEqual(["10.0.0.1"]);
+  expect(monitor.description.leader).toMatchObject({ id: "a", host: "10.0.0.1" });
 });

@@ -225,14 +225,20 @@ function addressOf({ host, port }: NodeDescription): string {
   return `${host}:${port}`;
 }
 
-/** Behind a Service a node is known by its own address: by its name, where that is known. */
+/**
+ * Behind a Service a node is known by its own address: where that is known, it goes by its name and
+ * stays at that address. Else two sources would move all connections back and forth.
+ */
 function named(observation: TopologyObservation, known: TopologyDescription): TopologyObservation {
   if (observation.authoritative || known.epoch === null) return observation;
-  const names = new Map(known.nodes.map((node) => [addressOf(node), node.id]));
-  const nameOf = (id: string): string => names.get(id) ?? id;
+  const byAddress = new Map(known.nodes.map((node) => [addressOf(node), node]));
+  const { leaderId } = observation;
   return {
     ...observation,
-    leaderId: observation.leaderId === null ? null : nameOf(observation.leaderId),
-    nodes: observation.nodes.map((node) => ({ ...node, id: nameOf(node.id) })),
+    leaderId: leaderId === null ? null : (byAddress.get(leaderId)?.id ?? leaderId),
+    nodes: observation.nodes.map((node) => {
+      const { id, host, port } = byAddress.get(node.id) ?? node;
+      return { ...node, id, host, port };
+    }),
   };
 }
