@@ -13,7 +13,7 @@ import { request as requestHttps } from "node:https";
 import { backoffMs } from "../backoff.ts";
 import { InvalidOptionError } from "../errors.ts";
 import type { TopologyObservation, TopologyProvider, TopologySink } from "../types.ts";
-import { createEventReader } from "./event-stream.ts";
+import { createEventReader, type ServerEvent } from "./event-stream.ts";
 import { changeFrom, observationFrom } from "./status-reply.ts";
 
 /** Of `statusTopology`. */
@@ -136,17 +136,18 @@ async function stream(
   onDoubt(doubt.begin);
   const reader = createEventReader();
   let hasTold = false;
+  const tell = ({ name, data, id }: ServerEvent): void => {
+    if (name === "leaderChanging") sink.announce(changeFrom(data));
+    if (name !== "topology") return;
+    const observation = observationFrom("status", data, id);
+    hasTold = true;
+    clearTimeout(late);
+    doubt.told(observation);
+    sink.observe(observation);
+  };
   try {
     for await (const piece of response.setEncoding("utf8")) {
-      for (const event of reader.read(String(piece))) {
-        if (event.name === "leaderChanging") sink.announce(changeFrom(event.data));
-        if (event.name !== "topology") continue;
-        const observation = observationFrom("status", event.data, event.id);
-        hasTold = true;
-        clearTimeout(late);
-        doubt.told(observation);
-        sink.observe(observation);
-      }
+      for (const event of reader.read(String(piece))) tell(event);
     }
   } catch (error) {
     if (!doubt.isOver()) throw error;
