@@ -170,19 +170,20 @@ function mayJoin(state: MemberState, listed: readonly MemberName[], name: Member
 function noteOf(state: MemberState, name: MemberName, before: MemberNote | undefined): MemberNote {
   if (name === state.start.member) return { attached: true, position: ownPosition(state) };
   const report = reportFrom(state, name);
+  // What it said may be R old, or it is silent: its Redis may be attached and confirm writes.
+  const mayFollow = hasUnknownReplica(state);
   if (report === null) {
-    // Its sidecar is silent; its Redis may still be attached and confirm writes.
-    const attached = before?.attached === true && hasSilentReplica(state);
     // It may have got all that was written until its link was seen down.
-    const reached = before?.attached ? ownPosition(state) : (before?.position ?? null);
-    return { attached, position: reached };
+    const mayHaveAll = mayFollow || before?.attached === true;
+    const reached = mayHaveAll ? ownPosition(state) : (before?.position ?? null);
+    return { attached: mayFollow, position: reached };
   }
-  const attached = report.inSync || sameAddress(report.follows, state.start.address);
-  return { attached, position: report.position ?? before?.position ?? null };
+  const follows = report.inSync || sameAddress(report.follows, state.start.address);
+  return { attached: follows || mayFollow, position: report.position ?? before?.position ?? null };
 }
 
 /** The primary feeds more replicas than there are members that say they follow it. */
-function hasSilentReplica(state: MemberState): boolean {
+function hasUnknownReplica(state: MemberState): boolean {
   const answering = Object.values(state.peers).filter(
     (peer) => peer.answered && peer.report?.follows != null,
   );
