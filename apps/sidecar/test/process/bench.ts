@@ -1,39 +1,9 @@
 /** What the process tests ask of a group: its members' own words, and plain Redis clients. */
 import { readFileSync } from "node:fs";
-import type { MemberReport, MemberStatus } from "@leasehold/replication";
-import type { Group, GroupMember } from "@leasehold/testkit/group";
+import { viewOf, whole, type Group, type GroupMember } from "@leasehold/testkit/group";
 import { connect } from "@leasehold/testkit/workload";
 
-export interface MemberView {
-  readonly report: MemberReport;
-  readonly status: MemberStatus;
-}
-
-/** `/v1/member`; null: the sidecar does not answer. */
-export async function viewOf(member: GroupMember): Promise<MemberView | null> {
-  try {
-    const answer = await fetch(`${member.httpUrl}/v1/member`, {
-      signal: AbortSignal.timeout(1_000),
-    });
-    return (await answer.json()) as MemberView;
-  } catch {
-    return null;
-  }
-}
-
-/** One leads and takes writes, all others are in sync with it and on its list. */
-export async function whole(group: Group, timeoutMs: number): Promise<GroupMember> {
-  let leading: GroupMember | null = null;
-  await group.until("one leader, all others in sync", timeoutMs, async () => {
-    const views = await Promise.all(group.members.map(viewOf));
-    leading = group.members.find((_, index) => views[index]?.status.writable) ?? null;
-    const listed = views.every((view) => view?.status.members.length === group.members.length);
-    const synced = listed && views.every((view) => view?.status.inSync);
-    return synced && leading !== null && leading === group.currentLeader();
-  });
-  if (!leading) throw new Error("nobody leads");
-  return leading;
-}
+export { viewOf, whole };
 
 /** One command on a connection of its own. Throws what Redis says, or that nobody answers. */
 export async function command(

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterEach, describe, expect, test } from "vitest";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startBalancer } from "@leasehold/testkit/balancer";
-import { startGroup } from "@leasehold/testkit/group";
+import { startGroup, whole } from "@leasehold/testkit/group";
 import { serviceTopology, statusTopology } from "../../src/index.ts";
 import { kubernetesTopology } from "../../src/kubernetes.ts";
 import { startStatus, type Mood } from "./fake-status.ts";
@@ -133,7 +133,7 @@ describe("a real group", () => {
   test("is followed through a switchover and the death of its Redis", async () => {
     const group = await startGroup({ members: 3 });
     try {
-      const first = await group.leader(15_000);
+      const first = await whole(group, 20_000);
       const client = open({
         topology: statusTopology({ endpoints: group.members.map(({ httpUrl }) => httpUrl) }),
       });

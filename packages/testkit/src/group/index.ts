@@ -5,3 +5,5 @@ export type { Group, GroupOptions } from "./group.ts";
 export type { GroupMember } from "./group-member.ts";
 export type { ControlledProcess, ProcessExit } from "./controlled-process.ts";
 export type { RedisControl } from "./member.ts";
+export { viewOf, whole } from "./views.ts";
+export type { MemberView } from "./views.ts";
