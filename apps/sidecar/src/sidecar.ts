@@ -47,6 +47,7 @@ import type { Log } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { createPeerClient } from "./peers/peer-client.ts";
 import { createPeerServer } from "./peers/peer-server.ts";
+import { tellOfChange, type PlannedChange } from "./planned-change.ts";
 import { watchRedis, type RedisWatch } from "./redis-watch.ts";
 import { followRole } from "./role-label.ts";
 import { createRuntime, type Runtime } from "./runtime.ts";
@@ -104,6 +105,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     hint: () => wired.runtime.dispatch({ type: "leaseChanged", lease: null }),
     promise: (request) => wired.runtime.promise(request),
     credentials: () => wired.upkeep.credentials(),
+    changing: (notice) => wired.view.stream.leaderChanging(notice),
   });
   const publicServer = createPublicServer(wired.view);
   await listenPatiently(publicServer, settings.http, DEADLINES_MS.predecessor);
@@ -186,14 +188,17 @@ function wire(wiring: Wiring): Wired {
     current: () => currentTopology(view),
     refresh: () => reports.refresh(),
   });
+  const change: PlannedChange = {
+    status: () => runtime.status(),
+    others: () => watches.others() ?? [],
+    peers,
+    tell: (notice) => stream.leaderChanging(notice),
+  };
   const observer: RuntimeObserver = {
     ...metrics.observer,
     acted(action) {
       metrics.observer.acted(action);
-      if (action.type !== "redisRole" || action.command.kind !== "pause") return;
-      // The pause of a switchover, not the one that a new leader keeps until it is published.
-      if (action.reason !== "transferSwitchover") return;
-      stream.leaderChanging(runtime.status().epoch, action.command.pauseMs);
+      tellOfChange(action, change);
     },
     handled(event) {
       metrics.observer.handled(event);

@@ -112,6 +112,8 @@ export const STATUS: MemberStatus = {
   validMs: 3_500,
   permitUntilBootMs: 12_000,
   writable: true,
+  successor: null,
+  isOver: false,
   failsafe: false,
   paused: false,
   inSync: true,

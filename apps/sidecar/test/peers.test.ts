@@ -2,6 +2,7 @@ import type { AddressInfo } from "node:net";
 import { request } from "node:http";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { PromiseRequest } from "@leasehold/election";
+import type { ChangeNotice } from "../src/peers/messages.ts";
 import { createPeerClient, type PeerClient } from "../src/peers/peer-client.ts";
 import { createPeerServer, type PeerServer } from "../src/peers/peer-server.ts";
 import { createRoundGate } from "../src/peers/round-gate.ts";
@@ -31,11 +32,13 @@ let server: PeerServer;
 let client: PeerClient;
 let asked: PromiseRequest[] = [];
 let hints = 0;
+let notices: ChangeNotice[] = [];
 let known: readonly Buffer[] = [KEY];
 
 beforeEach(async () => {
   asked = [];
   hints = 0;
+  notices = [];
   known = [KEY];
   server = createPeerServer({ keys: () => known, member: "orders-0" });
   await new Promise<void>((resolve) => {
@@ -65,6 +68,9 @@ function answerEverything(): void {
       return Promise.resolve({ yes: true, reason: "bound" });
     },
     credentials: () => ({ accepts: "f", uses: null }),
+    changing: (notice) => {
+      notices.push(notice);
+    },
   });
 }
 
@@ -157,6 +163,7 @@ describe("members that share the secret", () => {
       hint: () => undefined,
       promise: () => Promise.resolve(null),
       credentials: () => ({ accepts: null, uses: null }),
+      changing: () => undefined,
     });
     expect(await client.report(peer, 1_000)).toBeNull();
   });
@@ -168,9 +175,17 @@ describe("members that share the secret", () => {
       hint: () => undefined,
       promise: () => Promise.resolve(null),
       credentials: () => ({ accepts: null, uses: null }),
+      changing: () => undefined,
     });
     expect(await client.promise(peer, PROMISE, 1_000)).toBeNull();
     expect(await client.offset(peer, 1_000)).toBeNull();
+  });
+
+  it("hear of a change that another one has begun, and of none that is no notice", async () => {
+    const notice = { epoch: 7, successor: "orders-2", deadlineMs: 500 };
+    await client.changing(peer, notice, 1_000);
+    await client.changing(peer, { ...notice, deadlineMs: 3_600_000 }, 1_000);
+    expect(notices).toEqual([notice]);
   });
 
   it("are hinted at most each 50 ms, however often somebody asks", async () => {

@@ -83,6 +83,11 @@ describe("the topology", () => {
     expect(topologyOf({ ...facts, status: { ...STATUS, slice: null } }).leader).toBeNull();
   });
 
+  it("does not name itself once its own right to lead is over", () => {
+    status = { ...STATUS, isOver: true };
+    expect(currentTopology(view).leader).toBeNull();
+  });
+
   it("gives no lag to a copy of another history", () => {
     others = [{ ...REPLICA, replid: "r6" }];
     expect(currentTopology(view).nodes[1]?.lagBytes).toBeNull();
@@ -253,7 +258,7 @@ describe("the topology stream", () => {
     first.close();
     const again = read(1, { "last-event-id": "p1:1" });
     await again.opened;
-    stream.leaderChanging(7, 500);
+    stream.leaderChanging({ epoch: 7, successor: "orders-1", deadlineMs: 500 });
     const [event] = await again.events;
     expect(event?.name).toBe("leaderChanging");
     again.close();

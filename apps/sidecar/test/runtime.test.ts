@@ -84,6 +84,7 @@ function bench(decideNext: Decide, overrides: Partial<RuntimePorts> = {}): Bench
       hint: (peer) => call(`hint ${peer.member}`, undefined),
       offset: () => Promise.resolve(100),
       credentials: () => Promise.resolve(null),
+      changing: () => NEVER,
       close: () => undefined,
     },
     run: {

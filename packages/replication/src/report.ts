@@ -86,6 +86,10 @@ export interface MemberStatus {
   readonly permitUntilBootMs: number | null;
   /** Promoted, published and open for writes. */
   readonly writable: boolean;
+  /** To whom it hands the lead over now; null: to nobody. */
+  readonly successor: string | null;
+  /** It holds the Lease, but its right to lead is over, and it hands over to nobody. */
+  readonly isOver: boolean;
   readonly failsafe: boolean;
   readonly paused: boolean;
   readonly inSync: boolean;
@@ -112,6 +116,8 @@ export function statusOf(state: MemberState, at: Instant, config: MemberConfig):
     validMs,
     permitUntilBootMs: permit?.kind === "lead" ? permit.deadlineBootMs : null,
     writable,
+    successor: handoff?.to ?? null,
+    isOver: record?.holder === election.me && validMs <= 0 && handoff === null,
     failsafe: leadsByPromise(election, at),
     paused: record?.paused ?? false,
     inSync,

@@ -8,6 +8,7 @@
  * bounded in number, and one that does not read is dropped.
  */
 import type { ServerResponse } from "node:http";
+import type { ChangeNotice } from "../peers/messages.ts";
 import { stableTextOf, type Topology } from "./topology.ts";
 
 const HEARTBEAT_MS = 2_000;
@@ -20,7 +21,7 @@ export interface TopologyStream {
   add(response: ServerResponse, lastEventId: string | undefined): boolean;
   /** The core has decided something: looks for news, while somebody reads. */
   turned(): void;
-  leaderChanging(epoch: number, deadlineMs: number): void;
+  leaderChanging(notice: ChangeNotice): void;
   close(): void;
 }
 
@@ -85,10 +86,10 @@ export function createTopologyStream(processId: string, view: TopologyView): Top
       return true;
     },
     turned: tell,
-    leaderChanging(epoch, deadlineMs) {
+    leaderChanging(notice) {
       if (readers.size === 0) return;
       counter += 1;
-      send(event("leaderChanging", JSON.stringify({ epoch, successor: null, deadlineMs })));
+      send(event("leaderChanging", JSON.stringify(notice)));
     },
     close() {
       clearInterval(heartbeat);

@@ -86,6 +86,8 @@ export function stableTextOf(topology: Topology): string {
 
 function leaderOf(status: MemberStatus): Topology["leader"] {
   const { slice, holder } = status;
+  // Cut off, it hears of no successor: whoever reads this may reach somebody who has.
+  if (status.isOver) return null;
   if (!slice?.address || holder === null || slice.holder !== holder) return null;
   const id = parseIdentity(holder)?.pod ?? holder;
   return { id, ...addressOf(slice.address), epoch: slice.epoch };

@@ -13,6 +13,7 @@ export const PATHS = {
   hint: "/v1/hint",
   offset: "/v1/offset",
   credentials: "/v1/credentials",
+  changing: "/v1/changing",
 } as const;
 
 /** Longest body that is read, of a request or an answer. */
@@ -75,6 +76,20 @@ const CredentialsAnswerShape: v.GenericSchema<unknown, CredentialsAnswer> = v.ob
   uses: v.nullable(v.string()),
 });
 
+/** A planned change has begun: writes are held, for `deadlineMs` at most. */
+export interface ChangeNotice {
+  /** Of the leader that hands over. */
+  readonly epoch: number;
+  readonly successor: string | null;
+  readonly deadlineMs: number;
+}
+
+const Notice: v.GenericSchema<unknown, ChangeNotice> = v.object({
+  epoch: Epoch,
+  successor: v.nullable(v.string()),
+  deadlineMs: v.pipe(WholeNumber, v.maxValue(60_000)),
+});
+
 /** Each returns null for what has another shape. */
 export function readReport(body: string): MemberReport | null {
   return read(Report, body);
@@ -94,6 +109,10 @@ export function readOffset(body: string): number | null {
 
 export function readCredentialsAnswer(body: string): CredentialsAnswer | null {
   return read(CredentialsAnswerShape, body);
+}
+
+export function readChangeNotice(body: string): ChangeNotice | null {
+  return read(Notice, body);
 }
 
 function read<T>(shape: v.GenericSchema<unknown, T>, body: string): T | null {

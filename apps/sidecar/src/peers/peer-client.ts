@@ -14,6 +14,7 @@ import {
   readOffset,
   readPromiseAnswer,
   readReport,
+  type ChangeNotice,
   type CredentialsAnswer,
 } from "./messages.ts";
 import {
@@ -31,6 +32,8 @@ export interface PeerClient {
   report(peer: Peer, timeoutMs: number): Promise<MemberReport | null>;
   promise(peer: Peer, request: PromiseRequest, timeoutMs: number): Promise<PromiseAnswer | null>;
   hint(peer: Peer, timeoutMs: number): Promise<void>;
+  /** That our lead is about to change. Who does not know the question is not told. */
+  changing(peer: Peer, notice: ChangeNotice, timeoutMs: number): Promise<void>;
   /** Null: no answer in time, or its Redis does not answer. */
   offset(peer: Peer, timeoutMs: number): Promise<number | null>;
   /** `refused`: whoever is there knows none of our keys. */
@@ -84,6 +87,9 @@ export function createPeerClient(options: PeerClientOptions): PeerClient {
     },
     async hint(peer, timeoutMs) {
       await ask(peer, { path: PATHS.hint, body: "{}", timeoutMs });
+    },
+    async changing(peer, notice, timeoutMs) {
+      await ask(peer, { path: PATHS.changing, body: JSON.stringify(notice), timeoutMs });
     },
     async offset(peer, timeoutMs) {
       const answer = await ask(peer, { path: PATHS.offset, body: "{}", timeoutMs });

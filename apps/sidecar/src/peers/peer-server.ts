@@ -8,7 +8,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { PromiseAnswer, PromiseRequest } from "@leasehold/election";
 import type { MemberReport } from "@leasehold/replication";
-import { BODY_LIMIT_BYTES, PATHS, readPromiseRequest, type CredentialsAnswer } from "./messages.ts";
+import {
+  BODY_LIMIT_BYTES,
+  PATHS,
+  readChangeNotice,
+  readPromiseRequest,
+  type ChangeNotice,
+  type CredentialsAnswer,
+} from "./messages.ts";
 import { createRoundGate } from "./round-gate.ts";
 import {
   isSignature,
@@ -24,6 +31,8 @@ export interface PeerRequests {
   /** Null: Redis does not answer. */
   offset(): Promise<number | null>;
   hint(): void;
+  /** Another member's lead is about to change. */
+  changing(notice: ChangeNotice): void;
   /** Null: the core did not answer in time. */
   promise(request: PromiseRequest): Promise<PromiseAnswer | null>;
   credentials(): CredentialsAnswer;
@@ -144,11 +153,18 @@ function createHandler(requests: PeerRequests): Handler {
     }
     return { status: 200, body: {} };
   };
+  const changing = (body: string): Reply => {
+    const notice = readChangeNotice(body);
+    if (!notice) return { status: 400, body: { error: "not a notice of a change" } };
+    requests.changing(notice);
+    return { status: 200, body: {} };
+  };
   return async (path, body) => {
     if (path === PATHS.report) return { status: 200, body: await requests.report() };
     if (path === PATHS.offset) return { status: 200, body: { offset: await requests.offset() } };
     if (path === PATHS.credentials) return { status: 200, body: requests.credentials() };
     if (path === PATHS.hint) return hint();
+    if (path === PATHS.changing) return changing(body);
     if (path === PATHS.promise) return promise(body);
     return { status: 404, body: { error: `no such path: ${path}` } };
   };

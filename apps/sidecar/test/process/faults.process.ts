@@ -73,8 +73,11 @@ it("E7: a leader cut off from API and members ends writes before another one beg
   old.cutFromApi();
   old.cutFromPeers();
   const both = await roundsWithTwo(old);
+  const topology = await fetch(`${old.httpUrl}/v1/topology`);
   old.restoreApi();
   old.restorePeers();
+  // It heard of nobody else, and does not send clients to itself.
+  expect(await topology.json()).toMatchObject({ leader: null });
   expect(both).toBe(0);
   const next = await group.leader(TAKE_OVER_MS, old);
   expect(await command(next, "GET", "before")).toBe("cut");

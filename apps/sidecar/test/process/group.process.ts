@@ -56,10 +56,27 @@ it("B11: a sidecar that crashes and returns keeps its leader, and clients stay c
   expect(await command(leader, "GET", "kept")).toBe("yes");
 });
 
+/** Resolves once the stream is open; `words` once it tells of a change that is about to come. */
+async function announcement(httpUrl: string): Promise<{ readonly words: Promise<unknown> }> {
+  const signal = AbortSignal.timeout(10_000);
+  const response = await fetch(`${httpUrl}/v1/topology/stream`, { signal });
+  const read = async (): Promise<unknown> => {
+    let text = "";
+    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      const [, data] = /^event: leaderChanging\n(?:id: .*\n)?data: (.*)\n\n/m.exec(text) ?? [];
+      if (data !== undefined) return JSON.parse(data);
+    }
+    return null;
+  };
+  return { words: read() };
+}
+
 it("D1: a request for a switchover moves the leader to the member that it names, without loss", async () => {
   const old = await whole(group, 10_000);
   const to = group.members.find((member) => member !== old)!;
   await command(old, "SET", "before", "switchover");
+  const told = await Promise.all(group.members.map(({ httpUrl }) => announcement(httpUrl)));
   const id = randomUUID();
   const request = { id, kind: "switchover", to: to.name, force: false };
   group.api.objects.put({
@@ -69,6 +86,8 @@ it("D1: a request for a switchover moves the leader to the member that it names,
     data: { request: JSON.stringify(request) },
   });
   expect(await group.leader(5_000, old)).toBe(to);
+  // Whichever member clients listen to.
+  for (const { words } of told) expect(await words).toMatchObject({ successor: to.name });
   await group.until("writes at the new leader", 2_000, () => takesWrites(to));
   expect(await takesWrites(old)).toBe(false);
   expect(await command(to, "GET", "before")).toBe("switchover");
