@@ -48,7 +48,7 @@ export interface RuntimePorts {
   readonly redis: RedisServer;
   /** A primary outside the group; null: none is to be followed. */
   readonly source: RedisSource | null;
-  readonly peers: PeerClient;
+  readonly peers: Pick<PeerClient, "report" | "promise" | "hint" | "offset">;
   readonly run: Pick<RunDirectory, "writePermit" | "writeKill" | "writeStopped">;
   readonly record: Pick<RecordFile, "write">;
   readonly observer: RuntimeObserver;

@@ -45,7 +45,7 @@ import { createTopologyStream } from "./http/topology-stream.ts";
 import { listenPatiently } from "./listen.ts";
 import type { Log } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
-import { createPeerClient } from "./peers/peer-client.ts";
+import { createPeerClient, type PeerClient } from "./peers/peer-client.ts";
 import { createPeerServer } from "./peers/peer-server.ts";
 import { tellOfChange, type PlannedChange } from "./planned-change.ts";
 import { watchRedis, type RedisWatch } from "./redis-watch.ts";
@@ -275,8 +275,9 @@ function draw(): number {
 
 interface Adapters extends Pick<
   RuntimePorts,
-  "leases" | "slices" | "pods" | "control" | "redis" | "peers" | "source"
+  "leases" | "slices" | "pods" | "control" | "redis" | "source"
 > {
+  readonly peers: PeerClient;
   readonly client: ApiClient;
   readonly journal: Journal;
   readonly podLabel: PodLabel;

@@ -83,9 +83,6 @@ function bench(decideNext: Decide, overrides: Partial<RuntimePorts> = {}): Bench
       promise: (peer) => call(`promise ${peer.member}`, { yes: true, reason: "" }),
       hint: (peer) => call(`hint ${peer.member}`, undefined),
       offset: () => Promise.resolve(100),
-      credentials: () => Promise.resolve(null),
-      changing: () => NEVER,
-      close: () => undefined,
     },
     run: {
       writePermit: (permit) => void call(`permit ${permit.kind}`, undefined),

@@ -6,6 +6,7 @@ import { isPaused } from "./control.ts";
 import { abandon, beginHandoff, finishRequest, refuse, updateHandoff } from "./handoff.ts";
 import { planSettling, planStep, planTransferring, sendTransfer } from "./handoff-steps.ts";
 import { waiterElapsedMs } from "@leasehold/election";
+import { TURN_MS } from "./judge.ts";
 import { bestRival, plannedSuccessors, reportFrom } from "./members.ts";
 import type { MemberReport, RedisProcess } from "./observation.ts";
 import { demoteSurely } from "./plan-fence.ts";
@@ -160,7 +161,11 @@ function chooseSuccessor(turn: Turn, handoff: Handoff): MemberReport | null {
 }
 
 function planNoSuccessor(turn: Turn, handoff: Handoff): void {
-  if (handoff.cause === "betterCopy") return set(turn, { handoff: null });
+  if (handoff.cause === "betterCopy") {
+    // It said a moment ago that it has more: a lost answer must not lose what it has.
+    if (waiterElapsedMs(handoff.since, turn.at) < TURN_MS) return chooseLater(turn);
+    return set(turn, { handoff: null });
+  }
   if (handoff.cause === "redisDied") {
     // The guard restarts Redis; then this holder is a candidate like every other (4.2).
     const words = "nobody may take over from the dead Redis: waits for its restart";
@@ -171,14 +176,16 @@ function planNoSuccessor(turn: Turn, handoff: Handoff): void {
     const who = handoff.to ?? "any other member";
     return refuse(turn, handoff.request.id, `${who} is not in sync, or may not lead`);
   }
-  if (mayStillCome(turn, handoff)) {
-    const { monotonicMs, bootMs } = turn.at;
-    return updateHandoff(turn, { askAgainAt: { monotonicMs: monotonicMs + ASK_AGAIN_MS, bootMs } });
-  }
+  if (mayStillCome(turn, handoff)) return chooseLater(turn);
   announce(turn, "noCandidate", { words: "nobody can take over: stops cleanly and releases" });
   set(turn, { lead: null });
   updateHandoff(turn, { phase: "leaving", to: null });
   role(turn, { kind: "demote", cutClients: true }, "stopping");
+}
+
+function chooseLater(turn: Turn): void {
+  const { monotonicMs, bootMs } = turn.at;
+  updateHandoff(turn, { askAgainAt: { monotonicMs: monotonicMs + ASK_AGAIN_MS, bootMs } });
 }
 
 /** A candidate is waited for as long as the grace period allows, and while there is anybody. */
