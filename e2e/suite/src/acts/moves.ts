@@ -93,12 +93,12 @@ function sourceObjects(): readonly object[] {
 
 async function isWell(group: Group): Promise<boolean> {
   const status = JSON.parse(await group.leasehold(["status", "-o", "json"])) as Status;
-  return status.healthy || status.members.some(({ ineligible }) => ineligible === FOLLOWS);
+  return status.healthy || status.troubles.some((trouble) => trouble.endsWith(FOLLOWS));
 }
 
 interface Status {
   readonly healthy: boolean;
-  readonly members: readonly { readonly ineligible: string | null }[];
+  readonly troubles: readonly string[];
 }
 
 async function cutOver({ group }: Stage): Promise<void> {
