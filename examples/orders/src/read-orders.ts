@@ -15,6 +15,11 @@ export function showOwnOrder(client: Leasehold): RequestHandler<{ id: string }> 
 export function watchOrder(client: Leasehold): RequestHandler<{ id: string }> {
   const reads = client.withReadPreference({ mode: "replicaPreferred", maxStalenessMs: 5_000 });
   return async ({ params: { id } }, response) => {
-    response.json({ id, isKnown: (await reads.exists(`order:${id}`)) === 1 });
+    try {
+      response.json({ id, isKnown: (await reads.exists(`order:${id}`)) === 1 });
+    } catch {
+      // Nobody fits, and nothing was changed: ask again.
+      response.status(503).end();
+    }
   };
 }
