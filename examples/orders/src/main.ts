@@ -16,6 +16,7 @@ server.once("listening", () => console.log("listening"));
 
 await once(process, "SIGTERM");
 server.close();
+setTimeout(() => server.closeAllConnections(), 2_000).unref();
 await once(server, "close");
 // Without a leader BullMQ would wait for one.
 await Promise.race([mails.close(), sleep(2_000, null, { ref: false })]);

@@ -6,8 +6,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createLeasehold } from "@leasehold/client";
-import { startGroup, type Group, type GroupMember } from "@leasehold/testkit/group";
+import { startGroup, whole, type Group, type GroupMember } from "@leasehold/testkit/group";
 import { startApplication, type Application } from "./application.ts";
 import { logIn, startShoppers, type Seen, type Shoppers } from "./shoppers.ts";
 
@@ -28,7 +27,7 @@ let visits = { counted: 0, unknown: 0 };
 
 beforeAll(async () => {
   group = await startGroup({ members: 3 });
-  leader = await group.leader(LEADER_MS);
+  leader = await whole(group, LEADER_MS);
   const status = group.members.map(({ httpUrl }) => httpUrl).join(",");
   application = await startApplication(`${NOWHERE}?status=${status}`);
   await group.until("the application ready", LEADER_MS, async () => {
@@ -36,7 +35,6 @@ beforeAll(async () => {
     await response.arrayBuffer();
     return response.ok;
   });
-  await whole(status);
   shoppers = await startShoppers(application.url, PEOPLE);
   await goneOn();
 });
@@ -46,29 +44,17 @@ afterAll(async () => {
   await group?.close();
 });
 
-/** No member hands over to one that is not in sync. */
-async function whole(status: string): Promise<void> {
-  await using watching = createLeasehold(`${NOWHERE}?status=${status}`);
-  await group.until("a group of three", LEADER_MS, () => {
-    return watching.topology.nodes.filter(({ state }) => state === "up").length === 3;
-  });
-}
-
-/** A request is refused while its successor is not in sync: then it is made again. */
 async function switchOver(): Promise<void> {
-  const old = leader;
+  const old = await whole(group, LEADER_MS);
   const to = group.members.find((member) => member !== old)?.name;
-  for (let tries = 0; tries < 10 && leader === old; tries += 1) {
-    const request = { id: randomUUID(), kind: "switchover", to, force: false };
-    group.api.objects.put({
-      apiVersion: "v1",
-      kind: "ConfigMap",
-      metadata: { name: `${group.name}-control`, namespace: group.namespace },
-      data: { request: JSON.stringify(request) },
-    });
-    leader = await group.leader(2_000, old).catch(() => old);
-  }
-  expect(leader.name).toBe(to);
+  const request = { id: randomUUID(), kind: "switchover", to, force: false };
+  group.api.objects.put({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: `${group.name}-control`, namespace: group.namespace },
+    data: { request: JSON.stringify(request) },
+  });
+  leader = await group.leader(LEADER_MS, old);
 }
 
 /** Everybody has placed another order, and more. */
