@@ -63,6 +63,10 @@ export class Connections {
     return Math.random();
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   all(): readonly FollowerCore[] {
     return [...this.#open];
   }

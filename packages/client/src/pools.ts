@@ -80,6 +80,7 @@ export class Pools implements TransactionParts {
       monitor: this.#monitor,
       waitForLeaderMs: this.#settings.operation.waitForLeaderMs,
       draw: () => this.#connections.draw(),
+      isClosed: () => this.#connections.isClosed,
       connectionTo: (node) => this.#connectionTo(node),
     });
   }

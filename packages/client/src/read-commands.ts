@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
-import { LeaderUnavailableError, NoEligibleNodeError } from "./errors.ts";
+import { ClientClosedError, LeaderUnavailableError, NoEligibleNodeError } from "./errors.ts";
 import type { Follower } from "./follower.ts";
 import { READ_COMMANDS, type ReadCommandName } from "./generated/command-names.ts";
 import { eligibleNodes, pickNode, type ReadPreference } from "./selection.ts";
@@ -21,6 +21,8 @@ export interface ReadParts {
   /** The connection that sits on this node, made when it is first wanted. */
   connectionTo(node: NodeDescription): Follower;
   draw(): number;
+  /** The client itself. */
+  isClosed(): boolean;
   readonly waitForLeaderMs: number;
 }
 
@@ -39,12 +41,18 @@ export function readCommands(preference: ReadPreference, parts: ReadParts): Read
           return await Reflect.apply(connection[name] as Call, connection, args);
         } catch (error) {
           const isOver = performance.now() - startedAtMs >= parts.waitForLeaderMs;
-          if (!(error instanceof LeaderUnavailableError) || isOver) throw error;
+          if (!isOfItsNode(error, parts) || isOver) throw error;
           failed.add(node.id);
         }
       }
     };
   return Object.fromEntries(READ_COMMANDS.map((name) => [name, read(name)])) as never;
+}
+
+/** It cannot be reached, or it is on no list any more and its connection was closed for that. */
+function isOfItsNode(error: unknown, parts: ReadParts): boolean {
+  if (error instanceof LeaderUnavailableError) return true;
+  return error instanceof ClientClosedError && !parts.isClosed();
 }
 
 type Call = (...args: unknown[]) => Promise<unknown>;

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+  ClientClosedError,
   NoEligibleNodeError,
   NotLeaderError,
   outcomeOf,
@@ -10,6 +11,7 @@ import {
   WriteConcernUnsupportedError,
 } from "../../src/index.ts";
 import { closeAll, open, openPair, outcome } from "./open-clients.ts";
+import { pushedTopology, type Place } from "./pushed-topology.ts";
 import { startPair, startRedis, switchOver, until } from "./real-redis.ts";
 
 afterEach(closeAll);
@@ -113,6 +115,31 @@ describe("row 23: readers", () => {
     expect(await reads.get("k")).toBe("v");
     console.log(`row 23: read elsewhere after ${(performance.now() - startedAtMs).toFixed(0)} ms`);
     expect(performance.now() - startedAtMs).toBeLessThan(2_000);
+  });
+
+  test("ask elsewhere what waits at a node that is on no list any more", async () => {
+    const [a, b] = await startPair();
+    const members: Record<string, Place> = { a, b };
+    const topology = pushedTopology(members);
+    const client = open({ topology: topology.provider });
+    topology.push(1, a);
+    await client.leader.set("k", "v");
+    const reads = client.withReadPreference("replicaPreferred");
+    await until(async () => (await reads.get("k")) === "v");
+    b.signal("SIGSTOP");
+    const read = outcome(reads.get("k"));
+    await sleep(20);
+    delete members["b"];
+    topology.push(1, a);
+    const { value, error } = await read;
+    b.signal("SIGCONT");
+    expect(error).toBeUndefined();
+    expect(value).toBe("v");
+    const after = client.withReadPreference("replicaPreferred");
+    await client.close();
+    const { error: closed, tookMs } = await outcome(after.get("k"));
+    expect(closed).toBeInstanceOf(ClientClosedError);
+    expect(tookMs).toBeLessThan(100);
   });
 
   test("say which filter left no node", async () => {
