@@ -49,6 +49,7 @@ export class FollowerCore {
   /** Commands go straight through. */
   private isOpen = false;
   private isClosing = false;
+  private isLeft = false;
   /** ioredis has built this connection up, and sends nothing more by itself. */
   isRestored = false;
   private holdTimer: NodeJS.Timeout | undefined;
@@ -131,6 +132,7 @@ export class FollowerCore {
   }
 
   disconnect(reconnect: boolean): void {
+    this.isLeft = !reconnect;
     this.base.disconnect(reconnect);
     // ioredis waits for a close that has been already.
     if (!reconnect && this.redis.status === "reconnecting") this.finish();
@@ -298,7 +300,8 @@ export class FollowerCore {
     this.lostAtMs = performance.now();
     if (this.lostBecause === "") this.lostBecause = "the connection was closed";
     this.settlement.closed(this.gate);
-    if (!this.isClosing) this.link.events.lost(this.lostBecause, this.surroundings().lastLeader);
+    if (this.isClosing || this.isLeft) return;
+    this.link.events.lost(this.lostBecause, this.surroundings().lastLeader);
     this.link.route.failed("unreachable");
   }
 
