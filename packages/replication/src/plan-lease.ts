@@ -65,6 +65,9 @@ export function mayRenew(turn: Turn): boolean {
   const { election, handoff, lead, broken } = turn.state;
   const { term, view } = election;
   if (term === null || broken.length > 0 || isReleasing(election, turn.at)) return false;
+  // Never read, it could only be created: that proves nothing of a transfer that was sent, whose
+  // Lease may have been there, taken over, and deleted since.
+  if (view.kind === "unread") return false;
   // Who leads by promises alone has still to take the Lease, unless it is gone: then it is his.
   const isHolder = term.confirmed !== null || term.gaveSeq !== null;
   if (!isHolder && view.kind !== "missing") return false;
