@@ -12,6 +12,7 @@ import { INFO, REPLICA, REPORT, STATUS } from "./fixtures.ts";
 
 let status: MemberStatus = STATUS;
 let others: readonly MemberReport[] = [REPLICA];
+let refresh: () => Promise<void>;
 let live = true;
 let upkeep: UpkeepView;
 let volume: VolumeUsage | null = null;
@@ -23,11 +24,12 @@ let port = 0;
 beforeEach(async () => {
   status = STATUS;
   others = [REPLICA];
+  refresh = () => Promise.resolve();
   live = true;
   volume = null;
   const metrics = createMetrics();
   upkeep = { rotation: null, certificateExpiresAtMs: null, restartPending: false };
-  const reports = { current: () => others, refresh: () => Promise.resolve() };
+  const reports = { current: () => others, refresh: () => refresh() };
   const base = {
     group: "orders",
     namespace: "shop",
@@ -236,6 +238,23 @@ describe("the topology stream", () => {
     expect(first?.data.leader?.id).toBe("orders-0");
     expect(second?.data).toMatchObject({ leader: null, epoch: 8 });
     reading.close();
+  });
+
+  it("asks the others before its first snapshot, and does not wait for one that is lost", async () => {
+    others = [];
+    refresh = async () => {
+      others = [REPLICA];
+    };
+    const asked = read(1);
+    expect((await asked.events)[0]?.data.nodes.map(({ id }) => id)).toEqual([
+      "orders-0",
+      "orders-1",
+    ]);
+    asked.close();
+    refresh = () => new Promise<never>(() => undefined);
+    const again = read(1);
+    expect((await again.events)[0]?.name).toBe("topology");
+    again.close();
   });
 
   it("keeps moved offsets back, and tells nothing when nothing changed", async () => {

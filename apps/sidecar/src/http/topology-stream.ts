@@ -8,11 +8,14 @@
  * bounded in number, and one that does not read is dropped.
  */
 import type { ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ChangeNotice } from "../peers/messages.ts";
 import { stableTextOf, type Topology } from "./topology.ts";
 
 const HEARTBEAT_MS = 2_000;
 const OFFSETS_MS = 1_000;
+/** A lost member must not hold up the first snapshot for longer. */
+const FIRST_LOOK_MS = 50;
 const MAX_READERS = 256;
 const MAX_UNREAD_BYTES = 256 * 1024;
 
@@ -33,6 +36,8 @@ export interface TopologyView {
 
 export function createTopologyStream(processId: string, view: TopologyView): TopologyStream {
   const readers = new Set<ServerResponse>();
+  /** Without their first snapshot yet. */
+  const coming = new Set<ServerResponse>();
   let counter = 0;
   let stableText = "";
   let text = "";
@@ -72,17 +77,27 @@ export function createTopologyStream(processId: string, view: TopologyView): Top
 
   return {
     add(response, lastEventId) {
-      if (readers.size >= MAX_READERS) return false;
-      take(view.current());
+      if (readers.size + coming.size >= MAX_READERS) return false;
       response.writeHead(200, {
         "content-type": "text/event-stream",
         "cache-control": "no-store",
         "x-accel-buffering": "no",
       });
-      const isKnown = lastEventId === `${processId}:${counter}`;
-      response.write(isKnown ? ": known\n\n" : event("topology", text));
-      readers.add(response);
-      response.once("close", () => readers.delete(response));
+      response.flushHeaders();
+      coming.add(response);
+      response.once("close", () => {
+        coming.delete(response);
+        readers.delete(response);
+      });
+      const begin = (): void => {
+        if (!coming.delete(response)) return;
+        take(view.current());
+        const isKnown = lastEventId === `${processId}:${counter}`;
+        response.write(isKnown ? ": known\n\n" : event("topology", text));
+        readers.add(response);
+      };
+      // A member that nobody has read of late knows itself alone: the others are asked first.
+      void Promise.race([view.refresh(), sleep(FIRST_LOOK_MS)]).then(begin, begin);
       return true;
     },
     turned: tell,
@@ -94,8 +109,9 @@ export function createTopologyStream(processId: string, view: TopologyView): Top
     close() {
       clearInterval(heartbeat);
       clearInterval(looking);
-      for (const reader of readers) reader.end();
+      for (const reader of [...readers, ...coming]) reader.end();
       readers.clear();
+      coming.clear();
     },
   };
 }
