@@ -3,9 +3,14 @@
  * block. The flags are Redis' own (src/generated).
  */
 import type { Command } from "ioredis";
-import { READ_COMMANDS } from "./generated/command-names.ts";
+import { READ_COMMANDS, WRITE_COMMANDS } from "./generated/command-names.ts";
 
 const READS: ReadonlySet<string> = new Set<string>(READ_COMMANDS);
+
+const WRITES: ReadonlySet<string> = new Set<string>([
+  ...WRITE_COMMANDS,
+  ...["eval", "evalsha", "fcall"],
+]);
 
 /** Change nothing but the state of the connection, which is built anew anyway. */
 const REPEATABLE: ReadonlySet<string> = new Set([
@@ -74,6 +79,12 @@ function shortenBlock(command: Pick<Command, "name" | "args">, restMs: number): 
     const at = args.findIndex((word) => String(word).toLowerCase() === "block");
     if (at >= 0) args[at + 1] = String(Math.max(1, Math.ceil(restMs)));
   } else if (MAY_BLOCK.has(name) && name !== "blmovem") args[args.length - 1] = seconds;
+}
+
+/** Leaves the connection as it is, whatever it does to the data; batched: in a pipeline. */
+export function isOfData(name: string, { batched }: { readonly batched: boolean }): boolean {
+  const lower = name.toLowerCase();
+  return READS.has(lower) || WRITES.has(lower) || (batched && ["multi", "exec"].includes(lower));
 }
 
 /** Fit for a reader: changes no data. */

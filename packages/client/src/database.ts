@@ -19,8 +19,9 @@ export class Database {
     this.last = redis.options.db ?? 0;
   }
 
-  lost(): void {
-    this.last = this.#redis.condition?.select ?? this.last;
+  /** Callers have left the connection where it is now: it is lost, or they have to wait. */
+  remember(): void {
+    if (!this.#isDisplaced) this.last = this.#redis.condition?.select ?? this.last;
   }
 
   /** Before an operation is sent: one that was sent before is meant for `db`; null: a new one. */

@@ -9,6 +9,7 @@
  */
 import { Redis, type Command, type RedisOptions } from "ioredis";
 import { InvalidOptionError } from "./errors.ts";
+import type { CommandPath } from "./command-path.ts";
 import { FollowerCore } from "./follower-core.ts";
 import type { FollowerLink, FollowerOptions } from "./follower-link.ts";
 import { LeaderConnector } from "./leader-connector.ts";
@@ -56,11 +57,19 @@ export class Follower extends Redis {
 
   override sendCommand(command: Command, stream?: Stream): unknown {
     const core = this[CORE];
-    return core.sendWith(command, stream, core.own.operation);
+    return core.path.send(command, stream, core.own.operation);
+  }
+
+  override pipeline(commands?: unknown[][]): ReturnType<Redis["pipeline"]> {
+    const pipeline = super.pipeline(commands);
+    if (this.options.enableAutoPipelining) noticeAuto(pipeline, this[CORE].path);
+    return pipeline;
   }
 
   override handleReconnection(error: Error, item: Item): void {
-    this[CORE].answeredWithError(error, item.command as Command, item.select);
+    const core = this[CORE];
+    const where = { node: core.name ?? "it", db: item.select };
+    core.path.answeredWithError(error, item.command as Command, where);
   }
 
   override disconnect(reconnect = false): void {
@@ -77,6 +86,22 @@ export class Follower extends Redis {
     const core = this[CORE];
     return core.link.duplicate(core, { ...override }) as never;
   }
+}
+
+/**
+ * ioredis makes a pipeline of single calls, and marks it by a symbol once it has it: without the
+ * mark it is the caller's own, whose commands belong together.
+ */
+function noticeAuto(pipeline: ReturnType<Redis["pipeline"]>, path: CommandPath): void {
+  const exec = pipeline.exec.bind(pipeline);
+  pipeline.exec = (callback) =>
+    isAuto(pipeline) ? path.auto(() => exec(callback)) : exec(callback);
+}
+
+function isAuto(pipeline: object): boolean {
+  return Object.getOwnPropertySymbols(pipeline).some(
+    ({ description }) => description === "callbacks",
+  );
 }
 
 function withConnector(

@@ -60,8 +60,10 @@ export function expired(
 
 function notSentAgain(command: string, rejection: Rejection, waitedMs: number): NotLeaderError {
   const { code, node } = rejection;
+  const still =
+    code === "NOREPLICAS" ? "too few replicas came into reach" : "no other leader was found";
   const message =
-    `${node} refused ${command} with ${code}, and no other leader was found within ` +
+    `${node} refused ${command} with ${code}, and ${still} within ` +
     `${Math.round(waitedMs)} ms. It was not applied, retrying is safe`;
   return new NotLeaderError(message, { command, serverCode: code, node, waitedMs });
 }
@@ -74,7 +76,8 @@ export function overtaken(command: string, { code, node }: Rejection): NotLeader
 }
 
 export function refused(command: string, { code, node }: Rejection): NotLeaderError {
-  const message = `${node} refused ${command} with ${code}: it leads no longer. It was not applied`;
+  const why = code === "NOREPLICAS" ? "too few replicas are in reach" : "it leads no longer";
+  const message = `${node} refused ${command} with ${code}: ${why}. It was not applied`;
   return new NotLeaderError(message, { command, serverCode: code, node });
 }
 

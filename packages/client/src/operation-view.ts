@@ -13,7 +13,7 @@ export function viewOf(
 ): Follower {
   const send: Follower["sendCommand"] = (command, stream) => {
     sending?.(command);
-    return follower[CORE].sendWith(command, stream, options);
+    return follower[CORE].path.send(command, stream, options);
   };
   // A pipeline that others share would run under whose options came first.
   const redisOptions = new Proxy(follower.options, {

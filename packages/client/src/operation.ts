@@ -67,7 +67,7 @@ export interface Note {
   writtenAtMs: number;
   /** Of ioredis or of the client itself, not the caller's: never kept, never sent again. */
   readonly internal: boolean;
-  /** All commands of its pipeline. */
+  /** All commands of the pipeline into which its caller put it; null: it stands for itself. */
   readonly batch: readonly Command[] | null;
   /** It was written before, and its reply was lost: nothing may call it `not-applied` any more. */
   readonly mayHaveRun: boolean;
@@ -95,11 +95,16 @@ export function note(command: object, what: Note): Note {
 
 export function noteFor(options: ResolvedOptions, what: Pick<Note, "internal" | "batch">): Note {
   const { internal, batch } = what;
+  return { ...noteAt(performance.now(), options, batch), writtenAtMs: 0, internal };
+}
+
+/** Of a command that is written at once. */
+export function noteAt(nowMs: number, options: ResolvedOptions, batch: Note["batch"]): Note {
   return {
     options,
-    issuedAtMs: performance.now(),
-    writtenAtMs: 0,
-    internal,
+    issuedAtMs: nowMs,
+    writtenAtMs: nowMs,
+    internal: false,
     batch,
     mayHaveRun: false,
   };

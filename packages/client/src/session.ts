@@ -14,12 +14,19 @@ import { rejectionOf } from "./outcome.ts";
 
 const SCANS: ReadonlySet<string> = new Set(["scan", "sscan", "hscan", "zscan"]);
 const TRANSACTIONS: ReadonlySet<string> = new Set(["multi", "exec", "discard", "watch", "unwatch"]);
+const CONCERNING: ReadonlySet<string> = new Set([...SCANS, ...TRANSACTIONS]);
 const MOST_CURSORS = 10_000;
 /**
  * For so long after its first refusal a lost MULTI keeps others' writes away. Its caller knows by
  * then; one that gave up without EXEC or DISCARD must not hold a shared connection for ever.
  */
 const DOOMED_MS = 1_000;
+
+/** `why`: null where the error is the transaction's own. */
+export interface ExecRefused {
+  readonly error: Error;
+  readonly why: "notLeader" | "shortage" | null;
+}
 
 export class Session {
   /** Counts connections; 0: none yet. */
@@ -37,6 +44,11 @@ export class Session {
     return this.#watchedOn === this.#connection || this.#multiOn === this.#connection;
   }
 
+  /** Everything that comes now belongs to a MULTI of this connection. */
+  get isInMulti(): boolean {
+    return this.#multiOn === this.#connection;
+  }
+
   moved(): void {
     this.#connection += 1;
     this.#replyErrors = [];
@@ -45,8 +57,7 @@ export class Session {
   /** Whether anything here may speak against it, or must be learned from it. */
   concerns({ name }: Command): boolean {
     if (this.#multiOn !== null || this.#refusedBatch !== null) return true;
-    const lower = name.toLowerCase();
-    return TRANSACTIONS.has(lower) || SCANS.has(lower);
+    return CONCERNING.has(name.toLowerCase());
   }
 
   /** Why it must not be sent on this connection; null: it may. */
@@ -72,24 +83,21 @@ export class Session {
   }
 
   /** The server has refused EXEC: as the caller shall see it. */
-  execRefused(error: Error): Error {
+  execRefused(error: Error): ExecRefused {
     const previousErrors = this.#replyErrors;
     this.#replyErrors = [];
-    const isDefinite = (message: string, command: string): boolean =>
-      rejectionOf(message, command) !== null;
     const cause = /^EXECABORT .*because of: -?(.+)$/.exec(error.message)?.[1];
-    const byExec = isDefinite(error.message, "exec") || (cause ? isDefinite(cause, "exec") : false);
-    const byCommands =
-      previousErrors.length > 0 && previousErrors.every(({ message }) => isDefinite(message, ""));
-    if (!byExec && !byCommands) return error;
-    const why = "the server leads no longer";
+    const byExec = rejectionOf(error.message, "exec") ?? rejectionOf(cause ?? "", "exec");
+    const byCommands = previousErrors.map(({ message }) => rejectionOf(message, ""));
+    const isByCommands = byCommands.length > 0 && !byCommands.includes(null);
+    if (byExec === null && !isByCommands) return { error, why: null };
+    const codes = byExec === null ? byCommands : [byExec];
+    const isShort = codes.every((code) => code === "NOREPLICAS");
+    const why = isShort ? "too few replicas are in reach" : "the server leads no longer";
     const message = `EXECABORT The transaction was refused as a whole: ${why}. Nothing was applied, running it again is safe`;
-    return new TransactionAbortedError(message, {
-      command: "exec",
-      reason: "rejected",
-      previousErrors,
-      cause: error,
-    });
+    const fields = { command: "exec", reason: "rejected", previousErrors, cause: error } as const;
+    const aborted = new TransactionAbortedError(message, fields);
+    return { error: aborted, why: isShort ? "shortage" : "notLeader" };
   }
 
   /** Its reply brings a cursor, if it is a SCAN, and that belongs to this connection. */

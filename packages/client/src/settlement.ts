@@ -73,24 +73,25 @@ export class Settlement {
 
   /** The server has refused it before it ran, since it leads no longer. */
   rejected(command: Command, error: Error, rejection: Rejection): void {
-    const options = noteOf(command)?.options;
-    if (command.inTransaction || !options || !isPending(command)) command.reject(error);
-    else if (this.#mayMove(command, rejection)) {
-      this.#held.push({ command, rejection, isOvertaken: false });
-    }
+    if (this.goesAgain(command)) this.#held.push({ command, rejection, isOvertaken: false });
+    else this.refuseRejected(command, error, rejection);
     if (rejection.code === "UNBLOCKED" && blockMs(command) !== null) this.#unblocked = rejection;
     this.startDraining(`it refuses ${command.name.toUpperCase()} with ${rejection.code}`);
     this.#answered();
   }
 
-  /** False: it may not be sent elsewhere, and is settled. */
-  #mayMove(command: Command, rejection: Rejection): boolean {
+  /** Whether it is sent again by itself, once it was refused before it ran. */
+  goesAgain(command: Command): boolean {
+    if (command.inTransaction || !isPending(command) || countsReplicas(command.name)) return false;
+    return noteOf(command)?.options.resendRejected ?? false;
+  }
+
+  /** Its caller is told, and repeats the whole, or does not. */
+  refuseRejected(command: Command, error: Error, rejection: Rejection): void {
     const name = command.name.toUpperCase();
-    if (countsReplicas(command.name)) this.refuse(command, messages.cannotMove(name));
-    else if (!noteOf(command)?.options.resendRejected) {
-      this.refuse(command, messages.refused(name, rejection));
-    } else return true;
-    return false;
+    if (command.inTransaction || !noteOf(command) || !isPending(command)) command.reject(error);
+    else if (countsReplicas(command.name)) this.refuse(command, messages.cannotMove(name));
+    else this.refuse(command, messages.refused(name, rejection));
   }
 
   /** With an error that says `not-applied`, unless an earlier sending of it may have run. */
@@ -189,7 +190,8 @@ export class Settlement {
       else if (!noted || noted.internal) command.reject(new Error("Connection is closed."));
       else if (unblocked && !isInTransaction(command)) {
         const rejection = { ...unblocked, db: item.select };
-        if (this.#mayMove(command, rejection)) again.push(single(command, rejection, item.select));
+        if (this.goesAgain(command)) again.push(single(command, rejection, item.select));
+        else this.refuseRejected(command, new Error(rejection.message), rejection);
       } else {
         const batch = noted.batch ?? [command];
         const verdict = verdicts.get(batch) ?? this.#verdictOn(batch, around.lastEpoch);
@@ -226,7 +228,7 @@ export class Settlement {
 }
 
 /** By itself from now on: ioredis' collector of a pipeline would wait for the others. */
-function single(command: Command, rejection: Rejection | null, db: number): Operation {
+export function single(command: Command, rejection: Rejection | null, db: number): Operation {
   const noted = noteOf(command);
   if (!noted) throw new Error(`${command.name} was never noted`);
   const isLost = rejection === null && !isRepeatable(command.name);

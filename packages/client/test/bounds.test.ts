@@ -39,7 +39,7 @@ test("a gate takes back hundreds of thousands of operations at once", () => {
   const options = STANDARD;
   const operation = { commands, stream: undefined, options, issuedAtMs, rejection: null, db: null };
   gate.unshift(Array.from({ length: 300_000 }, () => operation));
-  expect(gate.size).toBe(300_000);
+  expect(gate.queued).toBe(300_000);
   gate.takeAll();
 });
 

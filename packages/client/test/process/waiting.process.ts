@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import {
   LeaderUnavailableError,
   OperationTimeoutError,
@@ -56,6 +56,47 @@ describe("row 12: there is no leader until the deadline", () => {
     const all = await Promise.all([1, 2, 3].map((n) => outcome(client.leader.set("k", n))));
     expect(all[2]?.error).toBeInstanceOf(QueueFullError);
     expect(all.map(({ error }) => outcomeOf(error))).toEqual(Array(3).fill("not-applied"));
+  });
+});
+
+describe("maxQueued counts commands", () => {
+  test("those of a pipeline each, and of one without room nothing is sent", async () => {
+    const redis = await startRedis();
+    const topology = pushedTopology({ a: redis });
+    const client = open({ topology: topology.provider, maxQueued: 3 });
+    const { leader } = client;
+    const one = outcome(leader.incr("one"));
+    const tooLong = leader.pipeline().incr("long").incr("long").incr("long").exec();
+    const fits = leader.pipeline().incr("fits").incr("fits").exec();
+    const full = await outcome(leader.incr("full"));
+    expect(full.error).toBeInstanceOf(QueueFullError);
+    expect((await tooLong)?.map(([error]) => outcomeOf(error))).toEqual(
+      Array(3).fill("not-applied"),
+    );
+    topology.push(1, redis);
+    expect((await one).value).toBe(1);
+    expect(await fits).toEqual([
+      [null, 1],
+      [null, 2],
+    ]);
+    expect(await redis.admin.exists("long", "full")).toBe(0);
+  });
+
+  test("auto-pipelined ones find room each by itself", async () => {
+    const redis = await startRedis();
+    const topology = pushedTopology({ a: redis });
+    const client = open({
+      topology: topology.provider,
+      maxQueued: 2,
+      redis: { enableAutoPipelining: true },
+    });
+    const all = [1, 2, 3].map((n) => outcome(client.leader.rpush("k", n)));
+    // ioredis hands over the calls of one turn at its end, and settles them together.
+    await nextTurn();
+    topology.push(1, redis);
+    const results = await Promise.all(all);
+    expect(results.map(({ value }) => value)).toEqual([1, 2, undefined]);
+    expect(results[2]?.error).toBeInstanceOf(QueueFullError);
   });
 });
 
