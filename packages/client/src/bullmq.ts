@@ -15,6 +15,7 @@ import {
 } from "./errors.ts";
 import type { OperationOptions, ResolvedOptions } from "./operation.ts";
 import { resolveOperation } from "./options.ts";
+import { profileDefaults, type ProfileDefaults } from "./profile.ts";
 
 /** `producer` fails after 5 s without a leader; `worker` waits for as long as it takes. */
 export type BullmqKind = "producer" | "worker";
@@ -24,14 +25,16 @@ const CONNECTION_ERRORS = [
   ...[QueueFullError, WriteOutcomeUnknownError],
 ];
 
+const PRODUCER: ProfileDefaults = { operation: { waitForLeaderMs: 5_000 }, redis: {} };
+
 export function bullmqPlan(
   kind: BullmqKind,
   overrides: OperationOptions,
   standard: ResolvedOptions,
 ): ConnectionPlan {
-  const waitForLeaderMs = kind === "producer" ? 5_000 : Infinity;
-  const operation = resolveOperation({ waitForLeaderMs, ...overrides }, standard);
-  return { operation, translate: asConnectionClosed };
+  const own = kind === "producer" ? PRODUCER : profileDefaults("blocking");
+  const operation = resolveOperation({ ...own.operation, ...overrides }, standard);
+  return { operation, redis: own.redis, translate: asConnectionClosed };
 }
 
 function asConnectionClosed(error: Error): Error {

@@ -14,7 +14,7 @@ import type { ReadPreferenceMode } from "./selection.ts";
 const SPANS = [
   ...["waitForLeaderMs", "replyTimeoutMs", "timeoutMs", "blockingMarginMs", "connectTimeoutMs"],
   ...["handshakeTimeoutMs", "heartbeatIntervalMs", "drainMs", "reconnectSpreadMs", "maxQueued"],
-  "durableConnections",
+  ...["durableConnections", "connectionsPerReplica", "readerMaxAgeMs"],
 ];
 const TEXTS = ["readPreference", "zone"];
 const PLACES = ["readers", "status"];

@@ -24,6 +24,8 @@ export interface ConnectionPlan {
   readonly route?: Route;
   readonly translate?: (error: Error) => Error;
   readonly unavailable?: (waitedMs: number) => Error;
+  /** Of a connection through an address that several nodes share. Default: none. */
+  readonly maxAgeMs?: number;
 }
 
 const CHECK_REASONS: Record<Parameters<Route["failed"]>[0], CheckReason> = {
@@ -108,7 +110,7 @@ export class Connections {
         const target = monitor.target();
         if (!target) return null;
         const { host, port, id } = target.node;
-        return { host, port, tag: target.tag, name: id };
+        return { host, port, tag: target.tag, name: id, isShared: false };
       },
       admit(_destination, proof) {
         const target = monitor.target();
@@ -148,6 +150,7 @@ export class Connections {
       maxQueued,
       followsLeader: plan.readOnly !== true,
       readOnly: plan.readOnly === true,
+      maxAgeMs: plan.maxAgeMs ?? null,
       unavailable: plan.unavailable ?? null,
       translate: plan.translate ?? ((error) => error),
     };

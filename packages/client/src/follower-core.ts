@@ -32,6 +32,7 @@ export class FollowerCore {
   /** ioredis has built this connection up, and sends nothing more by itself. */
   isRestored = false;
   #holdTimer: NodeJS.Timeout | undefined;
+  #ageTimer: NodeJS.Timeout | undefined;
   #at: { readonly destination: Destination; readonly proof: NodeProof } | null = null;
   /** Null: it is connected, or never was. */
   lostAtMs: number | null = null;
@@ -79,6 +80,7 @@ export class FollowerCore {
 
   disconnect(reconnect: boolean): void {
     this.#isLeft = !reconnect;
+    this.path.close();
     this.base.disconnect(reconnect);
     // ioredis waits for a close that has been already.
     if (!reconnect && this.redis.status === "reconnecting") this.#finish();
@@ -150,8 +152,7 @@ export class FollowerCore {
   readonly #heard = (): void => this.#watchdog.heard();
 
   #socketClosed(): void {
-    this.#watchdog.stop();
-    clearTimeout(this.#holdTimer);
+    this.#stopTimers();
     if (this.redis.status === "ready") {
       this.path.database.remember();
       this.#gap.begin(this.redis.condition);
@@ -174,17 +175,34 @@ export class FollowerCore {
       return;
     }
     this.link.events.ready();
+    this.#age();
     this.#gap.end(() => this.#heartbeat.ping(), this.link.events);
     const pauseMs = this.path.settlement.pauseMs();
     if (pauseMs === 0) this.path.open();
     else this.hold(pauseMs);
   }
 
+  /** Through a Service it would stay with one pod for ever, however many there are by then. */
+  #age(): void {
+    const { maxAgeMs } = this.own;
+    if (maxAgeMs === null || !this.#at?.destination.isShared) return;
+    const renew = (): void => {
+      this.path.settlement.drainThen(() => this.drop("it has reached readerMaxAgeMs"));
+    };
+    this.#ageTimer = setTimeout(renew, maxAgeMs * (0.9 + 0.2 * this.link.draw()));
+    this.#ageTimer.unref();
+  }
+
+  #stopTimers(): void {
+    this.#watchdog.stop();
+    clearTimeout(this.#holdTimer);
+    clearTimeout(this.#ageTimer);
+  }
+
   #finish(): void {
     this.#stopListening?.();
     this.#stopListening = null;
-    this.#watchdog.stop();
-    clearTimeout(this.#holdTimer);
+    this.#stopTimers();
     this.link.closed(this);
     if (this.redis.status !== "end") {
       this.redis.status = "end";

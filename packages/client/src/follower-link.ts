@@ -47,6 +47,8 @@ export interface FollowerOptions {
   /** False for readers: they sit where they were put. */
   readonly followsLeader: boolean;
   readonly readOnly: boolean;
+  /** After about this time a connection through a shared address is made anew; null: never. */
+  readonly maxAgeMs: number | null;
   /** Instead of an error about a missing leader; null: that one. */
   readonly unavailable: ((waitedMs: number) => Error) | null;
   /** What the caller sees instead of an error of the client. */

@@ -1,5 +1,6 @@
 export { createLeasehold, Leasehold } from "./leasehold.ts";
 export type { ConnectionOptions, HealthReport, ReaderOptions } from "./leasehold.ts";
+export type { Profile } from "./profile.ts";
 export type { LeaseholdOptions, OwnedRedisOption, RedisClientOptions } from "./options.ts";
 export type { LeaseholdEvents } from "./events.ts";
 export type { CommandInfo, OperationOptions } from "./operation.ts";

@@ -1,4 +1,5 @@
 /** EndpointSlices of the write Service, as an observation of the topology. Pure. */
+import { nodeOf } from "./topology/node.ts";
 import type { NodeDescription, TopologyObservation } from "./types.ts";
 
 export interface Slice {
@@ -46,20 +47,6 @@ function leaderIn(slice: Slice): NodeDescription | null {
   const port = slice.ports?.[0]?.port ?? REDIS_PORT;
   // A holder is `<pod>_<uid>_<nonce>`.
   const pod = slice.metadata.annotations?.[HOLDER]?.split("_", 1)[0];
-  return {
-    id: pod || `${host}:${port}`,
-    host,
-    port,
-    zone: endpoint?.zone ?? null,
-    role: "primary",
-    state: "up",
-    replicationId: null,
-    previousReplicationId: null,
-    branchOffset: null,
-    offset: null,
-    stalenessMs: null,
-    rttMs: null,
-    ageMs: 0,
-    error: null,
-  };
+  const id = pod || `${host}:${port}`;
+  return nodeOf({ id, host, port, zone: endpoint?.zone ?? null, role: "primary" });
 }

@@ -23,6 +23,8 @@ export interface Destination {
   /** What a connection there belongs to; another tag means another connection. */
   readonly tag: string;
   readonly name: string;
+  /** One address of several nodes: a new connection may lead to another one. */
+  readonly isShared: boolean;
 }
 
 export type Admission =

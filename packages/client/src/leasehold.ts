@@ -23,6 +23,7 @@ import {
 } from "./options.ts";
 import type { DurableCommands, WriteConcern } from "./durable.ts";
 import { Pools } from "./pools.ts";
+import { profileDefaults, type Profile } from "./profile.ts";
 import type { ReadCommands } from "./read-commands.ts";
 import type { ReadPreference, ReadPreferenceMode } from "./selection.ts";
 import { runTransaction, type TransactionBody, type TransactionOptions } from "./transaction.ts";
@@ -34,6 +35,8 @@ import type { Epoch, NodeDescription, TopologyDescription } from "./types.ts";
 
 /** Of another connection: what is not given, the client's options say. */
 export interface ConnectionOptions extends OperationOptions {
+  /** What it is for. Default `default`: as `leader`. */
+  readonly profile?: Profile;
   /** In place of the same options of the client. */
   readonly redis?: RedisClientOptions;
 }
@@ -42,6 +45,8 @@ export interface ConnectionOptions extends OperationOptions {
 export interface ReaderOptions {
   /** Default: the client's `readPreference`. */
   readonly preference?: ReadPreferenceMode | ReadPreference;
+  /** What it is for. Default `default`. */
+  readonly profile?: Profile;
 }
 
 /** For a readiness probe. */
@@ -99,10 +104,14 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
    * @throws InvalidOptionError
    */
   connection(options: ConnectionOptions = {}): Redis {
-    const { redis, ...operation } = options;
+    const { redis, profile, ...operation } = options;
+    const standard = profileDefaults(profile);
     return this.#connections.create({
-      operation: resolveOperation(operation, this.#settings.operation),
-      ...(redis ? { redis } : {}),
+      operation: resolveOperation(
+        { ...standard.operation, ...operation },
+        this.#settings.operation,
+      ),
+      redis: { ...standard.redis, ...redis },
     });
   }
 
@@ -130,7 +139,8 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
    * `NoEligibleNodeError`.
    */
   reader(options: ReaderOptions = {}): Redis {
-    return this.#pools.reader(options.preference ?? this.#settings.readPreference);
+    const { preference = this.#settings.readPreference, profile } = options;
+    return this.#pools.reader(preference, profileDefaults(profile));
   }
 
   /**

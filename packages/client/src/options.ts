@@ -47,12 +47,19 @@ export interface LeaseholdOptions {
   readonly drainMs?: number;
   /** Random delay of all connections but the first after a change. Default 100 ms. */
   readonly reconnectSpreadMs?: number;
-  /** Operations that may wait at each connection. Default 10000. */
+  /** Commands that may wait at each connection, those of pipelines counted. Default 10000. */
   readonly maxQueued?: number;
   /** Whether to send a write again whose reply was lost. Default `never`: it could run twice. */
   readonly replayUnknown?: OperationOptions["replayUnknown"];
   /** Connections for writes with a concern. Default 2. */
   readonly durableConnections?: number;
+  /** Connections of `withReadPreference` to each node, made when they are wanted. Default 1. */
+  readonly connectionsPerReplica?: number;
+  /**
+   * A reader through a read Service is connected anew after that time, give or take 10 %, since it
+   * would stay with one pod. Default 300000 ms. Of an address of one node it is not counted.
+   */
+  readonly readerMaxAgeMs?: number;
   /** Where this process runs; never guessed. */
   readonly zone?: string;
   /** Nothing is logged without one. */
@@ -72,6 +79,8 @@ export interface Settings {
   readonly reconnectSpreadMs: number;
   readonly maxQueued: number;
   readonly durableConnections: number;
+  readonly connectionsPerReplica: number;
+  readonly readerMaxAgeMs: number;
   readonly readPreference: ReadPreferenceMode | ReadPreference;
   readonly zone: string | null;
   readonly logger: Logger | null;
@@ -115,6 +124,8 @@ export function settingsOf(options: LeaseholdOptions): Settings {
     reconnectSpreadMs: span("reconnectSpreadMs", 100),
     maxQueued: span("maxQueued", 10_000, 1),
     durableConnections: span("durableConnections", 2, 1),
+    connectionsPerReplica: span("connectionsPerReplica", 1, 1),
+    readerMaxAgeMs: span("readerMaxAgeMs", 300_000, 1),
     readPreference: options.readPreference ?? "primary",
     zone: options.zone ?? null,
     logger: options.logger ?? null,

@@ -5,8 +5,9 @@
 import type { Connections } from "./connections.ts";
 import { durableCommands, type DurableCommands, type WriteConcern } from "./durable.ts";
 import type { Follower } from "./follower.ts";
-import type { Settings } from "./options.ts";
+import { resolveOperation, type Settings } from "./options.ts";
 import { noEligibleNode, readCommands, type ReadCommands } from "./read-commands.ts";
+import type { ProfileDefaults } from "./profile.ts";
 import { ReaderRoute } from "./reader-route.ts";
 import { readPreferenceOf, type ReadPreference, type ReadPreferenceMode } from "./selection.ts";
 import type { Monitor } from "./topology/monitor.ts";
@@ -24,7 +25,7 @@ export class Pools implements TransactionParts {
   readonly #connections: Connections;
   readonly #durable: Follower[] = [];
   readonly #idle: Follower[] = [];
-  readonly #readers = new Map<string, Follower>();
+  readonly #readers = new Map<string, readonly Follower[]>();
   #turn = 0;
 
   constructor(settings: Settings, monitor: Monitor, connections: Connections) {
@@ -60,13 +61,15 @@ export class Pools implements TransactionParts {
     return this.#monitor.description.epoch;
   }
 
-  reader(given: ReadPreferenceMode | ReadPreference): Follower {
+  reader(given: ReadPreferenceMode | ReadPreference, standard: ProfileDefaults): Follower {
     const preference = this.#inOurZone(readPreferenceOf(given));
     const route = new ReaderRoute(this.#monitor, preference, () => this.#connections.draw());
     return this.#connections.create({
-      operation: this.#settings.operation,
+      operation: resolveOperation(standard.operation, this.#settings.operation),
+      redis: standard.redis,
       readOnly: true,
       route,
+      maxAgeMs: this.#settings.readerMaxAgeMs,
       unavailable: (waitedMs) =>
         noEligibleNode(preference, route.eligible().emptiedBy ?? "health", {
           waitedMs,
@@ -81,7 +84,8 @@ export class Pools implements TransactionParts {
       waitForLeaderMs: this.#settings.operation.waitForLeaderMs,
       draw: () => this.#connections.draw(),
       isClosed: () => this.#connections.isClosed,
-      connectionTo: (node) => this.#connectionTo(node),
+      connectionTo: (node, preference) => this.#connectionTo(node, preference),
+      inFlight: ({ id }) => sum(this.#openTo(id).map((one) => one.commandQueue.length)),
     });
   }
 
@@ -90,25 +94,39 @@ export class Pools implements TransactionParts {
     return preference.zone === undefined && zone !== null ? { ...preference, zone } : preference;
   }
 
-  #connectionTo({ id }: NodeDescription): Follower {
-    const known = this.#readers.get(id);
-    if (known && known.status !== "end") return known;
+  #openTo(id: string): readonly Follower[] {
+    return (this.#readers.get(id) ?? []).filter(({ status }) => status !== "end");
+  }
+
+  /** One without work, another one while there may be more, or the one with the least to do. */
+  #connectionTo({ id, viaService }: NodeDescription, { maxStalenessMs }: ReadPreference): Follower {
+    // What was judged is this node, and behind a Service another one may answer.
+    const isExact = viaService === true && maxStalenessMs !== undefined;
+    const place = isExact ? `${id} itself` : id;
+    const open = this.#openTo(place);
+    const [best] = open.toSorted((a, b) => a.commandQueue.length - b.commandQueue.length);
+    const isFull = open.length >= this.#settings.connectionsPerReplica;
+    if (best && (isFull || best.commandQueue.isEmpty())) return best;
     const selector = (nodes: readonly NodeDescription[]): readonly NodeDescription[] =>
       nodes.filter((node) => node.id === id);
     // Any role: the preference has been looked at already, with the command.
-    const preference = { mode: "nearest", localThresholdMs: Infinity, selector } as const;
+    const bound = isExact ? { maxStalenessMs: Infinity } : {};
+    const preference = { mode: "nearest", localThresholdMs: Infinity, selector, ...bound } as const;
     const made = this.#connections.create({
       operation: { ...this.#settings.operation, waitForLeaderMs: ONE_NODE_MS },
       readOnly: true,
       route: new ReaderRoute(this.#monitor, preference, () => this.#connections.draw()),
+      maxAgeMs: this.#settings.readerMaxAgeMs,
     });
-    this.#readers.set(id, made);
+    this.#readers.set(place, [...open, made]);
     return made;
   }
 
   #forget(id: string): void {
-    this.#readers.get(id)?.disconnect();
-    this.#readers.delete(id);
+    for (const place of [id, `${id} itself`]) {
+      for (const follower of this.#openTo(place)) follower.disconnect();
+      this.#readers.delete(place);
+    }
   }
 
   #pickDurable(): Follower {
@@ -122,4 +140,8 @@ export class Pools implements TransactionParts {
     if (!next) throw new Error("a pool of connections has none");
     return next;
   }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

@@ -19,7 +19,9 @@ export type ReadCommands = Pick<Redis, Extract<ReadCommandName, keyof Redis>>;
 export interface ReadParts {
   readonly monitor: Monitor;
   /** The connection that sits on this node, made when it is first wanted. */
-  connectionTo(node: NodeDescription): Follower;
+  connectionTo(node: NodeDescription, preference: ReadPreference): Follower;
+  /** Commands at this node without a reply. */
+  inFlight(node: NodeDescription): number;
   draw(): number;
   /** The client itself. */
   isClosed(): boolean;
@@ -37,7 +39,10 @@ export function readCommands(preference: ReadPreference, parts: ReadParts): Read
       for (;;) {
         const node = await choose(preference, parts, { failed, startedAtMs });
         try {
-          const connection = parts.connectionTo(node) as unknown as Record<string, Call>;
+          const connection = parts.connectionTo(node, preference) as unknown as Record<
+            string,
+            Call
+          >;
           return await Reflect.apply(connection[name] as Call, connection, args);
         } catch (error) {
           const isOver = performance.now() - startedAtMs >= parts.waitForLeaderMs;
@@ -63,11 +68,14 @@ async function choose(
   { failed, startedAtMs }: { readonly failed: Set<string>; readonly startedAtMs: number },
 ): Promise<NodeDescription> {
   const { monitor, waitForLeaderMs } = parts;
-  const busy = (node: NodeDescription): number => parts.connectionTo(node).commandQueue.length;
   for (;;) {
     const { nodes, emptiedBy } = eligibleNodes(monitor.current(), preference);
     const untried = nodes.filter((node) => !failed.has(node.id));
-    const node = pickNode(untried, busy, () => parts.draw());
+    const node = pickNode(
+      untried,
+      (one) => parts.inFlight(one),
+      () => parts.draw(),
+    );
     if (node) return node;
     const waitedMs = performance.now() - startedAtMs;
     if (waitedMs >= waitForLeaderMs) {

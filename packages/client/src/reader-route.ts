@@ -4,10 +4,10 @@
  * Guarantees: a node that stops fitting is left at the next word about the group; nobody is left
  * for one that is merely better. Does not balance by load: one connection is one place.
  */
-import type { Destination, Route } from "./leader-connector.ts";
+import type { Admission, Destination, Route } from "./leader-connector.ts";
 import { eligibleNodes, pickNode, type Eligible, type ReadPreference } from "./selection.ts";
 import type { Monitor } from "./topology/monitor.ts";
-import type { NodeDescription } from "./types.ts";
+import type { NodeDescription, NodeProof } from "./types.ts";
 
 /** How long a node that could not be reached is passed over while there are others. */
 const AVOID_MS = 1_000;
@@ -41,15 +41,25 @@ export class ReaderRoute implements Route {
     return eligibleNodes(this.#monitor.current(), this.#preference);
   }
 
-  admit(
-    _destination: Destination,
-    proof: { role: string; loading: boolean },
-  ): ReturnType<Route["admit"]> {
+  admit(destination: Destination, proof: NodeProof): Admission {
     if (proof.loading) return { admitted: false, why: "it is loading its data" };
     if (this.#preference.mode === "replica" && proof.role !== "replica") {
       return { admitted: false, why: "it is no replica any more" };
     }
-    return { admitted: true };
+    const met = proof.localAddress;
+    if (!destination.isShared || met === null || met === destination.name) {
+      return { admitted: true };
+    }
+    return this.#admitAnother(met);
+  }
+
+  /** Behind the shared address another node has answered. */
+  #admitAnother(met: string): Admission {
+    const node = this.eligible().nodes.find(({ id }) => id === met);
+    if (node) this.#chosen = destinationOf(node);
+    // Nothing tells how stale it is.
+    const isJudged = node !== undefined || this.#preference.maxStalenessMs === undefined;
+    return isJudged ? { admitted: true } : { admitted: false, why: `${met} is not known to fit` };
   }
 
   failed(kind: Parameters<Route["failed"]>[0]): void {
@@ -65,7 +75,8 @@ export class ReaderRoute implements Route {
 }
 
 function destinationOf(node: NodeDescription): Destination {
-  return { host: node.host, port: node.port, name: node.id, tag: tagOf(node) };
+  const { host, port, id: name, viaService: isShared = false } = node;
+  return { host, port, name, tag: tagOf(node), isShared };
 }
 
 function tagOf({ id, host, port }: NodeDescription): string {

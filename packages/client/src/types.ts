@@ -38,6 +38,8 @@ export interface NodeDescription {
   readonly ageMs: number;
   /** Why the last look failed; null: it did not. */
   readonly error: Error | null;
+  /** Its address is a Service's: each new connection may reach another node. Default: its own. */
+  readonly viaService?: boolean;
 }
 
 /** What is known of a group. Frozen: another one comes when something changes. */

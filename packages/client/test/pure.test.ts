@@ -16,25 +16,17 @@ import {
   readPreferenceOf,
   type ReadPreference,
 } from "../src/selection.ts";
+import { nodeOf } from "../src/topology/node.ts";
 import { sampled, stalenessOf, type Samples } from "../src/topology/staleness.ts";
-import type { NodeDescription } from "../src/types.ts";
 
-const NODE: NodeDescription = {
+const NODE = nodeOf({
   id: "a",
   host: "10.0.0.1",
   port: 6379,
-  zone: null,
   role: "replica",
-  state: "up",
   replicationId: "A",
-  previousReplicationId: null,
-  branchOffset: null,
   offset: 100n,
-  stalenessMs: null,
-  rttMs: null,
-  ageMs: 0,
-  error: null,
-};
+});
 
 describe("outcome", () => {
   const reply = (message: string, name: string): Error =>

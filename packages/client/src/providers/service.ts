@@ -39,7 +39,8 @@ export function serviceTopology(options: ServiceTopologyOptions): TopologyProvid
         try {
           const proof = await tools.probe(address, signal);
           const id = proof.localAddress ?? `${address.host}:${address.port}`;
-          return observationOf(address, { id, proof, zone: null }).nodes[0] ?? null;
+          const [node] = observationOf(address, { id, proof, zone: null }).nodes;
+          return node ? { ...node, viaService: true } : null;
         } catch (error) {
           const where = `${address.host}:${address.port}`;
           if (!signal.aborted) sink.fault(new Error(`${where} does not answer`, { cause: error }));

@@ -6,6 +6,7 @@
  */
 import { InvalidOptionError } from "../errors.ts";
 import { observationOf } from "../topology/monitor.ts";
+import { nodeOf } from "../topology/node.ts";
 import { lineageOf } from "../topology/order.ts";
 import type { NodeDescription, ProbeTools, TopologyProvider, TopologySink } from "../types.ts";
 import { paced, type Paced } from "./paced.ts";
@@ -95,21 +96,8 @@ function leaderAmong(nodes: readonly NodeDescription[]): NodeDescription | null 
   return lineage === "predecessor" ? second : null;
 }
 
-function unreachable({ host, port, zone }: Place, error: unknown): NodeDescription {
-  return {
-    id: `${host}:${port}`,
-    host,
-    port,
-    zone: zone ?? null,
-    role: "unknown",
-    state: "down",
-    replicationId: null,
-    previousReplicationId: null,
-    branchOffset: null,
-    offset: null,
-    stalenessMs: null,
-    rttMs: null,
-    ageMs: 0,
-    error: error instanceof Error ? error : new Error(String(error)),
-  };
+function unreachable({ host, port, ...place }: Place, reason: unknown): NodeDescription {
+  const zone = place.zone ?? null;
+  const error = reason instanceof Error ? reason : new Error(String(reason));
+  return nodeOf({ id: `${host}:${port}`, host, port, zone, state: "down", error });
 }

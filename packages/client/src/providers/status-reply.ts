@@ -1,6 +1,7 @@
 /**
  * The sidecars' status API: reads its topology (docs/protocol.md of the project). Pure.
  */
+import { nodeOf } from "../topology/node.ts";
 import type { LeaderChanging, NodeDescription, TopologyObservation } from "../types.ts";
 
 /** Offsets are told once a second, and are that much older at most. */
@@ -24,7 +25,9 @@ export function observationFrom(
     port: numberOf(leader["port"], "leader.port"),
   };
   const named =
-    leaderId === null || !address ? [] : [{ ...(known ?? unseen(leaderId)), ...address }];
+    leaderId === null || !address
+      ? []
+      : [{ ...(known ?? nodeOf({ id: leaderId, role: "primary", ...address })), ...address }];
   const expected = numberOf(body["expectedNodes"], "expectedNodes");
   return {
     source,
@@ -59,8 +62,8 @@ function nodeFrom(value: unknown): NodeDescription {
   const role = node["role"];
   const replicationId = node["replicationId"];
   const zone = node["zone"];
-  return {
-    ...unseen(textOf(node["id"], "nodes[].id")),
+  return nodeOf({
+    id: textOf(node["id"], "nodes[].id"),
     host: textOf(node["host"], "nodes[].host"),
     port: numberOf(node["port"], "nodes[].port"),
     zone: typeof zone === "string" ? zone : null,
@@ -69,32 +72,13 @@ function nodeFrom(value: unknown): NodeDescription {
     replicationId: typeof replicationId === "string" ? replicationId : null,
     offset: typeof node["offset"] === "number" ? BigInt(node["offset"]) : null,
     ageMs: OFFSET_AGE_MS,
-  };
+  });
 }
 
 /** A replica that is not in sync serves old data, or none. */
 function stateFrom(node: Fields): NodeDescription["state"] {
   if (node["state"] === "down") return "down";
   return node["state"] === "up" && node["inSync"] !== false ? "up" : "suspect";
-}
-
-function unseen(id: string): NodeDescription {
-  return {
-    id,
-    host: "",
-    port: 0,
-    zone: null,
-    role: "primary",
-    state: "up",
-    replicationId: null,
-    previousReplicationId: null,
-    branchOffset: null,
-    offset: null,
-    stalenessMs: null,
-    rttMs: null,
-    ageMs: 0,
-    error: null,
-  };
 }
 
 function fieldsOf(value: unknown, what: string): Fields {

@@ -18,6 +18,7 @@ import type {
 import type { Admission } from "../leader-connector.ts";
 import { INITIAL, type TopologyEvent, type TopologyState } from "./state.ts";
 import { update } from "./update.ts";
+import { nodeOf } from "./node.ts";
 import { sampled, stalenessOf, type Samples } from "./staleness.ts";
 
 /** Where a connection shall go, and what its socket will be compared with. */
@@ -190,22 +191,10 @@ export function observationOf(
   found: { readonly id: string; readonly proof: NodeProof; readonly zone: string | null },
 ): Omit<TopologyObservation, "source" | "leaderId"> {
   const { id, proof, zone } = found;
-  const node: NodeDescription = {
-    id,
-    host,
-    port,
-    zone,
-    role: proof.role,
-    state: proof.loading ? "suspect" : "up",
-    replicationId: proof.replicationId,
-    previousReplicationId: proof.previousReplicationId,
-    branchOffset: proof.branchOffset,
-    offset: proof.offset,
-    stalenessMs: null,
-    rttMs: proof.rttMs,
-    ageMs: 0,
-    error: null,
-  };
+  const { role, replicationId, previousReplicationId, branchOffset, offset, rttMs } = proof;
+  const state = proof.loading ? "suspect" : "up";
+  const history = { replicationId, previousReplicationId, branchOffset, offset };
+  const node = nodeOf({ id, host, port, zone, role, state, ...history, rttMs });
   const nodes = [node];
   return {
     version: null,

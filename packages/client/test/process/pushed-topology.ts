@@ -1,5 +1,6 @@
 /** A source of topology that says what the test tells it to, as a status stream would. */
 import type { TopologyProvider, TopologySink } from "../../src/index.ts";
+import { nodeOf } from "../../src/topology/node.ts";
 
 /** Where a server is. */
 export interface Place {
@@ -26,22 +27,9 @@ export function pushedTopology(members: Readonly<Record<string, Place>>): Pushed
   const asked: string[] = [];
   let newest = 0;
   const tell = (epoch: number, leader: Place | null): void => {
-    const nodes = Object.entries(members).map(([id, { host, port }]) => ({
-      id,
-      host,
-      port,
-      zone: null,
-      role: members[id] === leader ? ("primary" as const) : ("replica" as const),
-      state: "up" as const,
-      replicationId: null,
-      previousReplicationId: null,
-      branchOffset: null,
-      offset: null,
-      stalenessMs: null,
-      rttMs: null,
-      ageMs: 0,
-      error: null,
-    }));
+    const nodes = Object.entries(members).map(([id, { host, port }]) =>
+      nodeOf({ id, host, port, role: members[id] === leader ? "primary" : "replica" }),
+    );
     const leaderId = Object.keys(members).find((id) => members[id] === leader) ?? null;
     const observation = {
       source: "push",
