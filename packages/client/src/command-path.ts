@@ -358,10 +358,12 @@ export class CommandPath {
     return this.#at.base.send(command, undefined);
   }
 
-  #release({ commands, stream, db, rejection }: Operation): true {
-    this.database.enter(db);
-    if (rejection?.code === "NOREPLICAS") this.#at.link.events.resent(1);
+  #release({ commands, stream, db, rejection, issuedAtMs }: Operation): true {
+    const { events } = this.#at.link;
     const nowMs = performance.now();
+    this.database.enter(db);
+    if (rejection?.code === "NOREPLICAS") events.resent(1);
+    events.waited(nowMs - issuedAtMs);
     for (const command of commands) {
       if (!isPending(command)) {
         skip(stream);

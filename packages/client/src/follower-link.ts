@@ -34,8 +34,10 @@ export interface FollowerEvents {
   heartbeatFailed(node: string, error: Error, durationMs: number): void;
   subscriptionGap(channels: readonly string[], gapMs: number): void;
   outcomeUnknown(command: string, epoch: number | null): void;
-  /** Commands that go out again on another connection. */
+  /** Commands that go out again. */
   resent(count: number): void;
+  /** An operation has waited for so long, and is sent now. */
+  waited(waitedMs: number): void;
 }
 
 export interface FollowerOptions {

@@ -14,6 +14,8 @@ const OUTCOME = channel("leasehold:outcome");
 const LEADER_CHANGE = channel("leasehold:leader-change");
 const LEADER_CHANGED = channel("leasehold:leader-changed");
 const RESENT = channel("leasehold:resent");
+const QUEUE_WAIT = channel("leasehold:queue-wait");
+const ROLE_CHECK = channel("leasehold:role-check");
 
 type Emitter = EventEmitter<LeaseholdEvents>;
 
@@ -57,7 +59,10 @@ export function forwardEvents(
   });
   return {
     connectionError: (error) => emit("connectionError", { error }),
-    roleCheckFailed: (node, found) => emit("roleCheckFailed", { node, found }),
+    roleCheckFailed(node, found) {
+      emit("roleCheckFailed", { node, found });
+      ROLE_CHECK.publish({ node, found });
+    },
     lost(why, last) {
       if (lost) return;
       lost = { atMs: performance.now(), why };
@@ -79,6 +84,9 @@ export function forwardEvents(
       OUTCOME.publish({ command, epoch, outcome: "unknown" });
     },
     resent: (count) => RESENT.publish({ count }),
+    waited(waitedMs) {
+      if (QUEUE_WAIT.hasSubscribers) QUEUE_WAIT.publish({ waitedMs });
+    },
   };
 }
 

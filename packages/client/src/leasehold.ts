@@ -30,6 +30,7 @@ import { runTransaction, type TransactionBody, type TransactionOptions } from ".
 import { probeTools } from "./probe.ts";
 import { forwardEvents } from "./forward-events.ts";
 import { checkIoredis } from "./ioredis-contract.ts";
+import { answerReadings, providerNameOf, type ClientReading } from "./readings.ts";
 import { Monitor } from "./topology/monitor.ts";
 import type { Epoch, NodeDescription, TopologyDescription } from "./types.ts";
 
@@ -70,6 +71,7 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
   readonly #connections: Connections;
   readonly #follower: Follower;
   readonly #pools: Pools;
+  readonly #stopAnswering: () => void;
   #isClosed = false;
 
   /** @internal Use `createLeasehold`. */
@@ -89,6 +91,7 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
         for (const follower of this.#connections.all()) follower.hold(deadlineMs);
       },
     });
+    this.#stopAnswering = answerReadings(() => this.#read());
     this.#monitor.start();
   }
 
@@ -245,7 +248,21 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
     await this.#connections.drain(drainMs);
     await this.#connections.closeAll();
     this.#monitor.stop();
+    this.#stopAnswering();
     this.emit("closed");
+  }
+
+  #read(): ClientReading {
+    const queued = { leader: 0, reader: 0 };
+    for (const { own, path } of this.#connections.all()) {
+      queued[own.followsLeader ? "leader" : "reader"] += path.queued;
+    }
+    const { nodes } = this.#monitor.current();
+    const sources = this.#monitor.ages().map(({ source, ageMs }) => ({
+      provider: providerNameOf(source),
+      ageMs,
+    }));
+    return { queued, replicas: nodes.filter(({ role }) => role === "replica"), sources };
   }
 
   /** `await using client = createLeasehold(…)`: closes it with its defaults. */

@@ -4,7 +4,7 @@
  */
 import type { Connections } from "./connections.ts";
 import { durableCommands, type DurableCommands, type WriteConcern } from "./durable.ts";
-import type { Follower } from "./follower.ts";
+import { CORE, type Follower } from "./follower.ts";
 import { resolveOperation, type Settings } from "./options.ts";
 import { noEligibleNode, readCommands, type ReadCommands } from "./read-commands.ts";
 import type { ProfileDefaults } from "./profile.ts";
@@ -85,7 +85,7 @@ export class Pools implements TransactionParts {
       draw: () => this.#connections.draw(),
       isClosed: () => this.#connections.isClosed,
       connectionTo: (node, preference) => this.#connectionTo(node, preference),
-      inFlight: ({ id }) => sum(this.#openTo(id).map((one) => one.commandQueue.length)),
+      inFlight: ({ id }) => sum(this.#openTo(id).map(workOf)),
     });
   }
 
@@ -104,9 +104,9 @@ export class Pools implements TransactionParts {
     const isExact = viaService === true && maxStalenessMs !== undefined;
     const place = isExact ? `${id} itself` : id;
     const open = this.#openTo(place);
-    const [best] = open.toSorted((a, b) => a.commandQueue.length - b.commandQueue.length);
+    const [best] = open.toSorted((one, other) => workOf(one) - workOf(other));
     const isFull = open.length >= this.#settings.connectionsPerReplica;
-    if (best && (isFull || best.commandQueue.isEmpty())) return best;
+    if (best && (isFull || workOf(best) === 0)) return best;
     const selector = (nodes: readonly NodeDescription[]): readonly NodeDescription[] =>
       nodes.filter((node) => node.id === id);
     // Any role: the preference has been looked at already, with the command.
@@ -140,6 +140,11 @@ export class Pools implements TransactionParts {
     if (!next) throw new Error("a pool of connections has none");
     return next;
   }
+}
+
+/** Commands that it has not answered, or not been given yet. */
+function workOf(follower: Follower): number {
+  return follower.commandQueue.length + follower[CORE].path.queued;
 }
 
 function sum(values: readonly number[]): number {

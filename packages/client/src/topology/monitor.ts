@@ -37,6 +37,8 @@ export interface MonitorListener {
   fault(provider: string, error: Error): void;
 }
 
+/** What a connection of the client was told itself. */
+const SOCKET = "socket";
 /** A planned change that takes longer has been given up by those who planned it. */
 const LONGEST_CHANGE_MS = 15_000;
 
@@ -44,6 +46,7 @@ export class Monitor {
   #state: TopologyState = INITIAL;
   #samples: Samples = [];
   #heardAtMs = performance.now();
+  readonly #heardFrom = new Map<string, number>();
   readonly #listeners = new Set<Partial<MonitorListener>>();
   readonly #stop = new AbortController();
   readonly #providers: readonly TopologyProvider[];
@@ -90,6 +93,12 @@ export class Monitor {
     return { ...description, nodes, leader };
   }
 
+  /** How long ago each source spoke; what a connection itself was told is none. */
+  ages(): readonly { readonly source: string; readonly ageMs: number }[] {
+    const nowMs = performance.now();
+    return [...this.#heardFrom].map(([source, atMs]) => ({ source, ageMs: nowMs - atMs }));
+  }
+
   /** Where to go now; null: nobody leads. */
   target(): Target | null {
     const { leader } = this.#state.description;
@@ -108,6 +117,7 @@ export class Monitor {
 
   observe(found: TopologyObservation): void {
     if (this.#stop.signal.aborted) return;
+    if (found.source !== SOCKET) this.#heardFrom.set(found.source, performance.now());
     const observation = named(found, this.#state.description);
     const previous = this.#state.description;
     const { state, events } = update(this.#state, observation, performance.now());
@@ -150,7 +160,7 @@ export class Monitor {
     const { host, port } = target.node;
     this.observe({
       ...observationOf({ host, port }, { id, proof, zone: target.node.zone }),
-      source: "socket",
+      source: SOCKET,
       leaderId: id,
     });
     const { leader } = this.#state.description;
@@ -194,7 +204,8 @@ export function observationOf(
   const { role, replicationId, previousReplicationId, branchOffset, offset, rttMs } = proof;
   const state = proof.loading ? "suspect" : "up";
   const history = { replicationId, previousReplicationId, branchOffset, offset };
-  const node = nodeOf({ id, host, port, zone, role, state, ...history, rttMs });
+  // It was answered after it was asked: an offset is never younger than that.
+  const node = nodeOf({ id, host, port, zone, role, state, ...history, rttMs, ageMs: rttMs });
   const nodes = [node];
   return {
     version: null,

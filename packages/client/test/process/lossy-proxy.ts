@@ -7,6 +7,8 @@ export interface LossyProxy {
   readonly port: number;
   /** From now on no reply passes. */
   swallow(): void;
+  /** From now on replies take so much longer, each. */
+  delay(ms: number): void;
   /** Closes what is open; later connections pass again. */
   cut(): void;
   close(): Promise<void>;
@@ -19,6 +21,7 @@ export async function startProxy(
 ): Promise<LossyProxy> {
   const sockets = new Set<Socket>();
   let isSwallowing = false;
+  let delayMs = 0;
   const server = createServer((client) => {
     const upstream = createConnection({ host: target.host, port: target.port });
     for (const socket of [client, upstream]) {
@@ -35,7 +38,9 @@ export async function startProxy(
       else upstream.write(bytes);
     });
     upstream.on("data", (bytes) => {
-      if (!isSwallowing) client.write(bytes);
+      if (isSwallowing) return;
+      if (delayMs === 0) client.write(bytes);
+      else setTimeout(() => client.write(bytes), delayMs);
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -43,6 +48,7 @@ export async function startProxy(
   return {
     host: "127.0.0.1",
     port,
+    delay: (ms) => void (delayMs = ms),
     swallow: () => void (isSwallowing = true),
     cut() {
       for (const socket of sockets) socket.destroy();
