@@ -20,6 +20,9 @@ export interface ErrorFields {
   readonly cause?: unknown;
 }
 
+/** What one is made of: what all have, and its own. */
+type Fields<Kind, Own extends keyof Kind> = ErrorFields & Readonly<Pick<Kind, Own>>;
+
 /** Every error of this package is one: `outcome` says whether the data was changed. */
 export abstract class LeaseholdError extends Error {
   /** One for each class: for programs, as Node's own are. */
@@ -61,11 +64,7 @@ export class LeaderUnavailableError extends LeaseholdError {
 
   constructor(
     message: string,
-    fields: ErrorFields & {
-      readonly lastLeader: NodeDescription | null;
-      readonly lostForMs: number | null;
-      readonly reason: string;
-    },
+    fields: Fields<LeaderUnavailableError, "lastLeader" | "lostForMs" | "reason">,
   ) {
     super(message, "not-applied", { ...fields, retryable: true });
     this.lastLeader = fields.lastLeader;
@@ -86,11 +85,7 @@ export class NoEligibleNodeError extends LeaseholdError {
 
   constructor(
     message: string,
-    fields: ErrorFields & {
-      readonly preference: string;
-      readonly emptiedBy: string;
-      readonly nodes: readonly NodeDescription[];
-    },
+    fields: Fields<NoEligibleNodeError, "preference" | "emptiedBy" | "nodes">,
   ) {
     super(message, "not-applied", { ...fields, retryable: true });
     this.preference = fields.preference;
@@ -127,7 +122,7 @@ export class WriteOutcomeUnknownError extends LeaseholdError {
 
   constructor(
     message: string,
-    fields: ErrorFields & { readonly writtenMsAgo: number; readonly lostBecause: string },
+    fields: Fields<WriteOutcomeUnknownError, "writtenMsAgo" | "lostBecause">,
   ) {
     super(message, "unknown", { ...fields, retryable: false });
     this.writtenMsAgo = fields.writtenMsAgo;
@@ -143,13 +138,7 @@ export class OperationTimeoutError extends LeaseholdError {
   /** `waiting`: never sent, and never will be. `written`: sent, and it may run. */
   readonly phase: "waiting" | "written";
 
-  constructor(
-    message: string,
-    fields: ErrorFields & {
-      readonly timeoutMs: number | null;
-      readonly phase: "waiting" | "written";
-    },
-  ) {
+  constructor(message: string, fields: Fields<OperationTimeoutError, "timeoutMs" | "phase">) {
     const waiting = fields.phase === "waiting";
     super(message, waiting ? "not-applied" : "unknown", { ...fields, retryable: waiting });
     this.timeoutMs = fields.timeoutMs;
@@ -193,11 +182,7 @@ export class WriteConcernError extends LeaseholdError {
   constructor(
     message: string,
     outcome: "applied" | "unknown",
-    fields: ErrorFields & {
-      readonly result: unknown;
-      readonly acknowledged: number | null;
-      readonly requested: number;
-    },
+    fields: Fields<WriteConcernError, "result" | "acknowledged" | "requested">,
   ) {
     super(message, outcome, { ...fields, retryable: false });
     this.result = fields.result;
@@ -221,7 +206,7 @@ export class QueueFullError extends LeaseholdError {
   /** Operations that wait. */
   readonly queued: number;
 
-  constructor(message: string, fields: ErrorFields & { readonly queued: number }) {
+  constructor(message: string, fields: Fields<QueueFullError, "queued">) {
     super(message, "not-applied", { ...fields, retryable: true });
     this.queued = fields.queued;
   }

@@ -1,15 +1,15 @@
 /** Row 24: what is said of a replica's age, against a replica that is behind by a known time. */
 import { afterEach, expect, test } from "vitest";
 import { setTimeout as sleep } from "node:timers/promises";
-import { staticTopology } from "../../src/index.ts";
+import { staticTopology, type TopologyProvider, type TopologySink } from "../../src/index.ts";
 import { startProxy, type LossyProxy } from "./lossy-proxy.ts";
 import { closeAll, open } from "./open-clients.ts";
 import { startRedis, until } from "./real-redis.ts";
 
 const SAMPLE_MS = 200;
 const WRITE_MS = 10;
-/** Timers and the two looks at the truth, on a busy machine. */
-const SLACK_MS = 150;
+/** The test's own look at the truth. */
+const SLACK_MS = 100;
 
 const proxies: LossyProxy[] = [];
 afterEach(async () => {
@@ -17,13 +17,39 @@ afterEach(async () => {
   for (const proxy of proxies.splice(0)) await proxy.close();
 });
 
+/** How far apart the looks at one node have been: on a busy machine further than was asked for. */
+function observed(
+  inner: TopologyProvider,
+  port: number,
+): { readonly provider: TopologyProvider; longestMs(): number } {
+  let last: { readonly node: object; readonly atMs: number } | null = null;
+  let longestMs = SAMPLE_MS;
+  const provider: TopologyProvider = {
+    ...inner,
+    start: (sink, signal, tools) => {
+      const observe: TopologySink["observe"] = (observation) => {
+        const node = observation.nodes.find((one) => one.port === port);
+        if (node && node !== last?.node) {
+          const atMs = performance.now();
+          if (last) longestMs = Math.max(longestMs, atMs - last.atMs);
+          last = { node, atMs };
+        }
+        sink.observe(observation);
+      };
+      inner.start({ ...sink, observe }, signal, tools);
+    },
+  };
+  return { provider, longestMs: () => longestMs };
+}
+
 test("row 24: the staleness is never below the truth, and at most two samples above it", async () => {
   const [a, b] = await Promise.all([startRedis(), startRedis()]);
   const proxy = await startProxy(a);
   proxies.push(proxy);
   await b.follow({ ...a, host: proxy.host, port: proxy.port });
   const nodes = [a, b].map(({ host, port }) => ({ host, port }));
-  const client = open({ topology: staticTopology({ nodes, probeIntervalMs: SAMPLE_MS }) });
+  const looks = observed(staticTopology({ nodes, probeIntervalMs: SAMPLE_MS }), b.port);
+  const client = open({ topology: looks.provider });
   const atMs: number[] = [];
   const stop = new AbortController();
   const writing = (async () => {
@@ -55,12 +81,13 @@ test("row 24: the staleness is never below the truth, and at most two samples ab
   }
   stop.abort();
   await writing;
+  const sampleMs = looks.longestMs();
   for (const { delayMs, below, above } of seen) {
     console.log(
-      `row 24: delayed by ${delayMs} ms: at most ${above.toFixed(0)} ms above the truth (${2 * SAMPLE_MS} allowed), ${(-below).toFixed(0)} ms at least`,
+      `row 24: delayed by ${delayMs} ms: at most ${above.toFixed(0)} ms above the truth (two looks: ${(2 * sampleMs).toFixed(0)} ms), ${(-below).toFixed(0)} ms at least`,
     );
     // The write that it lacks may have been on its way for as long as a write takes.
     expect(below).toBeLessThanOrEqual(WRITE_MS);
-    expect(above).toBeLessThanOrEqual(2 * SAMPLE_MS + SLACK_MS);
+    expect(above).toBeLessThanOrEqual(2 * sampleMs + SLACK_MS);
   }
 });
