@@ -9,7 +9,7 @@
  */
 import type { Command, Redis } from "ioredis";
 import { watchOperation } from "./cancellation.ts";
-import { isOfData, isRead, shortenSince } from "./command.ts";
+import { isOfData, onlyAsks, shortenSince } from "./command.ts";
 import { Database } from "./database.ts";
 import { Gate } from "./gate.ts";
 import type { Base } from "./heartbeat.ts";
@@ -243,7 +243,7 @@ export class CommandPath {
     if (this.#isOpen) return true;
     if (!this.#shortage.isOn || this.#isBarred) return false;
     if (this.#session.isInMulti) return true;
-    return isRead(command.name) && (!stream || this.#isAuto);
+    return onlyAsks(command.name) && (!stream || this.#isAuto);
   }
 
   #writeNew(command: Command, stream: Stream, options: ResolvedOptions): unknown {
@@ -273,7 +273,6 @@ export class CommandPath {
   #enqueue(command: Command, stream: Stream, options: ResolvedOptions): unknown {
     this.#isOpen = false;
     if (this.#redis.status === "wait") this.#redis.connect().catch(() => {});
-    if (!isOfData(command.name, { batched: stream !== undefined })) this.#isBarred = true;
     if (stream && this.#isAuto) {
       // Its caller grouped nothing: each waits, expires and goes out by itself.
       skip(stream);
@@ -297,6 +296,7 @@ export class CommandPath {
   }
 
   #wait(command: Command, stream: Stream, options: ResolvedOptions): void {
+    if (!isOfData(command.name, { batched: stream !== undefined })) this.#isBarred = true;
     const waiting = stream ? this.#gate.batch(stream) : undefined;
     const commands = waiting?.commands ?? [command];
     if (waiting) this.#gate.join(waiting, command);

@@ -9,12 +9,16 @@ const READS: ReadonlySet<string> = new Set<string>(READ_COMMANDS);
 
 const WRITES: ReadonlySet<string> = new Set<string>([
   ...WRITE_COMMANDS,
-  ...["eval", "evalsha", "fcall"],
+  ...["eval", "evalsha", "fcall", "publish", "spublish"],
 ]);
+
+/** Read no data, and leave everything as it is. */
+const QUESTIONS = ["ping", "echo", "time", "info", "role", "lastsave", "command"];
 
 /** Change nothing but the state of the connection, which is built anew anyway. */
 const REPEATABLE: ReadonlySet<string> = new Set([
-  ...["ping", "echo", "time", "info", "role", "lastsave", "command", "select"],
+  ...QUESTIONS,
+  "select",
   ...["subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe"],
 ]);
 
@@ -81,10 +85,16 @@ function shortenBlock(command: Pick<Command, "name" | "args">, restMs: number): 
   } else if (MAY_BLOCK.has(name) && name !== "blmovem") args[args.length - 1] = seconds;
 }
 
+/** Changes neither data nor the connection. */
+export function onlyAsks(name: string): boolean {
+  const lower = name.toLowerCase();
+  return READS.has(lower) || QUESTIONS.includes(lower);
+}
+
 /** Leaves the connection as it is, whatever it does to the data; batched: in a pipeline. */
 export function isOfData(name: string, { batched }: { readonly batched: boolean }): boolean {
   const lower = name.toLowerCase();
-  return READS.has(lower) || WRITES.has(lower) || (batched && ["multi", "exec"].includes(lower));
+  return onlyAsks(lower) || WRITES.has(lower) || (batched && ["multi", "exec"].includes(lower));
 }
 
 /** Fit for a reader: changes no data. */

@@ -38,6 +38,8 @@ describe("NOREPLICAS", () => {
     const batch = leader.pipeline().incr("n").get("k").incr("n").exec();
     const multi = sleep(20).then(() => leader.multi().incr("m").exec());
     await sleep(50);
+    expect(await client.check()).toMatchObject({ ok: true });
+    const message = leader.publish("channel", "behind the writes");
     const reads: number[] = [];
     const endAtMs = performance.now() + 1_000;
     while (performance.now() < endAtMs) {
@@ -52,6 +54,7 @@ describe("NOREPLICAS", () => {
     const startedAtMs = performance.now();
     expect(await Promise.all(writes)).toEqual(Array.from({ length: 20 }, (_, n) => n + 1));
     expect(await later).toBe(21);
+    expect(await message).toBe(0);
     const tookMs = performance.now() - startedAtMs;
     expect(await batch).toEqual([
       [null, 1],
