@@ -185,7 +185,7 @@ export class CommandPath {
     }
     const refusal = this.#refusal(command, options);
     if (refusal) return this.#refuse(command, stream, refusal);
-    if (!this.#canWrite() || !this.#lets(command, stream)) {
+    if (!this.#canWrite() || !this.#lets(command, stream, options)) {
       return this.#enqueue(command, stream, options);
     }
     const written = this.#writeNew(command, stream, options);
@@ -239,11 +239,15 @@ export class CommandPath {
   }
 
   /** While writes are held back for want of replicas, reads are let through. */
-  #lets(command: Command, stream: Stream): boolean {
+  #lets(command: Command, stream: Stream, { waitForLeaderMs }: ResolvedOptions): boolean {
     if (this.#isOpen) return true;
     if (!this.#shortage.isOn || this.#isBarred) return false;
     if (this.#session.isInMulti) return true;
-    return onlyAsks(command.name) && (!stream || this.#isAuto);
+    if (onlyAsks(command.name) && (!stream || this.#isAuto)) return true;
+    // Otherwise a short deadline would never be tried.
+    if (!this.#gate.isEmpty || !this.#shortage.isTooLateFor(waitForLeaderMs)) return false;
+    this.#shortage.expect(command);
+    return true;
   }
 
   #writeNew(command: Command, stream: Stream, options: ResolvedOptions): unknown {
@@ -324,7 +328,11 @@ export class CommandPath {
   #expired(operation: Operation): void {
     const waitedMs = performance.now() - operation.issuedAtMs;
     const unavailable = this.#at.own.unavailable?.(waitedMs);
-    const error = unavailable ?? messages.expired(operation, waitedMs, this.#at.surroundings());
+    const around = this.#at.surroundings();
+    const trouble = this.#shortage.isOn
+      ? "the leader refuses writes with NOREPLICAS"
+      : around.trouble;
+    const error = unavailable ?? messages.expired(operation, waitedMs, { ...around, trouble });
     this.#refuseAll(operation, error);
   }
 

@@ -41,6 +41,7 @@ export class Shortage {
   #rounds = 0;
   #overAtMs = -Infinity;
   #timer: NodeJS.Timeout | undefined;
+  #dueAtMs = 0;
   /** Its pause is over, but not all replies to what was written before it are there. */
   #isDue = false;
   /** Writes behind the first refused one, which may yet be acknowledged. */
@@ -54,6 +55,19 @@ export class Shortage {
 
   get isOn(): boolean {
     return this.#isOn;
+  }
+
+  /** The next try comes after a command that may wait for so long has expired. */
+  isTooLateFor(waitMs: number): boolean {
+    const isPaused = this.#probe === null && !this.#isDue;
+    return isPaused && performance.now() + waitMs < this.#dueAtMs;
+  }
+
+  /** It is about to be written by itself, and nothing behind it is tried before its answer. */
+  expect(command: Command): void {
+    if (!overtakes(command.name)) return;
+    this.#ahead.add(command);
+    this.#watch(command);
   }
 
   /** The server has refused `command`; `operation` is how it goes out again; null: it does not. */
@@ -95,6 +109,7 @@ export class Shortage {
   #arm(): void {
     clearTimeout(this.#timer);
     const pauseMs = backoffMs(this.#rounds, () => 0.5 + this.#path.draw() / 2);
+    this.#dueAtMs = performance.now() + pauseMs;
     this.#timer = setTimeout(() => {
       this.#isDue = true;
       this.#lookDue();

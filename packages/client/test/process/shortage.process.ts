@@ -84,6 +84,9 @@ describe("NOREPLICAS", () => {
       expect(error?.message).toContain("too few replicas");
       expect(tookMs).toBeLessThan(1_000);
     }
+    // A deadline that comes before the next try is tried at once.
+    const hasty = await outcome(client.withOptions({ waitForLeaderMs: 0 }).incr("n"));
+    expect(hasty.error).toMatchObject({ serverCode: "NOREPLICAS", outcome: "not-applied" });
     await enough(a);
     expect(await client.leader.incr("m")).toBe(1);
     await sleep(50);
