@@ -7,6 +7,9 @@ import type { RoleCommand } from "@leasehold/replication";
 export const LEASE_READ_MS = 2_500;
 export const LEASE_WRITE_MS = 4_000;
 export const OBJECT_MS = 2_000;
+export const SOURCE_MS = 3_000;
+export const SOURCE_OPEN_AGAIN_MS = 2_000;
+export const SOURCE_OPEN_TRIES = 15;
 export const PROBE_DEADLINE_MS = 1_000;
 export const PROBE_INTERVAL_MS = 200;
 /** Least time between two probes, however often a closed connection asks for one. */

@@ -1,6 +1,7 @@
 /** What a seed draws before anything happens: size, engine, speeds, settings. */
 import type { MemberConfig, PersistenceMode } from "@leasehold/replication";
 import type { Random } from "../random.ts";
+import { RELAY } from "./source/relay.ts";
 import type { RedisOptions } from "./redis/types.ts";
 
 export interface WorldOptions extends RedisOptions {
@@ -24,6 +25,8 @@ export interface OptionsWish {
   readonly backlogBytes?: number;
   readonly thinkMs?: number;
   readonly config?: Partial<MemberConfig>;
+  /** The group begins by following a source outside it. */
+  readonly migrates?: boolean;
 }
 
 export function drawOptions(random: Random, wish: OptionsWish): WorldOptions {
@@ -53,7 +56,7 @@ export function drawOptions(random: Random, wish: OptionsWish): WorldOptions {
     clockErrorMax: random.pick([0, 0.005, 0.02]),
     busyCluster: random.chance(0.3),
     thinkMs: wish.thinkMs ?? random.between(25, 70),
-    config: { ...drawConfig(random), mode, ...wish.config },
+    config: { ...drawConfig(random), mode, source: wish.migrates ? RELAY : null, ...wish.config },
   };
 }
 

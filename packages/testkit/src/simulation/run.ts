@@ -47,6 +47,8 @@ const REST_MS = 2_500;
 const DRAIN_MS = 1_500;
 /** Beyond three Lease durations and the cold start's wait: pods that stop, copies that load. */
 const SLACK_MS = 45_000;
+/** Until a failed opening of the source is given up, and for the cutover that comes then. */
+const MOVE_MS = 120_000;
 
 export function runSeed(request: RunRequest): RunResult {
   const random = new Random(request.seed);
@@ -102,7 +104,10 @@ function play(world: World, profile: Profile): number {
 function recover(world: World, isBroken: () => boolean): number {
   const { clock, memberConfig } = world;
   const startMs = clock.nowMs;
-  const boundMs = 3 * memberConfig.leaseDurationMs + memberConfig.coldStartWaitMs + SLACK_MS;
+  const moveMs = world.source === null ? 0 : MOVE_MS;
+  const waitMs = 3 * memberConfig.leaseDurationMs + memberConfig.coldStartWaitMs;
+  const boundMs = waitMs + SLACK_MS + moveMs;
+  world.source?.mover.insist();
   let wholeSinceMs: number | null = null;
   let missing: string | null = null;
   while (clock.nowMs < startMs + boundMs) {
@@ -126,6 +131,7 @@ function recover(world: World, isBroken: () => boolean): number {
 
 function finish(world: World, isBroken: () => boolean): void {
   for (const writer of [...world.writers, ...world.directWriters]) writer.stop();
+  world.source?.stopWriters();
   world.clock.runUntil(world.clock.nowMs + DRAIN_MS, isBroken);
   if (!isBroken()) world.judge.ended();
 }

@@ -24,6 +24,8 @@ import type { Sidecar } from "./pod/sidecar.ts";
 import type { RedisServer } from "./redis/server.ts";
 import type { RedisWorld } from "./redis/types.ts";
 import { Volume } from "./redis/volume.ts";
+import { RELAY } from "./source/relay.ts";
+import { Source } from "./source/source.ts";
 import type { Timeline } from "./timeline.ts";
 
 /** Network indices: 0 is the API, then the nodes, then the clients' nodes. */
@@ -57,6 +59,8 @@ export class World implements RedisWorld {
   readonly timeline: Timeline;
   memberConfig: MemberConfig;
   violation: Violation | null = null;
+  /** Null: the group is not told of any. */
+  source: Source | null = null;
   readonly traps = new Set<Trap>();
   /** Adds to each write of a record on these machines. */
   readonly slowDisks = new Map<Machine, number>();
@@ -103,11 +107,26 @@ export class World implements RedisWorld {
       this.proxies.push(new Proxy(this, FIRST_CLIENT + i));
     }
     this.addWriters();
+    if (this.memberConfig.source !== null) this.source = new Source(this);
     this.sample();
   }
 
-  redisAt(host: string): RedisServer | null {
-    return this.podAt(host)?.redis ?? null;
+  redisAt(host: string, from?: RedisServer): RedisServer | null {
+    if (host !== RELAY.host) return this.podAt(host)?.redis ?? null;
+    const source = this.source?.redis ?? null;
+    return from && source !== null && this.carries(source, from) ? source : null;
+  }
+
+  /** To the source leads a relay, in the sidecar of each member. */
+  carries(upstream: RedisServer, replica: RedisServer): boolean {
+    if (upstream.site !== this.source) return true;
+    return this.podOf(replica).sidecar?.isRunning() ?? false;
+  }
+
+  /** Its process is gone, and its connections with it. */
+  relayEnded(pod: Pod): void {
+    const link = pod.redis?.link ?? null;
+    if (link !== null && link.upstream.site === this.source) link.cut();
   }
 
   sidecarAt(host: string): Sidecar | null {

@@ -29,6 +29,7 @@ export abstract class Checker {
   redisChanged(_server: RedisServer): void {}
   accepted(_server: RedisServer, _request: WriteRequest): void {}
   acknowledged(_write: LedgerWrite): void {}
+  sourceAccepted(_server: RedisServer): void {}
   promoted(_server: RedisServer, _epoch: number): void {}
   replidChanged(_server: RedisServer): void {}
   diverged(_replica: RedisServer, _upstream: RedisServer): void {}

@@ -14,6 +14,7 @@ import { Durability } from "./durability.ts";
 import { Founder } from "./founder.ts";
 import { Freshness } from "./freshness.ts";
 import { Lineage } from "./lineage.ts";
+import { KeepsItsOwn, MovedWhole, OneTaker } from "./moving.ts";
 import { OneWriter } from "./one-writer.ts";
 import { Permits } from "./permits.ts";
 import { Rights } from "./rights.ts";
@@ -39,6 +40,9 @@ export class Judge implements RedisJudge, StoreJudge {
       new OwnInvariants(world),
       new Turns(world),
       new Freshness(world),
+      new MovedWhole(world),
+      new OneTaker(world),
+      new KeepsItsOwn(world),
     ];
   }
 
@@ -66,6 +70,10 @@ export class Judge implements RedisJudge, StoreJudge {
 
   acknowledged(write: LedgerWrite): void {
     for (const checker of this.checkers) checker.acknowledged(write);
+  }
+
+  sourceAccepted(server: RedisServer): void {
+    for (const checker of this.checkers) checker.sourceAccepted(server);
   }
 
   promoted(server: RedisServer, epoch: number): void {

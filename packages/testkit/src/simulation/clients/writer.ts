@@ -5,6 +5,7 @@
  */
 import type { Connection, WriteAnswer } from "../redis/types.ts";
 import type { RedisServer } from "../redis/server.ts";
+import type { Source } from "../source/source.ts";
 import type { World } from "../world.ts";
 import type { LedgerWrite } from "./ledger.ts";
 import type { Proxy } from "./proxy.ts";
@@ -20,6 +21,8 @@ export interface WriterHabits {
   readonly thinkMs: number;
   /** Follows each write by `WAIT 1`. */
   readonly waits: boolean;
+  /** Writes to a Redis outside the group. */
+  readonly source?: Source;
 }
 
 export class Writer {
@@ -73,7 +76,8 @@ export class Writer {
   private connect(): boolean {
     const { world, habits } = this;
     const host = habits.proxy === null ? this.directHost : (habits.proxy.target?.host ?? null);
-    const server = host === null ? null : world.redisAt(host);
+    const found = host === null ? null : world.redisAt(host);
+    const server = habits.source?.redis ?? found;
     if (server === null || !server.alive) return false;
     if (!world.network.isLinked(habits.address, server.site.machine.address)) return false;
     const connection: Connection = {
@@ -94,7 +98,9 @@ export class Writer {
     const { world, habits } = this;
     const server = this.server as RedisServer;
     const { connection } = this;
-    const write = world.ledger.open(habits.proxy === null ? "direct" : "address");
+    const write = (habits.source ?? world).ledger.open(
+      habits.proxy === null ? "direct" : "address",
+    );
     let isDone = false;
     const finish = (): void => {
       if (isDone) return;
@@ -130,7 +136,7 @@ export class Writer {
     if (answer.error !== null) return;
     write.acknowledgedMs = this.world.clock.nowMs;
     write.copies = answer.copies;
-    this.world.judge.acknowledged(write);
+    (this.habits.source ?? this.world.judge).acknowledged(write);
   }
 
   /** What is under way has an unknown outcome. */

@@ -9,6 +9,7 @@ import { OPERATOR_FAULTS } from "./operator-faults.ts";
 import { PROCESS_FAULTS } from "./process-faults.ts";
 import type { Profile } from "./profile.ts";
 import { SEQUENCE_FAULTS } from "./sequence-faults.ts";
+import { SOURCE_FAULTS } from "./source-faults.ts";
 import { TRAP_FAULTS } from "./trap-faults.ts";
 
 const ALL: readonly Fault[] = [
@@ -18,6 +19,7 @@ const ALL: readonly Fault[] = [
   ...OPERATOR_FAULTS,
   ...SEQUENCE_FAULTS,
   ...TRAP_FAULTS,
+  ...SOURCE_FAULTS,
 ];
 const FAULTS: ReadonlyMap<string, Fault> = new Map(ALL.map((fault) => [fault.name, fault]));
 

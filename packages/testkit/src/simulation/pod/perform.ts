@@ -54,9 +54,11 @@ export function perform(sidecar: Sidecar, action: Action): void {
       pod.tmpfs.stopped = true;
       return;
     case "askSource":
+      return sidecar.source.stand(action.closes, (outcome) =>
+        sidecar.dispatch({ type: "sourceAnswered", id: action.id, outcome }),
+      );
     case "openSource":
-      // No group of the simulation moves in from elsewhere.
-      return;
+      return sidecar.source.reopen();
     case "finishRequest":
       return finishRequest(sidecar, action);
     case "endPause":
@@ -184,6 +186,7 @@ function finishRequest(sidecar: Sidecar, action: Of<"finishRequest">): void {
       const { control } = world.store;
       if (control.request?.id === action.requestId) {
         world.store.setControl({ ...control, request: null });
+        if (control.request.kind === "cutover") world.source?.mover.answered(action.result);
       }
       return null;
     },

@@ -28,6 +28,7 @@ import type { World } from "../world.ts";
 import { perform } from "./perform.ts";
 import type { Pod } from "./pod.ts";
 import { RedisProbe } from "./probe.ts";
+import { SourceAdmin } from "../source/admin.ts";
 import { RoleConnection } from "./role-connection.ts";
 
 const MAILBOX_MAX = 10_000;
@@ -47,6 +48,7 @@ export class Sidecar implements WatchListener {
   private state: MemberState;
   private readonly watch: Watch;
   readonly probe: RedisProbe;
+  readonly source: SourceAdmin;
   private mailbox: (() => void)[] = [];
   private wake: Timer | null = null;
   private dueMs = Infinity;
@@ -80,6 +82,7 @@ export class Sidecar implements WatchListener {
     );
     this.watch = world.api.watch(pod.machine.address, this);
     this.probe = new RedisProbe(this);
+    this.source = new SourceAdmin(this);
     this.later(0.1, () => this.handle({ type: "tick" }));
     this.pollFiles();
   }
@@ -128,6 +131,7 @@ export class Sidecar implements WatchListener {
     this.world.api.unwatch(this.watch);
     this.world.clock.cancel(this.wake);
     this.probe.close();
+    this.world.relayEnded(this.pod);
     this.world.judge.sidecarEnded(this);
   }
 

@@ -50,7 +50,7 @@ export class Follower {
     const { attempt, upstream, server } = this;
     const { world } = server;
     if (upstream === null || upstream.port === GATE_PORT) return;
-    const peer = world.redisAt(upstream.host);
+    const peer = world.redisAt(upstream.host, server);
     const here = server.site.machine.address;
     if (peer === null || !world.network.isLinked(here, peer.site.machine.address)) {
       this.connectLater();

@@ -105,6 +105,11 @@ export class ReplicaLink {
     this.upstream.links.delete(this);
   }
 
+  /** Something between the two ended it, and has lost what was on its way. */
+  cut(): void {
+    this.lose();
+  }
+
   private lose(): void {
     if (this.state === "closed") return;
     this.drop();
@@ -163,8 +168,10 @@ export class ReplicaLink {
   }
 
   private reaches(): boolean {
-    const from = this.upstream.site.machine.address;
-    return this.replica.world.network.isLinked(from, this.replica.site.machine.address);
+    const { upstream, replica } = this;
+    const { world, site } = replica;
+    const isLinked = world.network.isLinked(upstream.site.machine.address, site.machine.address);
+    return isLinked && (world.carries?.(upstream, replica) ?? true);
   }
 
   private later(run: () => void, evenIfClosed = false): void {

@@ -68,5 +68,8 @@ export interface RedisWorld {
   readonly network: Network;
   readonly options: RedisOptions;
   readonly judge: RedisJudge;
-  redisAt(host: string): RedisServer | null;
+  /** What `from` finds there; `from` tells whose loopback is meant. */
+  redisAt(host: string, from?: RedisServer): RedisServer | null;
+  /** Whatever stands between the two lets their bytes pass now; without it nothing does. */
+  carries?(upstream: RedisServer, replica: RedisServer): boolean;
 }

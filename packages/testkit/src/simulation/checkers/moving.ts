@@ -1,0 +1,109 @@
+/**
+ * Moving in from a source outside the group: nothing is lost on the way, nobody writes at two
+ * places, and whoever has data of the group keeps it. What a restart of the source opens again is
+ * the operator's (docs/protocol.md, section 4.6), so nothing is judged that it takes after one.
+ */
+import type { Action, MemberEvent } from "@leasehold/replication";
+import type { LedgerWrite } from "../clients/ledger.ts";
+import type { Sidecar } from "../pod/sidecar.ts";
+import { holds } from "../redis/history.ts";
+import type { RedisServer } from "../redis/server.ts";
+import type { Source } from "../source/source.ts";
+import { Checker } from "./checker.ts";
+import { copiesOf } from "./founder.ts";
+
+export class MovedWhole extends Checker {
+  readonly name = "moved whole";
+  readonly promise =
+    "A group that leads after a cutover has every write that the source accepted before it.";
+  private first: RedisServer | null = null;
+
+  override redisChanged(server: RedisServer): void {
+    const { source } = this.world;
+    if (source === null || this.first !== null || !server.isWritable()) return;
+    this.first = server;
+    if (source.stood === null) {
+      this.broken(`${server.site.label} leads, and nobody asked the source`);
+      return;
+    }
+    for (const write of source.ledger.writes) {
+      if (write.place === null || !isOfBefore(write, source)) continue;
+      if (!holds(server.head, write.place)) return this.lacks(server, write);
+      this.takeOver(server, write);
+    }
+  }
+
+  private lacks(server: RedisServer, write: LedgerWrite): void {
+    const at = (write.acceptedMs / 1_000).toFixed(3);
+    this.broken(`${server.site.label} leads without write ${write.id} of the source (${at} s)`);
+  }
+
+  /** From here on it is a write of the group, with what is promised of those. */
+  private takeOver(server: RedisServer, write: LedgerWrite): void {
+    if (write.acknowledgedMs < 0) return;
+    const { ledger, clock } = this.world;
+    const taken = ledger.open("address");
+    taken.server = server;
+    taken.place = write.place;
+    taken.replid = server.replid;
+    taken.acceptedMs = clock.nowMs;
+    taken.acknowledgedMs = clock.nowMs;
+  }
+}
+
+/** Accepted before the source stood still, and not lost by the source itself. */
+function isOfBefore(write: LedgerWrite, { redis, stood }: Source): boolean {
+  if (write.place === null || stood === null || !holds(redis.head, write.place)) return false;
+  return write.server === stood.server || write.acceptedMs <= stood.atMs;
+}
+
+export class OneTaker extends Checker {
+  readonly name = "one taker";
+  readonly promise =
+    "Source and group never take writes at the same time: not before the source is closed, and " +
+    "never again after, unless it restarts.";
+  private hasOpened = false;
+
+  override redisChanged(server: RedisServer): void {
+    const { source } = this.world;
+    if (source === null || !server.isWritable()) return;
+    this.hasOpened = true;
+    const { redis, stood, isClosed } = source;
+    if (!redis.alive || redis !== stood?.server || isClosed) return;
+    this.broken(`${server.site.label} takes writes, and so does the source`);
+  }
+
+  override sourceAccepted(server: RedisServer): void {
+    if (!this.hasOpened || server !== this.world.source?.stood?.server) return;
+    this.broken("the source accepts a write although the group leads");
+  }
+
+  override decided(sidecar: Sidecar, _event: MemberEvent, actions: readonly Action[]): void {
+    if (!this.hasOpened) return;
+    for (const { type } of actions) {
+      if (type === "openSource") this.broken(`${sidecar.pod.label} opens it beside a leader`);
+    }
+  }
+}
+
+export class KeepsItsOwn extends Checker {
+  readonly name = "keeps its own";
+  readonly promise = "A member with data of the group never gives it up for the source's.";
+
+  override decided(sidecar: Sidecar, _event: MemberEvent, actions: readonly Action[]): void {
+    const { source } = sidecar.config;
+    if (source === null) return;
+    for (const action of actions) {
+      if (action.type !== "redisRole" || action.command.kind !== "follow") continue;
+      if (action.command.upstream.port !== source.port) continue;
+      if (this.hasOwn(sidecar)) this.broken(`${sidecar.pod.label} follows the source over them`);
+    }
+  }
+
+  private hasOwn({ pod, world }: Sidecar): boolean {
+    const copies = copiesOf(pod);
+    return world.ledger.writes.some(
+      ({ place }) => place !== null && copies.some((copy) => holds(copy, place)),
+    );
+  }
+}

@@ -1,0 +1,104 @@
+/** What happens around a migration: its operator, the source, and the ways to it. */
+import type { World } from "../world.ts";
+import type { Random } from "../../random.ts";
+import { instant, pickPod, type Effect, type Fault } from "./fault.ts";
+import { cutPairs } from "./node-faults.ts";
+
+const NOBODY: readonly string[] = [];
+
+function cutover(world: World, random: Random): Effect | null {
+  const mover = world.source?.mover;
+  if (!mover?.ask()) return null;
+  if (random.chance(0.25)) world.clock.after(random.between(5, 9_000), () => mover.withdraw());
+  return { who: NOBODY, words: "a cutover is asked for" };
+}
+
+function restart({ source }: World): Effect | null {
+  if (!source?.redis.alive) return null;
+  source.redis.end("exit");
+  return { who: NOBODY, words: "the source crashes" };
+}
+
+const freeze: Fault = {
+  name: "source-freezes",
+  lengthMs: [100, 9_000],
+  aftermathMs: 0,
+  begin: ({ source }) => {
+    const redis = source?.redis;
+    if (!redis?.alive) return null;
+    redis.stopped = true;
+    return {
+      who: NOBODY,
+      words: "SIGSTOP of the source",
+      end: () => {
+        redis.stopped = false;
+        redis.resumed();
+      },
+    };
+  },
+};
+
+/** Of one member or of all; one way or both. */
+const cut: Fault = {
+  name: "source-cut",
+  lengthMs: [300, 15_000],
+  aftermathMs: 0,
+  begin: (world, random) => {
+    const { source } = world;
+    const pod = pickPod(world, random);
+    if (source === null || pod === null) return null;
+    const ofAll = random.chance(0.5);
+    const machines = ofAll ? world.machines : [pod.machine];
+    const way = random.pick(["to", "from", "to and from"]);
+    const pairs = machines.flatMap(({ address }) => {
+      const to = [address, source.machine.address] as const;
+      const from = [source.machine.address, address] as const;
+      return [...(way === "from" ? [] : [to]), ...(way === "to" ? [] : [from])];
+    });
+    const end = cutPairs(world, pairs);
+    const who = ofAll ? "all members" : pod.label;
+    return { who: NOBODY, words: `nothing gets ${way} the source at ${who}`, end };
+  },
+};
+
+const slow: Fault = {
+  name: "source-slow",
+  lengthMs: [1_000, 12_000],
+  aftermathMs: 0,
+  begin: (world, random) => {
+    const { source } = world;
+    const pod = pickPod(world, random);
+    if (source === null || pod === null) return null;
+    const ends = [pod.machine.address, source.machine.address] as const;
+    const [from, to] = random.chance(0.5) ? ends : [ends[1], ends[0]];
+    const extraMs = random.between(50, 2_500);
+    world.network.delay(from, to, extraMs);
+    return {
+      who: NOBODY,
+      words: `${extraMs.toFixed(0)} ms on one way between ${pod.label} and the source`,
+      end: () => world.network.delay(from, to, 0),
+    };
+  },
+};
+
+function script(world: World, random: Random): Effect | null {
+  const { source } = world;
+  if (!source?.redis.isRunning() || source.redis.isBusy()) return null;
+  const lengthMs = random.between(300, 6_000);
+  const { id } = source.ledger.open("direct");
+  const write = { id, bytes: 80, waitMs: 0, connection: null, answer: () => undefined };
+  source.redis.runScript(lengthMs, write);
+  return { who: NOBODY, words: `a script runs on the source for ${lengthMs.toFixed(0)} ms` };
+}
+
+export const SOURCE_FAULTS: readonly Fault[] = [
+  instant("cutover", 0, cutover),
+  instant("cutover-withdraw", 0, ({ source }) =>
+    source?.mover.withdraw() ? { who: NOBODY, words: "the cutover is withdrawn" } : null,
+  ),
+  instant("source-restarts", 0, restart),
+  instant("source-script", 0, script),
+  freeze,
+  cut,
+  slow,
+];

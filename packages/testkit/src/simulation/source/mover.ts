@@ -1,0 +1,88 @@
+/**
+ * The people who move in, by the procedure of docs/migrate: they ask for a cutover, withdraw it,
+ * repeat what was refused, and let the writers move once it is done.
+ */
+import type { RequestResult } from "@leasehold/replication";
+import type { World } from "../world.ts";
+import type { Source } from "./source.ts";
+
+/** Nobody answers: the request is taken back. */
+const PATIENCE_MS = 25_000;
+const AGAIN_MS = 4_000;
+const MOVE_MS = [200, 3_000] as const;
+const SHUT_DOWN_MS = [3_000, 9_000] as const;
+/** Half a minute of tries of a failed opening, and the cutover that came before it. */
+const REOPEN_MS = 75_000;
+
+export class Mover {
+  isDone = false;
+  private readonly world: World;
+  private readonly source: Source;
+
+  constructor(world: World, source: Source) {
+    this.world = world;
+    this.source = source;
+  }
+
+  /** False: another request is open. */
+  ask(): boolean {
+    const { store, clock } = this.world;
+    if (store.control.request !== null || this.isDone) return false;
+    const id = `c${clock.nowMs.toFixed(0)}`;
+    const request = { id, kind: "cutover", to: null, force: false } as const;
+    store.setControl({ ...store.control, request });
+    this.world.log("mover", `asks for a cutover: ${id}`);
+    clock.after(PATIENCE_MS, () => this.withdraw(id));
+    return true;
+  }
+
+  /** That one, or whichever is open. False: there is none. */
+  withdraw(id?: string): boolean {
+    const { store } = this.world;
+    const { request } = store.control;
+    if (request?.kind !== "cutover" || (id !== undefined && request.id !== id)) return false;
+    store.setControl({ ...store.control, request: null });
+    this.world.log("mover", `withdraws ${request.id}`);
+    return true;
+  }
+
+  /** The answer to a request of theirs, as it comes to be in the control object. */
+  answered({ done }: RequestResult): void {
+    const { clock, random } = this.world;
+    if (!done) return;
+    this.isDone = true;
+    clock.after(random.between(...MOVE_MS), () => this.source.moveWriters());
+    if (random.chance(0.5)) return;
+    clock.after(random.between(...SHUT_DOWN_MS), () => this.source.shutDown());
+  }
+
+  /** After the last fault: what failed must have left the source open; then until it succeeds. */
+  insist(): void {
+    this.awaitOpen(this.world.clock.nowMs + REOPEN_MS);
+  }
+
+  private awaitOpen(untilMs: number): void {
+    const { world, source } = this;
+    const { clock, store, pods } = world;
+    const leads = pods.some((pod) => pod.redis?.isWritable());
+    const isAsked = store.control.request !== null;
+    // By hand: told by the sidecar that gave up; documented of one that died inside a cutover.
+    const isOurs = source.isGivenUp || source.closedBy?.alive !== true;
+    if (leads || (!isAsked && (isOurs || !source.isClosed))) return this.repeat();
+    if (clock.nowMs < untilMs || !source.isClosed) {
+      clock.after(250, () => this.awaitOpen(untilMs));
+      return;
+    }
+    world.violate({
+      checker: "source reopens",
+      promise: "A cutover that fails leaves the source open again.",
+      words: `it is closed, and nobody leads, ${REOPEN_MS / 1_000} s after the last fault`,
+    });
+  }
+
+  private repeat(): void {
+    if (this.isDone || this.world.pods.some((pod) => pod.redis?.isWritable())) return;
+    this.ask();
+    this.world.clock.after(AGAIN_MS, () => this.repeat());
+  }
+}
