@@ -198,7 +198,8 @@ export const DIRECTED_PROFILES: readonly Profile[] = [
     gapMs: 2_500,
     togetherMax: 3,
     faults: {
-      cutover: 9,
+      cutover: 5,
+      "cutover-into-trouble": 9,
       "cutover-withdraw": 2,
       "source-restarts": 2,
       "source-freezes": 3,

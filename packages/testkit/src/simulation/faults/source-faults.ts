@@ -2,7 +2,10 @@
 import type { World } from "../world.ts";
 import type { Random } from "../../random.ts";
 import { instant, pickPod, type Effect, type Fault } from "./fault.ts";
-import { cutPairs } from "./node-faults.ts";
+import type { Pod } from "../pod/pod.ts";
+import { SOURCE_ADDRESS } from "../source/source.ts";
+import { bothWays, cutPairs } from "./node-faults.ts";
+import { type Trap, trapped } from "./trap-faults.ts";
 
 const NOBODY: readonly string[] = [];
 
@@ -91,6 +94,88 @@ function script(world: World, random: Random): Effect | null {
   return { who: NOBODY, words: `a script runs on the source for ${lengthMs.toFixed(0)} ms` };
 }
 
+type Trouble = (world: World, pod: Pod, random: Random) => (() => void) | null;
+
+function crash(_world: World, { redis }: Pod): null {
+  redis?.end("exit");
+  return null;
+}
+
+function killSidecar(_world: World, pod: Pod): null {
+  if (!pod.sidecar?.alive) return null;
+  pod.sidecar.end();
+  pod.sidecarEnded();
+  return null;
+}
+
+function freezeSidecar(_world: World, { sidecar }: Pod): (() => void) | null {
+  if (!sidecar?.alive) return null;
+  sidecar.stopped = true;
+  return () => {
+    sidecar.stopped = false;
+    sidecar.resumed();
+  };
+}
+
+function loseSource(world: World, pod: Pod, random: Random): () => void {
+  const [here, there] = [pod.machine.address, SOURCE_ADDRESS];
+  const pairs = random.pick([bothWays(here, there), [[here, there]], [[there, here]]] as const);
+  return cutPairs(world, pairs);
+}
+
+function loseApi(world: World, pod: Pod, random: Random): () => void {
+  const { address } = pod.machine;
+  world.api.setFault(address, random.pick(["hang", "lossy", "slow"]));
+  return () => world.api.setFault(address, null);
+}
+
+function slowDisk(world: World, { machine }: Pod, random: Random): () => void {
+  world.slowDisks.set(machine, random.between(100, 4_000));
+  return () => world.slowDisks.delete(machine);
+}
+
+const TROUBLES: readonly (readonly [string, Trouble])[] = [
+  ["its way to the source is cut", loseSource],
+  ["its sidecar is killed", killSidecar],
+  ["its sidecar stands still", freezeSidecar],
+  ["its Redis crashes", crash],
+  ["it loses the API", loseApi],
+  ["its disk is slow", slowDisk],
+  ["the source crashes", (world) => restart(world) && null],
+  ["it is withdrawn", (world) => (world.source?.mover.withdraw(), null)],
+];
+
+/** Strikes once the source is asked, or is to be opened; sometimes with a second one. */
+const intoTrouble: Fault = {
+  name: "cutover-into-trouble",
+  lengthMs: [800, 12_000],
+  aftermathMs: 10_000,
+  begin: (world, random) => {
+    const ends: (() => void)[] = [];
+    const wanted = random.chance(0.8) ? "askSource" : "openSource";
+    let left = random.chance(0.4) ? 2 : 1;
+    const strike = (pod: Pod, trap: Trap): void => {
+      if (!world.traps.has(trap)) return;
+      const [words, trouble] = random.pick(TROUBLES);
+      world.log("fault", `in the cutover of ${pod.label}: ${words}`);
+      const end = trouble(world, pod, random);
+      if (end !== null) ends.push(end);
+    };
+    const trap: Trap = {
+      decided: ({ pod }, actions) => {
+        if (left === 0 || !actions.some(({ type }) => type === wanted)) return;
+        for (; left > 0; left -= 1) {
+          const inMs = random.chance(0.6) ? random.between(0, 9) : random.between(0, 400);
+          world.clock.after(inMs, () => strike(pod, trap));
+        }
+      },
+    };
+    world.source?.mover.ask();
+    const who = ["api", ...world.livePods().map((pod) => pod.name)];
+    return trapped(world, trap, { who, words: "a cutover into trouble", ends });
+  },
+};
+
 export const SOURCE_FAULTS: readonly Fault[] = [
   instant("cutover", 0, cutover),
   instant("cutover-withdraw", 0, ({ source }) =>
@@ -101,4 +186,5 @@ export const SOURCE_FAULTS: readonly Fault[] = [
   freeze,
   cut,
   slow,
+  intoTrouble,
 ];

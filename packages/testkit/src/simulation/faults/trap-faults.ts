@@ -35,7 +35,7 @@ function requestSwitchover(world: World): void {
 }
 
 /** Sets a trap and removes it with the fault. */
-function trapped(
+export function trapped(
   world: World,
   trap: Trap,
   effect: Omit<Effect, "end"> & { readonly ends?: (() => void)[] },

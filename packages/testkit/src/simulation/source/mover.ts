@@ -24,6 +24,11 @@ export class Mover {
     this.source = source;
   }
 
+  /** The group has led, whatever became of the answer. */
+  private get hasMoved(): boolean {
+    return this.isDone || this.world.ledger.writes.some((write) => write.acknowledgedMs >= 0);
+  }
+
   /** False: another request is open. */
   ask(): boolean {
     const { store, clock } = this.world;
@@ -63,12 +68,11 @@ export class Mover {
 
   private awaitOpen(untilMs: number): void {
     const { world, source } = this;
-    const { clock, store, pods } = world;
-    const leads = pods.some((pod) => pod.redis?.isWritable());
+    const { clock, store } = world;
     const isAsked = store.control.request !== null;
     // By hand: told by the sidecar that gave up; documented of one that died inside a cutover.
     const isOurs = source.isGivenUp || source.closedBy?.alive !== true;
-    if (leads || (!isAsked && (isOurs || !source.isClosed))) return this.repeat();
+    if (this.hasMoved || (!isAsked && (isOurs || !source.isClosed))) return this.repeat();
     if (clock.nowMs < untilMs || !source.isClosed) {
       clock.after(250, () => this.awaitOpen(untilMs));
       return;
@@ -81,7 +85,7 @@ export class Mover {
   }
 
   private repeat(): void {
-    if (this.isDone || this.world.pods.some((pod) => pod.redis?.isWritable())) return;
+    if (this.hasMoved) return;
     this.ask();
     this.world.clock.after(AGAIN_MS, () => this.repeat());
   }

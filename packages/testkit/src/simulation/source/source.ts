@@ -18,7 +18,7 @@ import type { World } from "../world.ts";
 import { Mover } from "./mover.ts";
 
 /** Network index of its node. */
-const SOURCE_ADDRESS = 40;
+export const SOURCE_ADDRESS = 40;
 /** Network index of its clients' node. */
 const CLIENT_ADDRESS = 41;
 const WRITERS = 2;
