@@ -11,7 +11,7 @@ import { leaveDead } from "./plan-handoff.ts";
 import { promoted } from "./plan-lead.ts";
 import { observeRecord } from "./plan-record.ts";
 import { observeSlice, sliceWritten } from "./plan-slice.ts";
-import { sourceAnswered } from "./plan-source.ts";
+import { sourceAnswered, sourceContinued } from "./plan-source.ts";
 import { requestStop, terminate } from "./plan-stop.ts";
 import {
   isReplicaForCertain,
@@ -194,7 +194,8 @@ function promoteAnswered(
   const { role: state, data } = turn.state.redis;
   setRedis(turn, { role: { ...state, known: "primary" } });
   const { replid, offset } = outcome;
-  const parent = data?.kind === "live" || data?.kind === "saved" ? asked.parent : null;
+  const isOwn = data?.kind === "live" || data?.kind === "saved";
+  const parent = isOwn ? asked.parent : sourceContinued(turn.state, asked.parent);
   // Also if the right ended meanwhile: a replid that was told must not become an unknown one.
   const entry = { epoch: asked.epoch, replid, startOffset: offset, parent };
   set(turn, { lineage: uniteLineages(turn.state.lineage, [entry]) });

@@ -47,7 +47,10 @@ export function judgeCopies(turn: Turn, claim: Ready): Verdict {
   const position = ownPosition(state);
   const record = recordOf(state.election.view);
   // Nobody was promoted yet: what is taken is the place of who follows the source.
-  if (record !== null && awaitsSource(state, turn.config)) return GO;
+  if (awaitsSource(state, turn.config)) {
+    if (record !== null) return GO;
+    if (position === null) return judgeFirst(state);
+  }
   if (position === null) return judgeEmpty(state, turn.config.mode === "none");
   const released = claim.way === "released" ? record?.released : undefined;
   const lacks = released?.position ?? null;
@@ -89,14 +92,26 @@ export function judgeEmpty(state: MemberState, modeNone: boolean): Verdict {
   const virgin =
     state.lineage.length === 0 && (recordOf(state.election.view)?.lineage.length ?? 0) === 0;
   const lost = state.election.view.kind === "missing" || modeNone || virgin;
-  const listed = listedMembers(state);
   const missing = silentMembers(state)[0];
   if (missing !== undefined) return no(`empty, and ${missing}, which may have data, is silent`);
   const full = reports(state).find((report) => !report.empty);
   if (full !== undefined) return no(`empty, and ${full.member} is not known to be empty`);
-  if (!lost) return no(ALL_EMPTY);
-  const first = listed.toSorted((a, b) => ordinalOf(a) - ordinalOf(b))[0];
+  return lost ? firstGoes(state) : no(ALL_EMPTY);
+}
+
+function firstGoes(state: MemberState): Verdict {
+  const first = listedMembers(state).toSorted((a, b) => ordinalOf(a) - ordinalOf(b))[0];
   return first === state.start.member ? GO : no(`all are empty: ${first ?? "nobody"} goes first`);
+}
+
+/**
+ * There is no Lease, and none was ever led under. Copies of a source are no data of the group, and
+ * who follows it loses nothing: whether others have data is asked of all before a cutover.
+ */
+function judgeFirst(state: MemberState): Verdict {
+  const missing = silentMembers(state)[0];
+  if (missing !== undefined) return no(`${missing}, which may have data, is silent`);
+  return firstGoes(state);
 }
 
 /**

@@ -36,11 +36,22 @@ export function positionOf(history: History, lineage: readonly LineageEntry[]): 
   const { replid, offset } = history;
   const own = newestOf(lineage, replid);
   if (own !== null) return positionAt(own, offset, lineage);
+  const before = positionBefore(history, lineage);
+  if (before !== null) return before;
   // Promoted, but nobody learned of it: only what it shares with the known history counts.
   if (history.replid2 === null) return null;
   const parent = newestOf(lineage, history.replid2);
   if (parent === null) return null;
   return positionAt(parent, Math.min(offset, history.secondOffset - 1), lineage);
+}
+
+/**
+ * In what the first promotion continued: the history of the source that a group moved in from. Up
+ * to that promotion it is the group's; what the source wrote after it is not.
+ */
+function positionBefore({ replid, offset }: History, [first]: readonly LineageEntry[]) {
+  if (first === undefined || first.parent !== replid || offset > first.startOffset) return null;
+  return { epoch: first.epoch - 1, offset, replid };
 }
 
 function newestOf(lineage: readonly LineageEntry[], replid: string): LineageEntry | null {

@@ -211,14 +211,46 @@ export function dropCutover(turn: Turn): void {
   failCutover(turn, "the right to lead ended meanwhile");
 }
 
+/**
+ * The source's history, where a promotion that was just answered is that of a cutover; else null.
+ * `before` is what the own Redis was last seen with; a probe may have shown the new one already.
+ */
+export function sourceContinued(
+  { cutover, redis }: MemberState,
+  before: string | null,
+): string | null {
+  const { info, data } = redis;
+  if (!cutover?.sent || cutover.stood === null || data?.kind !== "half") return null;
+  const { replid } = cutover.stood;
+  return before === replid || info?.replid2 === replid ? replid : null;
+}
+
 /** It is open for writes: the source stays closed. */
 export function endCutover(turn: Turn): void {
   const { cutover } = turn.state;
   if (cutover === null) return;
   set(turn, { cutover: null });
+  if (!continuesSource(turn.state, cutover)) return endOtherwise(turn, cutover);
   const words = `the group leads, with all that the source had at offset ${cutover.stood?.offset}`;
   announce(turn, "cutoverCompleted", { words });
   const result = { done: true, refused: false, words };
   const { requestId } = cutover;
   act(turn, { type: "finishRequest", reason: "cutoverCompleted", requestId, result });
+}
+
+/** What opened is the copy that was compared, and no other that was promoted after its death. */
+function continuesSource({ lineage, lead }: MemberState, { stood }: Cutover): boolean {
+  const entry = lineage.find((one) => one.epoch === lead?.epoch);
+  if (entry === undefined || stood === null) return false;
+  return entry.parent === stood.replid && entry.startOffset >= stood.offset;
+}
+
+/** Not "done", after which people throw the source away; not "refused", which opens it. */
+function endOtherwise(turn: Turn, { requestId }: Cutover): void {
+  const words =
+    "the group leads, but not with the copy that was promoted, whose Redis died: compare it with " +
+    "the source, which stays closed";
+  announce(turn, "cutoverRefused", { words });
+  const result = { done: false, refused: false, words };
+  act(turn, { type: "finishRequest", reason: "cutoverRefused", requestId, result });
 }

@@ -119,6 +119,7 @@ function judgeData(turn: Turn, info: RedisInfo): void {
     return;
   }
   if (data.kind === "live" || info.syncing || positionOf(info, lineage) === null) return;
+  if (followsSource(turn, info)) return;
   // A full sync that ended leaves its upstream's history, whether or not the link is still up.
   const synced = info.linkUp && info.upstream !== null;
   // Mode none loads no file: whatever is in it came by a sync.
@@ -129,6 +130,13 @@ function judgeData(turn: Turn, info: RedisInfo): void {
   const { runId, replid, offset } = info;
   const unsavedSync = turn.state.redis.unsavedSync || info.rewriting;
   setRedis(turn, { unsavedSync, data: { runId, replid, offset, kind: "live", position: null } });
+}
+
+/** What still comes from there is no data of the group, whatever the group began with. */
+function followsSource({ config }: Turn, { upstream }: RedisInfo): boolean {
+  const { source } = config;
+  if (source === null || upstream === null) return false;
+  return source.host === upstream.host && source.port === upstream.port;
 }
 
 /**
@@ -160,7 +168,7 @@ function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): Data
   const trust = (kind: DataTrust["kind"], position: Position | null): DataTrust => {
     return { runId, replid, offset, kind, position };
   };
-  const known = positionOf(info, turn.state.lineage) !== null;
+  const known = positionOf(info, turn.state.lineage) !== null && !followsSource(turn, info);
   // A predecessor of this sidecar has judged this very process: no position means nothing in it.
   const judged = record?.runId === runId && record.position !== null;
   if (known && info.linkUp) return trust("live", null);

@@ -17,6 +17,25 @@ export class MovedWhole extends Checker {
   readonly promise =
     "A group that leads after a cutover has every write that the source accepted before it.";
   private first: RedisServer | null = null;
+  private readonly promotions: { readonly server: RedisServer; readonly atMs: number }[] = [];
+
+  override promoted(server: RedisServer): void {
+    this.promotions.push({ server, atMs: this.world.clock.nowMs });
+  }
+
+  /** Who says "done" says that nothing is missing; people throw the source away then. */
+  override decided({ pod }: Sidecar, _event: MemberEvent, actions: readonly Action[]): void {
+    const { source } = this.world;
+    for (const action of actions) {
+      if (action.type !== "finishRequest" || !action.result.done || source === null) continue;
+      if (!source.mover.asked.has(action.requestId) || pod.redis === null) continue;
+      const { head } = pod.redis;
+      const missing = source.ledger.writes.find(
+        (write) => write.place && isOfBefore(write, source) && !holds(head, write.place),
+      );
+      if (missing) this.broken(`${pod.label} says "done" without write ${missing.id}`);
+    }
+  }
 
   override redisChanged(server: RedisServer): void {
     const { source } = this.world;
@@ -28,9 +47,19 @@ export class MovedWhole extends Checker {
     }
     for (const write of source.ledger.writes) {
       if (write.place === null || !isOfBefore(write, source)) continue;
-      if (!holds(server.head, write.place)) return this.lacks(server, write);
-      this.takeOver(server, write);
+      if (holds(server.head, write.place)) this.takeOver(server, write);
+      else if (!this.hasDied(server, source)) return this.lacks(server, write);
     }
+  }
+
+  /**
+   * The Redis that was promoted by the cutover, before it took a write: what its volume kept is
+   * what leads, as after any crash. That "done" is not said of it is watched above.
+   */
+  private hasDied(server: RedisServer, { stood }: Source): boolean {
+    return this.promotions.some(
+      (one) => one.server !== server && !one.server.alive && one.atMs > (stood?.atMs ?? 0),
+    );
   }
 
   private lacks(server: RedisServer, write: LedgerWrite): void {

@@ -16,6 +16,8 @@ const REOPEN_MS = 75_000;
 
 export class Mover {
   isDone = false;
+  /** Ids of all requests for a cutover. */
+  readonly asked = new Set<string>();
   private readonly world: World;
   private readonly source: Source;
 
@@ -34,6 +36,7 @@ export class Mover {
     const { store, clock } = this.world;
     if (store.control.request !== null || this.isDone) return false;
     const id = `c${clock.nowMs.toFixed(0)}`;
+    this.asked.add(id);
     const request = { id, kind: "cutover", to: null, force: false } as const;
     store.setControl({ ...store.control, request });
     this.world.log("mover", `asks for a cutover: ${id}`);
