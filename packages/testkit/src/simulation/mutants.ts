@@ -36,6 +36,7 @@ const STOP = "replication/src/plan-stop.ts";
 const DRAFTS = "replication/src/drafts.ts";
 const REDIS = "replication/src/redis-view.ts";
 const JUDGE = "replication/src/judge.ts";
+const SOURCE = "replication/src/plan-source.ts";
 const FAILSAFE = "replication/src/plan-failsafe.ts";
 const SIMULATION = "testkit/src/simulation/";
 
@@ -682,6 +683,116 @@ export const MUTANTS: readonly Mutant[] = [
         file: "replication/src/lag.ts",
         find: "  return waiterElapsedMs(oldest.at, infoAt) > config.leaseDurationMs;",
         replace: "  return waiterElapsedMs(oldest.at, infoAt) > 60_000;",
+      },
+    ],
+  },
+  {
+    name: "a cutover promotes without the equality with the source",
+    rule: "4.6",
+    profile: "migrations",
+    isQuick: true,
+    edits: [
+      {
+        file: SOURCE,
+        find: "  return isNewer && isEqual ? null :",
+        replace: "  return isNewer || isEqual || stood.offset > 0 ? null :",
+      },
+    ],
+  },
+  {
+    name: "an answer from before the source was closed counts",
+    rule: "4.6",
+    profile: "migrations",
+    edits: [
+      {
+        file: `${SIMULATION}source/admin.ts`,
+        find: "if (closes) this.closeAndStand(talk, end);",
+        replace: "if (closes && endAtMs < 0) this.closeAndStand(talk, end);",
+      },
+    ],
+  },
+  {
+    name: "a late opening does not mind a newer closing",
+    rule: "4.6",
+    profile: "migrations",
+    edits: [
+      {
+        file: `${SIMULATION}source/admin.ts`,
+        find: "      if (this.closings !== before) return;",
+        replace: "      if (this.closings < before) return;",
+      },
+    ],
+  },
+  {
+    name: "a cutover that fails does not open the source",
+    rule: "4.6",
+    profile: "migrations",
+    edits: [
+      {
+        file: SOURCE,
+        find: '  if (cutover.closes) act(turn, { type: "openSource", reason: "cutoverRefused" });',
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "a source is opened although a promotion was sent",
+    rule: "4.6",
+    profile: "migrations",
+    edits: [
+      {
+        file: SOURCE,
+        find: "  if (!awaitsSource(turn.state, turn.config) || mayBeWritable(turn.state)) return;",
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "whoever has data follows the source all the same",
+    rule: "4.6",
+    profile: "migrations",
+    isQuick: true,
+    edits: [
+      {
+        file: SOURCE,
+        find: "  return config.source !== null && state.lineage.length === 0;",
+        replace: "  return config.source !== null && state.lineage.length < 99;",
+      },
+    ],
+  },
+  {
+    name: "any promotion ends a cutover as done",
+    rule: "4.6",
+    profile: "migrations",
+    edits: [
+      {
+        file: SOURCE,
+        find: "  return entry.parent === stood.replid && entry.startOffset >= stood.offset;",
+        replace: "  return stood.offset >= 0;",
+      },
+    ],
+  },
+  {
+    name: "the file of the source's copy is a stranger's after the cutover",
+    rule: "4.6",
+    profile: "migrations",
+    edits: [
+      {
+        file: "replication/src/lineage.ts",
+        find: "if (before !== null) return before;",
+        replace: "if (before !== null && before.epoch < 0) return before;",
+      },
+    ],
+  },
+  {
+    name: "what an ended connection had still to say arrives at the source",
+    rule: "4.6",
+    profile: "late-closings",
+    edits: [
+      {
+        file: `${SIMULATION}source/talk.ts`,
+        find: "      if (isHeldUp && this.isOver) return;",
+        replace: "",
       },
     ],
   },

@@ -50,7 +50,9 @@ function outOfSync(pod: Pod, leader: Pod): string | null {
  */
 export function isHopeless(world: World): boolean {
   const hasAcknowledged = world.ledger.writes.some((write) => write.acknowledgedMs >= 0);
-  if (!hasAcknowledged) return false;
+  // A cutover that was promoted makes the source's data the group's.
+  const hasMoved = world.source !== null && world.judge.promotions > 0;
+  if (!hasAcknowledged && !hasMoved) return false;
   const holders = world
     .livePods()
     .filter((pod) => copiesOf(pod).some((copy) => writesIn(copy) > 0));

@@ -226,4 +226,12 @@ export const DIRECTED_PROFILES: readonly Profile[] = [
       "lease-delete": 1,
     },
   },
+  {
+    name: "late-closings",
+    weight: 0,
+    wish: { migrates: true },
+    ...CALM,
+    gapMs: 2_000,
+    faults: { "closing-held-up": 6 },
+  },
 ];

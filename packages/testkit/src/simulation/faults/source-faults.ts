@@ -176,6 +176,30 @@ const intoTrouble: Fault = {
   },
 };
 
+/** What closes the source meets a cut, and comes when everybody has given it up. */
+const heldUp: Fault = {
+  name: "closing-held-up",
+  lengthMs: [3_000, 8_000],
+  aftermathMs: 1_000,
+  begin: (world, random) => {
+    const ends: (() => void)[] = [];
+    let isSet = true;
+    const trap: Trap = {
+      decided: ({ pod }, actions) => {
+        if (!isSet || !actions.some(({ type }) => type === "askSource")) return;
+        isSet = false;
+        world.clock.after(random.between(1.5, 4), () => {
+          if (!world.traps.has(trap)) return;
+          world.log("fault", `nothing gets from ${pod.label} to the source`);
+          ends.push(cutPairs(world, [[pod.machine.address, SOURCE_ADDRESS]]));
+        });
+      },
+    };
+    world.source?.mover.ask();
+    return trapped(world, trap, { who: NOBODY, words: "a closing that is held up", ends });
+  },
+};
+
 export const SOURCE_FAULTS: readonly Fault[] = [
   instant("cutover", 0, cutover),
   instant("cutover-withdraw", 0, ({ source }) =>
@@ -187,4 +211,5 @@ export const SOURCE_FAULTS: readonly Fault[] = [
   cut,
   slow,
   intoTrouble,
+  heldUp,
 ];

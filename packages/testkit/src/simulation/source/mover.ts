@@ -26,9 +26,9 @@ export class Mover {
     this.source = source;
   }
 
-  /** The group has led, whatever became of the answer. */
+  /** The group was promoted, whatever became of the answer: the source stays closed. */
   private get hasMoved(): boolean {
-    return this.isDone || this.world.ledger.writes.some((write) => write.acknowledgedMs >= 0);
+    return this.isDone || this.world.judge.promotions > 0;
   }
 
   /** False: another request is open. */
