@@ -7,7 +7,7 @@
  * Redis has accepted it and lists it by its name before its first command. Opening has a
  * deadline; the caller bounds the rest with `within` and closes what is late.
  */
-import { createConnection } from "node:net";
+import { createConnection, Socket } from "node:net";
 import { Redis, type RedisOptions } from "ioredis";
 import { LATE, within } from "./deadline.ts";
 import {
@@ -47,8 +47,10 @@ export interface Connection {
   isOpen(): boolean;
   /** Never rejects. Bound it with `within`. */
   ask(commands: readonly Command[]): Promise<Answer>;
-  /** At once; open questions are answered with `closed`. */
+  /** At once; open questions are answered with `closed`. What was not sent yet still may be. */
   close(): void;
+  /** As `close`, and what a cut holds up is never sent: the kernel forgets it (TCP without TLS). */
+  abort(): void;
 }
 
 export type Opening = { readonly kind: "open"; readonly connection: Connection } | Failure;
@@ -106,8 +108,15 @@ export async function openConnection(
     redis.off("close", request.onClosed);
     redis.disconnect();
   };
+  const abort = (): void => {
+    const { stream } = redis;
+    redis.off("close", request.onClosed);
+    if (stream instanceof Socket && !("encrypted" in stream)) stream.resetAndDestroy();
+    redis.disconnect();
+  };
   const isOpen = (): boolean => redis.status === "ready";
-  return { kind: "open", connection: { id: Number(identified?.value), isOpen, ask, close } };
+  const id = Number(identified?.value);
+  return { kind: "open", connection: { id, isOpen, ask, close, abort } };
 }
 
 /**

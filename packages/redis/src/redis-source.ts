@@ -4,8 +4,8 @@
  * It is closed by `min-replicas-to-write`, which no primary can meet: clients are refused at once
  * with NOREPLICAS, the stream goes on, and nothing is held that would be written later. What it was
  * before stays in the numbers, so that whoever opens it again needs no memory. Guarantees: each
- * call has a connection of its own, ends within its deadline and never rejects; the answer of a
- * closed source was read after it was closed. Its restart opens it again. Scripts and queued
+ * call has a connection of its own, ends within its deadline and never rejects, and what a cut held
+ * up by then is not sent any more; the answer of a closed source was read after it was closed. Its restart opens it again. Scripts and queued
  * transactions of Redis 6 and older write on: such writers have to be stopped.
  */
 import { parseReplicationInfo, type SourceOutcome } from "@leasehold/replication";
@@ -39,8 +39,10 @@ export function createRedisSource(options: RedisServerOptions): RedisSource {
     const { connection } = opened;
     try {
       const done = await within(endAtMs - performance.now(), work(askerOf(connection)));
-      if (done === LATE) throw new SourceError(`the source did not answer in ${deadlineMs} ms`);
-      return done;
+      if (done !== LATE) return done;
+      // Closed in order, it would still send what a cut holds up: a closing, after its opening.
+      connection.abort();
+      throw new SourceError(`the source did not answer in ${deadlineMs} ms`);
     } finally {
       connection.close();
     }
