@@ -34,8 +34,14 @@ const PHASES: readonly Phase[] = [
   {
     name: "simulation",
     // One after the other: each takes all cores.
-    command: [...SERIAL, "test:simulation", "test:simulation:random", "test:mutants"],
-    suites: ["simulation", "simulation-random", "mutants"],
+    command: [
+      ...SERIAL,
+      "test:simulation",
+      "test:simulation:migrations",
+      "test:simulation:random",
+      "test:mutants",
+    ],
+    suites: ["simulation", "simulation-migrations", "simulation-random", "mutants"],
   },
   // One package at a time: they start real processes and measure what happens.
   {

@@ -5,8 +5,9 @@
  * with NOREPLICAS, the stream goes on, and nothing is held that would be written later. What it was
  * before stays in the numbers, so that whoever opens it again needs no memory. Guarantees: each
  * call has a connection of its own, ends within its deadline and never rejects, and what a cut held
- * up by then is not sent any more; the answer of a closed source was read after it was closed. Its restart opens it again. Scripts and queued
- * transactions of Redis 6 and older write on: such writers have to be stopped.
+ * up by then is not sent any more; the answer of a closed source was read after it was closed. Its
+ * restart opens it again. Scripts and queued transactions of Redis 6 and older write on: such
+ * writers have to be stopped.
  */
 import { parseReplicationInfo, type SourceOutcome } from "@leasehold/replication";
 import { openConnection, type Command, type Connection, type Reply } from "./connection.ts";

@@ -4,6 +4,7 @@
  * sections 4.1, 4.2, 4.4, 5.7; red-team U5, U15; second review 13, 15, 16).
  */
 import {
+  comparePositions,
   isBehind,
   parseIdentity,
   recordOf,
@@ -144,6 +145,8 @@ function judgeCold(turn: Turn, required: Position | null): Verdict {
     return no(`undecided: ${ahead.join(", ")} may have a better copy and nobody here has all`);
   }
   if (lacksEverything(turn, required)) return no(ALL_EMPTY);
+  const fuller = fullerElsewhere(state);
+  if (fuller !== null) return no(`${fuller} has more of what was moved in: people must decide`);
   const whole = waited ? null : wholeElsewhere(state, required);
   if (whole !== null) return no(`waits for ${whole}, which has all and may not lead yet`);
   const released = recordOf(state.election.view)?.released != null;
@@ -180,6 +183,17 @@ function wholeElsewhere(state: MemberState, required: Position | null): MemberNa
   if (required === null || !isBehind(ownPosition(state), required)) return null;
   const holds = (one: MemberReport): boolean => !isBehind(one.position, required);
   return reports(state).find((one) => one.ineligible !== null && holds(one))?.member ?? null;
+}
+
+/**
+ * This copy is of what the group moved in with, from before its first promotion. Others came by the
+ * rest before there was a list that they could be on.
+ */
+function fullerElsewhere(state: MemberState): MemberName | null {
+  const own = ownPosition(state);
+  const parent = state.lineage[0]?.parent ?? null;
+  if (own === null || parent === null || own.replid !== parent) return null;
+  return reports(state).find((one) => comparePositions(one.position, own) > 0)?.member ?? null;
 }
 
 function compareByBytes(a: Copy, b: Copy): number {

@@ -46,7 +46,8 @@ function outOfSync(pod: Pod, leader: Pod): string | null {
 
 /**
  * Nobody on the list has the group's data any more, or only what came of a cut full sync, or a
- * member was scaled away while nobody led: that nobody leads then is right, an operator decides.
+ * member was scaled away while nobody led; or, after a cutover, the only one on the list has less
+ * than others: that nobody leads then is right, an operator decides.
  */
 export function isHopeless(world: World): boolean {
   const hasAcknowledged = world.ledger.writes.some((write) => write.acknowledgedMs >= 0);
@@ -65,9 +66,15 @@ export function isHopeless(world: World): boolean {
     const isCut = pod.volume.record?.syncing === true && !pod.redis?.isLinkUp;
     return !isCut && (known.length === 0 || known.includes(pod.name));
   });
+  const isBetter = (pod: Pod): boolean => able.every((one) => mostWrites(one) < mostWrites(pod));
+  if (hasMoved && holders.some((pod) => isBetter(pod))) return true;
   if (able.length > 0) return false;
   // Without persistence an empty group starts anew by itself.
   return world.options.mode !== "none" || holders.length > 0;
+}
+
+function mostWrites(pod: Pod): number {
+  return Math.max(0, ...copiesOf(pod).map((copy) => writesIn(copy)));
 }
 
 /**

@@ -66,6 +66,11 @@ export class Mover {
 
   /** After the last fault: what failed must have left the source open; then until it succeeds. */
   insist(): void {
+    const { store } = this.world;
+    // Whoever asked for something else, and got no answer, takes it back.
+    if (store.control.request?.kind === "switchover") {
+      store.setControl({ ...store.control, request: null });
+    }
     this.awaitOpen(this.world.clock.nowMs + REOPEN_MS);
   }
 
