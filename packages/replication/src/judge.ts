@@ -97,7 +97,8 @@ export function judgeEmpty(state: MemberState, modeNone: boolean): Verdict {
   if (missing !== undefined) return no(`empty, and ${missing}, which may have data, is silent`);
   const full = reports(state).find((report) => !report.empty);
   if (full !== undefined) return no(`empty, and ${full.member} is not known to be empty`);
-  return lost ? firstGoes(state) : no(ALL_EMPTY);
+  if (!lost) return no(ALL_EMPTY);
+  return firstGoes(state);
 }
 
 function firstGoes(state: MemberState): Verdict {

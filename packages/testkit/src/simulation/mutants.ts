@@ -763,7 +763,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "any promotion ends a cutover as done",
     rule: "4.6",
-    profile: "migrations",
+    profile: "cutover-crashes",
     edits: [
       {
         file: SOURCE,
@@ -775,7 +775,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "the file of the source's copy is a stranger's after the cutover",
     rule: "4.6",
-    profile: "migrations",
+    profile: "cutover-crashes",
     edits: [
       {
         file: "replication/src/lineage.ts",

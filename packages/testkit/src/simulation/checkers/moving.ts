@@ -120,7 +120,7 @@ export class KeepsItsOwn extends Checker {
   readonly promise = "A member with data of the group never gives it up for the source's.";
 
   override decided(sidecar: Sidecar, _event: MemberEvent, actions: readonly Action[]): void {
-    const { source } = sidecar.config;
+    const { source } = this.world.memberConfig;
     if (source === null) return;
     for (const action of actions) {
       if (action.type !== "redisRole" || action.command.kind !== "follow") continue;

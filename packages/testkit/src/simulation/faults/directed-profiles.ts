@@ -234,4 +234,12 @@ export const DIRECTED_PROFILES: readonly Profile[] = [
     gapMs: 2_000,
     faults: { "closing-held-up": 6 },
   },
+  {
+    name: "cutover-crashes",
+    weight: 0,
+    wish: { migrates: true, mode: "rdb" },
+    ...CALM,
+    gapMs: 3_000,
+    faults: { "moved-and-crashed": 6 },
+  },
 ];

@@ -1,4 +1,5 @@
 /** What happens around a migration: its operator, the source, and the ways to it. */
+import type { Action } from "@leasehold/replication";
 import type { World } from "../world.ts";
 import type { Random } from "../../random.ts";
 import { instant, pickPod, type Effect, type Fault } from "./fault.ts";
@@ -200,6 +201,31 @@ const heldUp: Fault = {
   },
 };
 
+/** The Redis of a cutover dies around its first write, mostly without the API to tell of it. */
+const crashesMoved: Fault = {
+  name: "moved-and-crashed",
+  lengthMs: [1_000, 6_000],
+  aftermathMs: 10_000,
+  begin: (world, random) => {
+    const ends: (() => void)[] = [];
+    let isSet = true;
+    const isPromotion = (action: Action): boolean =>
+      action.type === "redisRole" && action.command.kind === "promote";
+    const trap: Trap = {
+      decided: ({ pod }, actions) => {
+        if (!isSet || !actions.some((action) => isPromotion(action))) return;
+        isSet = false;
+        if (random.chance(0.6)) ends.push(loseApi(world, pod, random));
+        world.clock.after(random.between(2, 400), () => crash(world, pod));
+        world.log("fault", `Redis of ${pod.label} is to die: promoted`);
+      },
+    };
+    world.source?.mover.ask();
+    const who = ["api", ...world.livePods().map((pod) => pod.name)];
+    return trapped(world, trap, { who, words: "a cutover into a crash", ends });
+  },
+};
+
 export const SOURCE_FAULTS: readonly Fault[] = [
   instant("cutover", 0, cutover),
   instant("cutover-withdraw", 0, ({ source }) =>
@@ -212,4 +238,5 @@ export const SOURCE_FAULTS: readonly Fault[] = [
   slow,
   intoTrouble,
   heldUp,
+  crashesMoved,
 ];
