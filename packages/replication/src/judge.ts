@@ -192,9 +192,14 @@ function wholeElsewhere(state: MemberState, required: Position | null): MemberNa
  */
 function fullerElsewhere(state: MemberState): MemberName | null {
   const own = ownPosition(state);
-  const parent = state.lineage[0]?.parent ?? null;
-  if (own === null || parent === null || own.replid !== parent) return null;
-  return reports(state).find((one) => comparePositions(one.position, own) > 0)?.member ?? null;
+  const [first] = state.lineage;
+  if (own === null || !first?.parent || own.replid !== first.parent) return null;
+  const isFuller = ({ position }: MemberReport): boolean => {
+    // Whoever followed the first promotion without a byte of it has the same.
+    const isSame = position?.epoch === first.epoch && position.offset <= own.offset;
+    return comparePositions(position, own) > 0 && !isSame;
+  };
+  return reports(state).find((one) => isFuller(one))?.member ?? null;
 }
 
 function compareByBytes(a: Copy, b: Copy): number {
