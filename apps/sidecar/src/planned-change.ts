@@ -2,8 +2,9 @@
  * Tells readers of any member that the leader is about to change: clients that know hold their
  * writes back instead of having them refused.
  *
- * Guarantees: the pause that it tells of has been sent before other members are told. Best effort:
- * who is not reached in time learns of the change when it has come.
+ * Guarantees: the pause that it tells of has been sent before other members are told, and only those
+ * are told that have readers. Best effort: who is not reached in time, or began to read since the
+ * member was asked, learns of the change when it has come.
  */
 import type { Action, MemberStatus, Peer } from "@leasehold/replication";
 import type { PeerClient } from "./peers/peer-client.ts";
@@ -25,11 +26,13 @@ export function tellOfChange(action: Action, change: PlannedChange): void {
   if (action.type !== "redisRole" || action.command.kind !== "pause") return;
   // The pause of a switchover, not the one that a new leader keeps until it is published.
   if (action.reason !== "transferSwitchover") return;
-  const { epoch, successor } = change.status();
+  const { epoch, successor, peers } = change.status();
   const notice = { epoch, successor, deadlineMs: Math.ceil(action.command.pauseMs) };
   change.tell(notice);
   setImmediate(() => {
     for (const peer of change.others()) {
+      const report = peers.find(({ member }) => member === peer.member);
+      if (!report?.listeners) continue;
       change.peers.changing(peer, notice, TIMEOUT_MS).catch(() => undefined);
     }
   });

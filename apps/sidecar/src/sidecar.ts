@@ -250,7 +250,7 @@ function wire(wiring: Wiring): Wired {
     upkeep,
     async freshReport() {
       await watches.redis.refresh(DEADLINES_MS.freshProbe);
-      return runtime.report();
+      return { ...runtime.report(), listeners: stream.listeners() };
     },
     redis,
     view,

@@ -125,6 +125,8 @@ export interface MemberReport {
   readonly priority: number;
   /** Revision of its pod template, to prefer the newer one in a rollout. */
   readonly revision: string;
+  /** Readers of its status stream: whether it has somebody to tell. Absent: none, or unknown. */
+  readonly listeners?: number;
 }
 
 export interface RedisAddress {

@@ -25,6 +25,8 @@ export interface TopologyStream {
   /** The core has decided something: looks for news, while somebody reads. */
   turned(): void;
   leaderChanging(notice: ChangeNotice): void;
+  /** How many read it. */
+  listeners(): number;
   close(): void;
 }
 
@@ -101,6 +103,7 @@ export function createTopologyStream(processId: string, view: TopologyView): Top
       return true;
     },
     turned: tell,
+    listeners: () => readers.size + coming.size,
     leaderChanging(notice) {
       if (readers.size === 0) return;
       counter += 1;

@@ -50,6 +50,7 @@ const Report: v.GenericSchema<unknown, MemberReport> = v.object({
   terminating: v.boolean(),
   priority: WholeNumber,
   revision: v.string(),
+  listeners: v.exactOptional(WholeNumber),
 });
 
 const Request: v.GenericSchema<unknown, PromiseRequest> = v.object({
