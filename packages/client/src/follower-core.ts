@@ -140,13 +140,16 @@ export class FollowerCore {
 
   /** A planned change is about to come: nothing more is written until it has, or has not. */
   hold(deadlineMs: number): void {
-    if (this.redis.status !== "ready" || !this.own.followsLeader) return;
+    if (this.redis.status === "ready" && this.own.followsLeader) this.#pause(deadlineMs);
+  }
+
+  #pause(pauseMs: number): void {
     this.path.close();
     clearTimeout(this.#holdTimer);
     this.#holdTimer = setTimeout(() => {
       const isStill = this.redis.status === "ready" && !this.path.settlement.isDraining;
       if (isStill && !this.#isElsewhere()) this.path.open();
-    }, deadlineMs);
+    }, pauseMs);
   }
 
   readonly #heard = (): void => this.#watchdog.heard();
@@ -179,7 +182,7 @@ export class FollowerCore {
     this.#gap.end(() => this.#heartbeat.ping(), this.link.events);
     const pauseMs = this.path.settlement.pauseMs();
     if (pauseMs === 0) this.path.open();
-    else this.hold(pauseMs);
+    else this.#pause(pauseMs);
   }
 
   /** Through a Service it would stay with one pod for ever, however many there are by then. */
