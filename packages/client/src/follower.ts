@@ -3,13 +3,12 @@
  * answer: applied, not applied, or unknown.
  *
  * Everything of its own hides behind one symbol: callers define commands on their connections, and
- * a script named like one of our methods must break neither. It stands on four things of ioredis
- * beside its documented ones: `sendCommand`, `commandQueue`, `handleReconnection` and
- * `condition.handshake`.
+ * a script named like one of our methods must break neither. It stands on five things of ioredis
+ * beside its documented ones: `sendCommand`, `commandQueue`, `handleReconnection`,
+ * `condition.handshake` and `_runningAutoPipelines`.
  */
 import { Redis, type Command, type RedisOptions } from "ioredis";
 import { InvalidOptionError } from "./errors.ts";
-import type { CommandPath } from "./command-path.ts";
 import { FollowerCore } from "./follower-core.ts";
 import type { FollowerLink, FollowerOptions } from "./follower-link.ts";
 import { LeaderConnector } from "./leader-connector.ts";
@@ -62,7 +61,7 @@ export class Follower extends Redis {
 
   override pipeline(commands?: unknown[][]): ReturnType<Redis["pipeline"]> {
     const pipeline = super.pipeline(commands);
-    if (this.options.enableAutoPipelining) noticeAuto(pipeline, this[CORE].path);
+    if (this.options.enableAutoPipelining) noticeAuto(pipeline, this);
     return pipeline;
   }
 
@@ -92,10 +91,19 @@ export class Follower extends Redis {
  * ioredis makes a pipeline of single calls, and marks it by a symbol once it has it: without the
  * mark it is the caller's own, whose commands belong together.
  */
-function noticeAuto(pipeline: ReturnType<Redis["pipeline"]>, path: CommandPath): void {
+function noticeAuto(pipeline: ReturnType<Redis["pipeline"]>, follower: Follower): void {
   const exec = pipeline.exec.bind(pipeline);
-  pipeline.exec = (callback) =>
-    isAuto(pipeline) ? path.auto(() => exec(callback)) : exec(callback);
+  pipeline.exec = (callback) => {
+    if (!isAuto(pipeline)) return exec(callback);
+    const results = follower[CORE].path.auto(() => exec(callback));
+    // ioredis keeps back what is asked for until it has all replies, for as long as one waits here.
+    (follower as unknown as Running)._runningAutoPipelines?.clear();
+    return results;
+  };
+}
+
+interface Running {
+  readonly _runningAutoPipelines?: Set<string>;
 }
 
 function isAuto(pipeline: object): boolean {
