@@ -27,6 +27,7 @@ export class Database {
   /** Before an operation is sent: one that was sent before is meant for `db`; null: a new one. */
   enter(db: number | null): void {
     if (db === null && !this.#isDisplaced) return;
+    this.remember();
     this.#isDisplaced = db !== null;
     this.#select(db ?? this.last);
   }
