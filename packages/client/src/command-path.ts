@@ -60,6 +60,8 @@ export class CommandPath {
   #isBarred = false;
   /** Of the pipeline that is being handed over. */
   #isAuto = false;
+  /** The pipeline that is let through: all of it, or ioredis would hold back what it has of it. */
+  #passing: Stream = undefined;
   #turnedAway: { readonly stream: Stream; readonly error: Error } | null = null;
   readonly settlement: Settlement;
   readonly database: Database;
@@ -72,6 +74,7 @@ export class CommandPath {
     this.database = new Database(at.redis, (command) => this.#sendOwn(command));
     this.#shortage = new Shortage({
       gate: this.#gate,
+      canWrite: () => this.#canWrite(),
       written: () => at.redis.commandQueue.toArray().map(({ command }) => command as Command),
       draw: () => at.link.draw(),
       tryOne: (operation) => {
@@ -99,21 +102,22 @@ export class CommandPath {
 
   /** Lets out what waits, in order, and lets everything through. */
   open(): void {
+    if (this.#shortage.resume()) return;
     const socket = this.#redis.stream;
-    this.#shortage.stop();
     socket.cork();
     // Closed in this very moment: what is left waits for the next connection.
     this.#gate.flush((operation) => this.#canWrite() && this.#release(operation));
     this.database.enter(null);
     socket.uncork();
     this.#isBarred = false;
+    this.#passing = undefined;
     this.#isOpen = this.#canWrite() && !this.#isEnding;
   }
 
   /** What is written keeps its place; everything else waits. */
   close(): void {
     this.#isOpen = false;
-    this.#shortage.stop();
+    this.#shortage.suspend();
   }
 
   /** On another connection now. */
@@ -123,9 +127,10 @@ export class CommandPath {
 
   /** The connection is lost. */
   lost(): void {
-    this.#isOpen = false;
+    // Its commands are settled one by one: the last of them must set nothing off.
+    this.close();
     this.settlement.closed(this.#gate);
-    this.#shortage.stop();
+    this.#shortage.forget();
   }
 
   /** Takes nothing more. True while something is under way. */
@@ -138,6 +143,7 @@ export class CommandPath {
   /** There will be no connection any more. */
   end(): void {
     this.close();
+    this.#shortage.forget();
     for (const operation of this.#gate.takeAll()) {
       this.#refuseAll(operation, messages.closed(messages.nameOf(operation), "not-applied"));
     }
@@ -242,11 +248,15 @@ export class CommandPath {
   #lets(command: Command, stream: Stream, { waitForLeaderMs }: ResolvedOptions): boolean {
     if (this.#isOpen) return true;
     if (!this.#shortage.isOn || this.#isBarred) return false;
-    if (this.#session.isInMulti) return true;
-    if (onlyAsks(command.name) && (!stream || this.#isAuto)) return true;
-    // Otherwise a short deadline would never be tried.
-    if (!this.#gate.isEmpty || !this.#shortage.isTooLateFor(waitForLeaderMs)) return false;
-    this.#shortage.expect(command);
+    const isBatched = stream !== undefined && !this.#isAuto;
+    if (onlyAsks(command.name) && !isBatched) return true;
+    const isPassing = isBatched && this.#passing === stream;
+    if (!isPassing && !this.#session.isInMulti) {
+      // Otherwise a short deadline would never be tried.
+      if (!this.#gate.isEmpty || !this.#shortage.isTooLateFor(waitForLeaderMs)) return false;
+    }
+    if (!this.#session.isInMulti) this.#shortage.expect(command);
+    if (isBatched) this.#passing = stream;
     return true;
   }
 
@@ -344,12 +354,6 @@ export class CommandPath {
 
   #shortOf(command: Command, again: Operation | null): void {
     this.#at.link.route.failed("refused");
-    if (!this.#isOpen && !this.#shortage.isOn) {
-      // It waits for a change that is announced, and its turn comes with it.
-      if (again) this.#gate.insertRefused(again);
-      return;
-    }
-    if (this.#isOpen) this.database.remember();
     this.#isOpen = false;
     this.#shortage.met(command, again);
   }

@@ -28,6 +28,11 @@ export class Gate {
     return this.#waiting.length === 0;
   }
 
+  /** Some that a server has refused wait to be sent again. */
+  get hasRefused(): boolean {
+    return this.#waiting.some(({ rejection }) => rejection !== null);
+  }
+
   /** How many commands wait: those of a pipeline are as many. */
   get queued(): number {
     return this.#queued;

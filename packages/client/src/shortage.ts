@@ -3,8 +3,9 @@
  * connection stays, and the writes are tried again until their own deadlines.
  *
  * Guarantees: the oldest one is tried alone, with growing pauses, and the others follow when the
- * server has taken it; none goes out again once a later one was acknowledged. After `stop` there is
- * no timer. Knows nothing of reads: they go on beside it.
+ * server has taken it; none goes out again once a later one was acknowledged, also while a change
+ * is announced or replies are waited for. Suspended or forgotten, it has no timer. Knows nothing of
+ * reads: they go on beside it.
  */
 import type { Command } from "ioredis";
 import { backoffMs } from "./backoff.ts";
@@ -14,6 +15,8 @@ import { overtakes } from "./replay-policy.ts";
 
 export interface ShortPath {
   readonly gate: Gate;
+  /** False: the connection is about to be lost. */
+  canWrite(): boolean;
   /** What is written and not answered. */
   written(): readonly Command[];
   /** From 0 to 1. */
@@ -38,6 +41,8 @@ const IN_A_ROW_MS = 1_000;
 export class Shortage {
   readonly #path: ShortPath;
   #isOn = false;
+  /** Nothing is tried: what was written may yet be answered. */
+  #isSuspended = false;
   #rounds = 0;
   #overAtMs = -Infinity;
   #timer: NodeJS.Timeout | undefined;
@@ -53,8 +58,9 @@ export class Shortage {
     this.#path = path;
   }
 
+  /** Writes wait for a server that leads and refuses them. */
   get isOn(): boolean {
-    return this.#isOn;
+    return this.#isOn && !this.#isSuspended;
   }
 
   /** The next try comes after a command that may wait for so long has expired. */
@@ -85,14 +91,29 @@ export class Shortage {
     this.#judge(probe);
   }
 
-  /** What is to be tried again stays in the gate, first. */
-  stop(): void {
+  suspend(): void {
     clearTimeout(this.#timer);
+    this.#isDue = false;
+    this.#isSuspended = true;
+  }
+
+  /** True: it goes on, since what is written may yet decide on what was refused before it. */
+  resume(): boolean {
+    this.#isSuspended = false;
+    const isUndecided = this.#ahead.size > 0 && this.#path.gate.hasRefused;
+    this.#isOn &&= this.#probe !== null || isUndecided;
+    this.#isDue = this.#isOn && this.#probe === null;
+    if (!this.#isOn) clearTimeout(this.#timer);
+    return this.#isOn;
+  }
+
+  /** The connection is gone. What is to be tried again stays in the gate, first. */
+  forget(): void {
+    this.suspend();
     if (this.#probe) this.#path.gate.unshift(this.#probe.refused);
     this.#probe = null;
     this.#ahead.clear();
     this.#isOn = false;
-    this.#isDue = false;
   }
 
   #begin(): void {
@@ -108,6 +129,7 @@ export class Shortage {
 
   #arm(): void {
     clearTimeout(this.#timer);
+    if (this.#isSuspended) return;
     const pauseMs = backoffMs(this.#rounds, () => 0.5 + this.#path.draw() / 2);
     this.#dueAtMs = performance.now() + pauseMs;
     this.#timer = setTimeout(() => {
@@ -117,7 +139,7 @@ export class Shortage {
   }
 
   #lookDue(): void {
-    if (!this.#isDue || this.#ahead.size > 0) return;
+    if (!this.#isDue || this.#ahead.size > 0 || !this.#path.canWrite()) return;
     this.#isDue = false;
     for (;;) {
       const operation = this.#path.gate.shift();
@@ -181,6 +203,6 @@ export class Shortage {
   #end(): void {
     this.#isOn = false;
     this.#overAtMs = performance.now();
-    this.#path.open();
+    if (!this.#isSuspended) this.#path.open();
   }
 }
