@@ -9,7 +9,7 @@
  * principle; what was seen is printed.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { startGroup, type Group } from "@leasehold/testkit/group";
+import { startGroup, whole, type Group } from "@leasehold/testkit/group";
 import { createLeasehold, statusTopology, type Leasehold } from "../../src/index.ts";
 import { ENGINE, until } from "../process/real-redis.ts";
 import { FAILOVERS } from "./faults-of-a-group.ts";
@@ -40,7 +40,7 @@ export async function playJobs(): Promise<Report> {
     const client = createLeasehold({ topology: statusTopology({ endpoints }) });
     const jobs = await startJobs(client);
     const rows: Row[] = [];
-    await whole(group, client);
+    await ready(group, client);
     for (const failover of FAILOVERS) {
       await sleep(CALM_MS);
       const leader = await group.leader(20_000);
@@ -60,7 +60,7 @@ export async function playJobs(): Promise<Report> {
       rows.push(row);
       console.error(cellsOf(row).join("  "));
       repair();
-      await whole(group, client);
+      await ready(group, client);
     }
     const report = await finish(jobs, rows);
     await client.close();
@@ -70,11 +70,10 @@ export async function playJobs(): Promise<Report> {
   }
 }
 
-async function whole(group: Group, client: Leasehold): Promise<void> {
-  const isUp = (): boolean =>
-    group.currentLeader()?.name === client.topology.leader?.id &&
-    client.topology.nodes.filter(({ state }) => state === "up").length === group.members.length;
-  await until(isUp, WHOLE_MS);
+/** Nobody may be handed the lead before, and the client has to know who has it. */
+async function ready(group: Group, client: Leasehold): Promise<void> {
+  const leader = await whole(group, WHOLE_MS);
+  await until(() => client.topology.leader?.id === leader.name, WHOLE_MS);
 }
 
 function cellsOf({ failover, idleMs, added, notApplied, unknown }: Row): string[] {
