@@ -10,9 +10,6 @@ import type { Action, MemberStatus, Peer } from "@leasehold/replication";
 import type { PeerClient } from "./peers/peer-client.ts";
 import type { ChangeNotice } from "./peers/messages.ts";
 
-/** Later it would be no news. */
-const TIMEOUT_MS = 100;
-
 export interface PlannedChange {
   readonly status: () => MemberStatus;
   readonly others: () => readonly Peer[];
@@ -33,7 +30,7 @@ export function tellOfChange(action: Action, change: PlannedChange): void {
     for (const peer of change.others()) {
       const report = peers.find(({ member }) => member === peer.member);
       if (!report?.listeners) continue;
-      change.peers.changing(peer, notice, TIMEOUT_MS).catch(() => undefined);
+      change.peers.changing(peer, notice, notice.deadlineMs).catch(() => undefined);
     }
   });
 }

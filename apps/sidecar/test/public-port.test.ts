@@ -1,6 +1,6 @@
 import { get, request, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { MemberReport, MemberStatus } from "@leasehold/replication";
 import { createPublicServer, currentTopology, type PublicView } from "../src/http/public-server.ts";
 import { createTopologyStream, type TopologyStream } from "../src/http/topology-stream.ts";
@@ -255,6 +255,16 @@ describe("the topology stream", () => {
     const again = read(1);
     expect((await again.events)[0]?.name).toBe("topology");
     again.close();
+  });
+
+  it("tells of a change that comes before the first snapshot behind it", async () => {
+    refresh = () => new Promise<never>(() => undefined);
+    const reading = read(2);
+    await vi.waitFor(() => expect(stream.listeners()).toBe(1), { interval: 1 });
+    stream.leaderChanging({ epoch: 7, successor: null, deadlineMs: 500 });
+    const names = (await reading.events).map(({ name }) => name);
+    expect(names).toEqual(["topology", "leaderChanging"]);
+    reading.close();
   });
 
   it("keeps moved offsets back, and tells nothing when nothing changed", async () => {

@@ -38,8 +38,8 @@ export interface TopologyView {
 
 export function createTopologyStream(processId: string, view: TopologyView): TopologyStream {
   const readers = new Set<ServerResponse>();
-  /** Without their first snapshot yet. */
-  const coming = new Set<ServerResponse>();
+  /** Without their first snapshot yet, which each call sends. */
+  const coming = new Map<ServerResponse, () => void>();
   let counter = 0;
   let stableText = "";
   let text = "";
@@ -86,18 +86,20 @@ export function createTopologyStream(processId: string, view: TopologyView): Top
         "x-accel-buffering": "no",
       });
       response.flushHeaders();
-      coming.add(response);
       response.once("close", () => {
         coming.delete(response);
         readers.delete(response);
       });
       const begin = (): void => {
         if (!coming.delete(response)) return;
-        take(view.current());
+        // What is news to this reader may be news to the others, too.
+        tell();
+        if (readers.size === 0) take(view.current());
         const isKnown = lastEventId === `${processId}:${counter}`;
         response.write(isKnown ? ": known\n\n" : event("topology", text));
         readers.add(response);
       };
+      coming.set(response, begin);
       // A member that nobody has read of late knows itself alone: the others are asked first.
       void Promise.race([view.refresh(), sleep(FIRST_LOOK_MS)]).then(begin, begin);
       return true;
@@ -105,6 +107,7 @@ export function createTopologyStream(processId: string, view: TopologyView): Top
     turned: tell,
     listeners: () => readers.size + coming.size,
     leaderChanging(notice) {
+      for (const begin of coming.values()) begin();
       if (readers.size === 0) return;
       counter += 1;
       send(event("leaderChanging", JSON.stringify(notice)));
@@ -112,7 +115,7 @@ export function createTopologyStream(processId: string, view: TopologyView): Top
     close() {
       clearInterval(heartbeat);
       clearInterval(looking);
-      for (const reader of [...readers, ...coming]) reader.end();
+      for (const reader of [...readers, ...coming.keys()]) reader.end();
       readers.clear();
       coming.clear();
     },

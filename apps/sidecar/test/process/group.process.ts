@@ -69,7 +69,7 @@ async function announcement(httpUrl: string): Promise<{ readonly words: Promise<
     }
     return null;
   };
-  return { words: read() };
+  return { words: read().catch((error: unknown) => String(error)) };
 }
 
 it("D1: a request for a switchover moves the leader to the member that it names, without loss", async () => {
