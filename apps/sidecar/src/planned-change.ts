@@ -2,9 +2,9 @@
  * Tells readers of any member that the leader is about to change: clients that know hold their
  * writes back instead of having them refused.
  *
- * Guarantees: the pause that it tells of has been sent before other members are told, and only
- * those are told that have readers. Best effort: who is not reached in time, or began to read since
- * the member was asked, learns of the change when it has come.
+ * Guarantees: the pause that it tells of has been sent before other members are told, and and
+ * none that has just said that it has no readers. Best effort: who is not reached in time learns of
+ * the change when it has come.
  */
 import type { Action, MemberStatus, Peer } from "@leasehold/replication";
 import type { PeerClient } from "./peers/peer-client.ts";
@@ -29,7 +29,7 @@ export function tellOfChange(action: Action, change: PlannedChange): void {
   setImmediate(() => {
     for (const peer of change.others()) {
       const report = peers.find(({ member }) => member === peer.member);
-      if (!report?.listeners) continue;
+      if (report?.listeners === 0) continue;
       change.peers.changing(peer, notice, notice.deadlineMs).catch(() => undefined);
     }
   });

@@ -33,12 +33,16 @@ const pause = (reason: "transferSwitchover" | "promote"): Action => ({
   process: PROCESS,
 });
 
-it("a planned change is told to the own readers, and to members that have some", async () => {
+it("a planned change is told to all readers, but not to a member that said it has none", async () => {
   expect(await told(pause("transferSwitchover"), 2)).toEqual([
     "own readers of orders-1",
     "orders-1 of orders-1",
+    "orders-2 of orders-1",
   ]);
-  expect(await told(pause("transferSwitchover"), 0)).toEqual(["own readers of orders-1"]);
+  expect(await told(pause("transferSwitchover"), 0)).toEqual([
+    "own readers of orders-1",
+    "orders-2 of orders-1",
+  ]);
 });
 
 it("a new leader's own pause is no news", async () => {
