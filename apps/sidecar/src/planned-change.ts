@@ -2,7 +2,7 @@
  * Tells readers of any member that the leader is about to change: clients that know hold their
  * writes back instead of having them refused.
  *
- * Guarantees: the pause that it tells of has been sent before other members are told, and and
+ * Guarantees: the pause that it tells of has been sent before other members are told, and
  * none that has just said that it has no readers. Best effort: who is not reached in time learns of
  * the change when it has come.
  */
