@@ -2,9 +2,9 @@
  * Tells readers of any member that the leader is about to change: clients that know hold their
  * writes back instead of having them refused.
  *
- * Guarantees: the pause that it tells of has been sent before other members are told, and
- * none that has just said that it has no readers. Best effort: who is not reached in time learns of
- * the change when it has come.
+ * Guarantees: the pause that it tells of has been sent before other members are told. Those that
+ * have just said that they have no readers are not. Best effort: who is not reached in time learns
+ * of the change when it has come.
  */
 import type { Action, MemberStatus, Peer } from "@leasehold/replication";
 import type { PeerClient } from "./peers/peer-client.ts";
