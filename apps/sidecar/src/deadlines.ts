@@ -20,6 +20,8 @@ export const DEADLINES_MS = {
   source: 3_000,
   /** Answers to people, Events and history wait that long: a hand-over takes less. */
   afterHandover: 150,
+  /** Each request of a rehearsal. */
+  rehearsal: 2_000,
   recordRead: 10_000,
   recordWrite: 10_000,
   /**

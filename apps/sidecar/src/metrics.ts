@@ -102,6 +102,7 @@ const LABELLED = {
     ...([[], "When the certificate in use, or one that it rests on, expires."] as const),
   ),
   pending: describe("config_pending_restart", "gauge", [], "1: settings wait for a restart."),
+  rights: describe("missing_rights", "gauge", [], "Rights that a promotion needs and lacks."),
   renew: describe("lease_renew_duration_seconds", "histogram", [], "From send to answer."),
 } as const;
 
@@ -166,6 +167,7 @@ function makeLabelled(registry: Registry) {
     inSync: makeGauge(registry, LABELLED.inSync),
     expiry: makeGauge(registry, LABELLED.expiry),
     pending: makeGauge(registry, LABELLED.pending),
+    rights: makeGauge(registry, LABELLED.rights),
     changes: counter(LABELLED.changes),
     promotions: counter(LABELLED.promotions),
     refused: counter(LABELLED.refused),
@@ -245,6 +247,7 @@ function setLabelled(metrics: Labelled, source: TopologySource): void {
 function setUpkeep(metrics: Labelled, upkeep: UpkeepView): void {
   const { rotation, certificateExpiresAtMs } = upkeep;
   metrics.pending.set(flag(upkeep.restartPending));
+  metrics.rights.set(upkeep.missingRights.length);
   metrics.generation.reset();
   metrics.inSync.remove();
   metrics.expiry.remove();

@@ -16,6 +16,7 @@ import {
   createPodLabel,
   createPodReader,
   createSliceStore,
+  rehearseWrites,
   type ApiClient,
   type ClusterAccess,
   type Journal,
@@ -235,6 +236,8 @@ function wire(wiring: Wiring): Wired {
   upkeep.start({
     peers,
     others: () => watches.others(),
+    rehearse: () => rehearseWrites(client, group, DEADLINES_MS.rehearsal),
+    isCalm: () => isCalm(runtime.status()),
     announce(reason, words) {
       const { epoch } = runtime.status();
       log.info({ reason, epoch }, words);
@@ -266,6 +269,11 @@ function wire(wiring: Wiring): Wired {
       client.close();
     },
   };
+}
+
+/** Leads, or follows who leads, and no change is going on that it has a part in. */
+function isCalm({ writable, successor, holdsLease, inSync }: MemberStatus): boolean {
+  return writable ? successor === null : inSync && !holdsLease;
 }
 
 /** A number in [0, 1) for the core's jitter. */

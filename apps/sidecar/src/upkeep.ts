@@ -1,6 +1,7 @@
 /**
  * What is kept up beside the decisions: the files that Redis reads when it starts, its passwords,
- * its certificate and its configuration. Wires only; auth/, tls/ and live/ say what each does.
+ * its certificate and its configuration, and whether it could write what a promotion writes. Wires
+ * only; auth/, tls/, live/ and write-rights.ts say what each does.
  */
 import { existsSync, readFileSync } from "node:fs";
 import type { Peer, Reason } from "@leasehold/replication";
@@ -20,6 +21,7 @@ import { socketPath } from "./settings/member-config.ts";
 import type { Settings } from "./settings/schema.ts";
 import type { SettingsOutcome } from "./settings/settings.ts";
 import { openCertificates } from "./tls/certificates.ts";
+import { followWriteRights, type WriteRights, type WriteRightsParts } from "./write-rights.ts";
 
 export interface Upkeep {
   readonly keyring: Keyring;
@@ -38,9 +40,11 @@ export interface UpkeepView {
   readonly certificateExpiresAtMs: number | null;
   /** Settings have changed that wait for a restart of the pod. */
   readonly restartPending: boolean;
+  /** As a Role would grant them. */
+  readonly missingRights: readonly string[];
 }
 
-export interface UpkeepWorld {
+export interface UpkeepWorld extends Pick<WriteRightsParts, "rehearse" | "isCalm"> {
   readonly peers: Pick<PeerClient, "credentials">;
   /** The other members that have an address; null: not known yet. */
   readonly others: () => readonly Peer[] | null;
@@ -69,11 +73,13 @@ export async function openUpkeep(parts: UpkeepParts): Promise<Upkeep> {
   await (vault ? vault.write() : conf.write(keyring));
   let rotation: Rotation | null = null;
   let live: LiveConfiguration | null = null;
+  let rights: WriteRights | null = null;
   let stopCertificates: (() => void) | undefined;
   return {
     keyring,
     start(world) {
       const { announce } = world;
+      rights = followWriteRights(world);
       const admin = createRedisAdmin({ socket: socketPath(settings), ...keyring.login });
       stopCertificates = certificates?.follow({ admin, announce });
       live = followConfiguration({
@@ -90,8 +96,10 @@ export async function openUpkeep(parts: UpkeepParts): Promise<Upkeep> {
       rotation: rotation?.view() ?? null,
       certificateExpiresAtMs: certificates?.expiresAtMs() ?? null,
       restartPending: live?.isPending() ?? false,
+      missingRights: rights?.missing() ?? [],
     }),
     stop() {
+      rights?.stop();
       rotation?.stop();
       stopCertificates?.();
       live?.stop();

@@ -28,7 +28,12 @@ beforeEach(async () => {
   live = true;
   volume = null;
   const metrics = createMetrics();
-  upkeep = { rotation: null, certificateExpiresAtMs: null, restartPending: false };
+  upkeep = {
+    rotation: null,
+    certificateExpiresAtMs: null,
+    restartPending: false,
+    missingRights: [],
+  };
   const reports = { current: () => others, refresh: () => refresh() };
   const base = {
     group: "orders",
@@ -133,17 +138,19 @@ describe("the public port", () => {
     expect(text).not.toMatch(/^leasehold_(credentials|certificate)/m);
   });
 
-  it("shows passwords and certificate once they are in use", async () => {
+  it("shows passwords, certificate and what else is kept up once it is in use", async () => {
     const generations = new Map([["default", 3]]);
     upkeep = {
       rotation: { generations, inSync: true },
       certificateExpiresAtMs: 1_500,
       restartPending: true,
+      missingRights: ["update leases.coordination.k8s.io"],
     };
     const text = await (await fetch(url("/metrics"))).text();
     expect(text).toContain('leasehold_credentials_generation{user="default"} 3');
     expect(text).toContain("leasehold_credentials_in_sync 1");
     expect(text).toContain("leasehold_config_pending_restart 1");
+    expect(text).toContain("leasehold_missing_rights 1");
     expect(text).toContain("leasehold_certificate_expiry_timestamp_seconds 1.5");
   });
 

@@ -142,6 +142,7 @@ export const ALERT_CASES: readonly AlertCase[] = [
     ...["certificate_expiry_timestamp_seconds", "1200000x600", "1300000x600"],
   ),
   gauge("LeaseholdCredentialsOutOfSync", 30, "credentials_in_sync", "0x200", "0x30 1x200"),
+  gauge("LeaseholdRightsMissing", 30, "missing_rights", "1x200", "1x30 0x200"),
 ];
 
 /** Of 60 renewals in 15 s that many took up to 2 s, the others up to 4. */

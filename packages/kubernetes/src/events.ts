@@ -56,6 +56,7 @@ const WARNINGS: ReadonlySet<Reason> = new Set<Reason>([
   "noCandidate",
   "failsafe",
   "clockSkew",
+  "rightsMissing",
   "internalKeyDerived",
   "credentialsOutOfSync",
   "certificateRejected",

@@ -12,6 +12,7 @@ export { createControlRequests } from "./control-requests.ts";
 export type { ControlView, GroupReader, LeaseView, MemberView, PodView } from "./group-reader.ts";
 export { createGroupReader } from "./group-reader.ts";
 export type { Reading } from "./reading.ts";
+export { rehearseWrites } from "./rehearsal.ts";
 export type { GroupWatcherOptions, PodReader } from "./group-watcher.ts";
 export { createGroupWatcher, createPodReader } from "./group-watcher.ts";
 export type { LeaseStoreOptions } from "./lease-store.ts";

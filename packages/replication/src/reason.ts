@@ -66,6 +66,8 @@ export const REASONS = [
   "certificateRejected",
   "configApplied",
   "restartRequired",
+  "rightsMissing",
+  "rightsRestored",
   "clockSkew",
   "invariant",
 ] as const;

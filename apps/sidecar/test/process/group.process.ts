@@ -56,6 +56,28 @@ it("B11: a sidecar that crashes and returns keeps its leader, and clients stay c
   expect(await command(leader, "GET", "kept")).toBe("yes");
 });
 
+it("a member that could not write what a promotion writes says so before it is needed", async () => {
+  const leader = await whole(group, 10_000);
+  const replica = group.members.find((member) => member !== leader)!;
+  const slices = { identity: replica.name, verbs: ["update"], resource: "endpointslices" } as const;
+  const giveBack = group.api.faults.inject({ kind: "refuse", code: 403 }, slices);
+  await replica.sidecar.stop("SIGKILL", 0);
+  replica.sidecar.start();
+  const missing = async (): Promise<string | undefined> => {
+    const text = await fetch(`${replica.httpUrl}/metrics`).then(
+      (response) => response.text(),
+      () => "",
+    );
+    return /^leasehold_missing_rights (.*)$/m.exec(text)?.[1];
+  };
+  await group.until("the finding", 10_000, async () => (await missing()) === "1");
+  giveBack();
+  expect(JSON.stringify(logOf(replica))).toContain(
+    "its Role lacks update endpointslices.discovery.k8s.io",
+  );
+  expect(group.currentLeader()).toBe(leader);
+});
+
 /** Resolves once the stream is open; `words` once it tells of a change that is about to come. */
 async function announcement(httpUrl: string): Promise<{ readonly words: Promise<unknown> }> {
   const signal = AbortSignal.timeout(10_000);

@@ -1,4 +1,4 @@
-/** One kind of object in the namespace under test, with the five things one can do to it. */
+/** One kind of object in the namespace under test, with what one can do to it. */
 import { randomBytes } from "node:crypto";
 import type { Answer, RawClient } from "./raw-client.ts";
 
@@ -22,6 +22,7 @@ export interface Collection {
   readonly get: (name: string) => Promise<Answer>;
   readonly post: (body: object) => Promise<Answer>;
   readonly put: (body: Named) => Promise<Answer>;
+  readonly dryRun: (body: Named) => Promise<Answer>;
   readonly patch: (name: string, body: object, contentType?: string) => Promise<Answer>;
   readonly remove: (name: string, options?: object) => Promise<Answer>;
 }
@@ -35,6 +36,7 @@ export function createCollection(client: RawClient, path: string): Collection {
     get: (name) => client.call(at(name)),
     post: (body) => client.call(path, { method: "POST", body }),
     put: (body) => client.call(at(body.metadata.name), { method: "PUT", body }),
+    dryRun: (body) => client.call(`${at(body.metadata.name)}?dryRun=All`, { method: "PUT", body }),
     patch: (name, body, contentType = MERGE_PATCH) =>
       client.call(at(name), { method: "PATCH", body, contentType }),
     remove: (name, body) => client.call(at(name), { method: "DELETE", body }),

@@ -40,6 +40,12 @@ export function sliceVersionContract(slices: Collection): void {
       expect(body.endpoints?.map(({ addresses }) => addresses)).toEqual([["10.1.2.4"]]);
     });
 
+    test("is not changed by a dry run", async () => {
+      const base = await created(slices);
+      expect((await slices.dryRun(moved(base, "10.1.2.4"))).code).toBe(200);
+      expect((await slices.get(base.metadata.name)).body).toEqual(base);
+    });
+
     test("is overwritten by a PUT without a version: a writer must send one", async () => {
       const base = await created(slices);
       const metadata = without(base.metadata, "resourceVersion");

@@ -10,6 +10,7 @@ import { sliceFieldContract, sliceVersionContract } from "./endpoint-slices.ts";
 import { eventContract } from "./events.ts";
 import {
   deletedLeaseContract,
+  leaseDryRunContract,
   leaseFieldContract,
   leaseMetadataContract,
   leaseVersionContract,
@@ -36,6 +37,7 @@ export function describeKubernetesApi({ kubeconfig, namespace }: KubernetesApiUn
     const events = collection("/api/v1", "events");
 
     leaseVersionContract(leases);
+    leaseDryRunContract(leases);
     deletedLeaseContract(leases);
     leaseFieldContract(leases);
     leaseMetadataContract(leases);

@@ -94,6 +94,24 @@ export function leaseVersionContract(leases: Collection): void {
   });
 }
 
+export function leaseDryRunContract(leases: Collection): void {
+  describe("a Lease", () => {
+    test("is not changed by a dry run, which is refused like a write", async () => {
+      const base = await created(leases);
+      const { name } = base.metadata;
+      expect(await leases.dryRun(base)).toMatchObject({ code: 200 });
+      expect(await leases.dryRun(heldBy("b", base))).toMatchObject({
+        code: 200,
+        body: { spec: { holderIdentity: "b" } },
+      });
+      expect((await leases.get(name)).body).toEqual(base);
+      await leases.put(heldBy("c", base));
+      const late = await leases.dryRun(heldBy("d", base));
+      expect(late).toMatchObject({ code: 409, body: { kind: "Status", reason: "Conflict" } });
+    });
+  });
+}
+
 export function deletedLeaseContract(leases: Collection): void {
   const deleted = async (): Promise<Body> => {
     const base = await created(leases);

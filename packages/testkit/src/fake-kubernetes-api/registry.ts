@@ -4,8 +4,8 @@
  *
  * Each rule that surprises has its measurement in docs/protocol.md, section 2: a PUT of a Lease
  * that does not exist creates it, unless it carries a uid. Not here: finalizers, garbage
- * collection by owner references, field managers, dry runs, status subresources, quota, whether a
- * namespace exists, and defaults of kinds that no client of ours writes.
+ * collection by owner references, field managers, status subresources, quota, whether a
+ * namespace exists, and defaults of kinds that no client of ours writes. Of dry runs only a PUT's.
  */
 import { randomBytes, randomUUID } from "node:crypto";
 import {
@@ -56,7 +56,7 @@ export interface Registry {
   get(target: Target): KubernetesObject;
   /** `target.key.name` does not count: the name is in the body. */
   create(target: Target, body: unknown): Written;
-  replace(target: Target, body: unknown): Written;
+  replace(target: Target, body: unknown, isDryRun: boolean): Written;
   patch(target: Target, body: PatchBody): Written;
   /** Answers with a `Status`, or with the object if it only began to end. */
   remove(target: Target, options: unknown): KubernetesObject | SuccessBody;
@@ -67,13 +67,19 @@ export function createRegistry(options: RegistryOptions): Registry {
   return {
     get: (target) => existing(store, target),
     create: (target, body) => create(options, target, body),
-    replace: (target, body) => replace(options, target, body),
+    replace: (target, body, isDryRun) =>
+      replace(isDryRun ? { ...options, store: inDryRun(store) } : options, target, body),
     patch: (target, { patch, contentType }) => {
       const old = existing(store, target);
       return replace(options, target, patched(target, old, applyPatch(old, patch, contentType)));
     },
     remove: (target, deleteOptions) => remove(store, target, deleteOptions),
   };
+}
+
+/** Says what would be, and keeps what is: the version that a dry run shows is the old one's. */
+function inDryRun(store: ObjectStore): ObjectStore {
+  return { ...store, commit: (_resource, object) => object };
 }
 
 function existing(store: ObjectStore, { resource, key }: Target): KubernetesObject {

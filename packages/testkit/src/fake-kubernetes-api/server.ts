@@ -159,7 +159,9 @@ function operate(context: ServerContext, arrived: Arrived, parsed: ParsedRequest
     case "create":
       return writtenAnswer(registry.create(target, decodeObject(body, contentType)));
     case "update":
-      return writtenAnswer(registry.replace(target, decodeObject(body, contentType)));
+      return writtenAnswer(
+        registry.replace(target, decodeObject(body, contentType), isDryRun(parsed)),
+      );
     case "patch":
       return writtenAnswer(registry.patch(target, { patch: decodeBody(body), contentType }));
     case "delete": {
@@ -170,6 +172,12 @@ function operate(context: ServerContext, arrived: Arrived, parsed: ParsedRequest
     case "watch":
       return jsonAnswer(200, listJson(context.store, parsed));
   }
+}
+
+function isDryRun({ query }: ParsedRequest): boolean {
+  const asked = query.get("dryRun");
+  if (asked === null || asked === "All") return asked === "All";
+  throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(asked)}`);
 }
 
 function listJson(store: ObjectStore, { access, namespace, query }: ParsedRequest): string {
