@@ -116,7 +116,7 @@ export function statusOf(state: MemberState, at: Instant, config: MemberConfig):
     validMs,
     permitUntilBootMs: permit?.kind === "lead" ? permit.deadlineBootMs : null,
     writable,
-    successor: handoff?.to ?? null,
+    successor: handoff?.successor?.member ?? handoff?.to ?? null,
     isOver: record?.holder === election.me && validMs <= 0 && handoff === null,
     failsafe: leadsByPromise(election, at),
     paused: record?.paused ?? false,
