@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { get, request, type IncomingMessage, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { connect, type AddressInfo, type Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { MemberReport, MemberStatus } from "@leasehold/replication";
 import { createPublicServer, currentTopology, type PublicView } from "../src/http/public-server.ts";
@@ -204,6 +206,13 @@ describe("the public port", () => {
   });
 });
 
+it("a connection that asks nothing is cut off: it would keep the kubelet's probes out", async () => {
+  const silent = connect(port, "127.0.0.1").resume();
+  const since = performance.now();
+  await once(silent, "close");
+  expect(performance.now() - since).toBeLessThan(7_000);
+}, 10_000);
+
 describe("the topology stream", () => {
   /** Reads events until `count` came. */
   function read(count: number, headers: Record<string, string> = {}): Reading {
@@ -298,6 +307,24 @@ describe("the topology stream", () => {
     const [event] = await again.events;
     expect(event?.name).toBe("leaderChanging");
     again.close();
+  });
+
+  it("drops a reader that does not read while little waits for it: there may be many", async () => {
+    const accepted = once(server, "connection");
+    const lazy = connect(port, "127.0.0.1");
+    lazy.pause().write("GET /v1/topology/stream HTTP/1.1\r\nhost: x\r\n\r\n");
+    const [socket] = (await accepted) as [Socket];
+    await vi.waitFor(() => expect(stream.listeners()).toBe(1), { interval: 1 });
+    let unreadBytes = 0;
+    // What the kernel keeps comes first: 4 MB on loopback.
+    for (let count = 0; stream.listeners() > 0 && count < 50_000; count += 1) {
+      stream.leaderChanging({ epoch: 7, successor: "x".repeat(1_000), deadlineMs: 500 });
+      unreadBytes = Math.max(unreadBytes, socket.writableLength);
+      await setImmediate();
+    }
+    expect(stream.listeners()).toBe(0);
+    expect(unreadBytes).toBeLessThan(80_000);
+    lazy.destroy();
   });
 
   it("refuses the reader that is one too many, with an answer", async () => {

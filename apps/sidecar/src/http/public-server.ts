@@ -54,6 +54,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
 };
 
 const STREAM_PATH = "/v1/topology/stream";
+/** Node looks for connections that are out of time each half minute; probes come each 2 s. */
+const CHECK_MS = 500;
 
 export type TopologySource = Pick<
   PublicView,
@@ -72,7 +74,12 @@ export function currentTopology(source: TopologySource): Topology {
 
 export function createPublicServer(view: PublicView): Server {
   const server = createServer(
-    { keepAliveTimeout: 30_000, headersTimeout: 5_000, requestTimeout: 10_000 },
+    {
+      keepAliveTimeout: 30_000,
+      headersTimeout: 5_000,
+      requestTimeout: 10_000,
+      connectionsCheckingInterval: CHECK_MS,
+    },
     (request, response) => {
       // Whatever breaks here breaks one answer, not the process.
       serve(view, request, response).catch(() => response.destroy());

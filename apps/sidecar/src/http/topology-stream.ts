@@ -17,7 +17,8 @@ const OFFSETS_MS = 1_000;
 /** A lost member must not hold up the first snapshot for longer. */
 const FIRST_LOOK_MS = 50;
 const MAX_READERS = 256;
-const MAX_UNREAD_BYTES = 256 * 1024;
+/** Some twenty snapshots: all readers together stay far below the container's memory. */
+const MAX_UNREAD_BYTES = 64 * 1024;
 
 export interface TopologyStream {
   /** False: too many readers. */
