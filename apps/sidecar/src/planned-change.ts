@@ -11,6 +11,8 @@ import type { PeerClient } from "./peers/peer-client.ts";
 import type { ChangeNotice } from "./peers/messages.ts";
 
 export interface PlannedChange {
+  /** Of this process. */
+  readonly identity: string;
   readonly status: () => MemberStatus;
   readonly others: () => readonly Peer[];
   readonly peers: Pick<PeerClient, "changing">;
@@ -30,7 +32,8 @@ export function tellOfChange(action: Action, change: PlannedChange): void {
     for (const peer of change.others()) {
       const report = peers.find(({ member }) => member === peer.member);
       if (report?.listeners === 0) continue;
-      change.peers.changing(peer, notice, notice.deadlineMs).catch(() => undefined);
+      const told = { ...notice, from: change.identity, round: action.id };
+      change.peers.changing(peer, told, notice.deadlineMs).catch(() => undefined);
     }
   });
 }

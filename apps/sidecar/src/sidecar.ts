@@ -23,7 +23,7 @@ import {
   type PodLabel,
 } from "@leasehold/kubernetes";
 import { createRedisServer } from "@leasehold/redis";
-import type { MemberName } from "@leasehold/election";
+import { formatIdentity, type MemberName } from "@leasehold/election";
 import type {
   GroupWatcher,
   MemberConfig,
@@ -190,6 +190,7 @@ function wire(wiring: Wiring): Wired {
     refresh: () => reports.refresh(),
   });
   const change: PlannedChange = {
+    identity: formatIdentity({ ...start, pod: start.member }),
     status: () => runtime.status(),
     others: () => watches.others() ?? [],
     peers,

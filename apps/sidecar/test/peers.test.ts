@@ -1,4 +1,4 @@
-import type { AddressInfo } from "node:net";
+import { connect, type AddressInfo } from "node:net";
 import { request } from "node:http";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { PromiseRequest } from "@leasehold/election";
@@ -183,8 +183,19 @@ describe("members that share the secret", () => {
 
   it("hear of a change that another one has begun, and of none that is no notice", async () => {
     const notice = { epoch: 7, successor: "orders-2", deadlineMs: 500 };
-    await client.changing(peer, notice, 1_000);
-    await client.changing(peer, { ...notice, deadlineMs: 3_600_000 }, 1_000);
+    const told = { ...notice, from: "orders-1_u1_n1", round: 3 };
+    await client.changing(peer, told, 1_000);
+    await client.changing(peer, { ...told, round: 4, deadlineMs: 3_600_000 }, 1_000);
+    expect(notices).toEqual([notice]);
+  });
+
+  it("do not hear of the same change again, whoever sends what was signed once more", async () => {
+    const notice = { epoch: 7, successor: null, deadlineMs: 500 };
+    const path = "/v1/changing";
+    const body = JSON.stringify({ ...notice, from: "orders-1_u1_n1", round: 4 });
+    const headers = signedFor("orders-0", path, body);
+    expect((await send(path, body, headers)).status).toBe(200);
+    expect((await send(path, body, headers)).status).toBe(200);
     expect(notices).toEqual([notice]);
   });
 
@@ -249,6 +260,20 @@ describe("whoever does not", () => {
     expect(asked).toHaveLength(1);
   });
 });
+
+it("who holds a connection and asks nothing is cut off, and one that has asked is not", async () => {
+  answerEverything();
+  await client.report(peer, 1_000);
+  const silent = connect(peer.peerPort, peer.host);
+  silent.on("error", () => undefined);
+  const since = performance.now();
+  await new Promise((resolve) => silent.once("close", resolve).resume());
+  expect(performance.now() - since).toBeLessThan(4_000);
+  const connections = await new Promise((resolve) => {
+    server.server.getConnections((_error, count) => resolve(count));
+  });
+  expect(connections).toBe(1);
+}, 10_000);
 
 describe("a member that only starts", () => {
   it("holds its port and promises nothing", async () => {

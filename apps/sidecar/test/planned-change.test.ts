@@ -12,6 +12,7 @@ async function told(action: Action, listeners: number): Promise<readonly string[
   const words = (who: string, { successor }: ChangeNotice): number =>
     heard.push(`${who} of ${successor}`);
   tellOfChange(action, {
+    identity: "orders-0_u0_n0",
     status: () => ({ ...STATUS, successor: "orders-1", peers: [{ ...REPLICA, listeners }] }),
     others: () => ["orders-1", "orders-2"].map((member) => ({ member, host: "h", peerPort: 1 })),
     peers: {

@@ -85,10 +85,18 @@ export interface ChangeNotice {
   readonly deadlineMs: number;
 }
 
-const Notice: v.GenericSchema<unknown, ChangeNotice> = v.object({
+/** As a member tells it to another one. Of one process only the rounds grow. */
+export interface MemberNotice extends ChangeNotice {
+  readonly from: string;
+  readonly round: number;
+}
+
+const Notice: v.GenericSchema<unknown, MemberNotice> = v.object({
   epoch: Epoch,
   successor: v.nullable(v.string()),
   deadlineMs: v.pipe(WholeNumber, v.maxValue(60_000)),
+  from: v.string(),
+  round: WholeNumber,
 });
 
 /** Each returns null for what has another shape. */
@@ -112,7 +120,7 @@ export function readCredentialsAnswer(body: string): CredentialsAnswer | null {
   return read(CredentialsAnswerShape, body);
 }
 
-export function readChangeNotice(body: string): ChangeNotice | null {
+export function readChangeNotice(body: string): MemberNotice | null {
   return read(Notice, body);
 }
 

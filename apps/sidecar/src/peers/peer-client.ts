@@ -14,8 +14,8 @@ import {
   readOffset,
   readPromiseAnswer,
   readReport,
-  type ChangeNotice,
   type CredentialsAnswer,
+  type MemberNotice,
 } from "./messages.ts";
 import {
   drawNonce,
@@ -33,7 +33,7 @@ export interface PeerClient {
   promise(peer: Peer, request: PromiseRequest, timeoutMs: number): Promise<PromiseAnswer | null>;
   hint(peer: Peer, timeoutMs: number): Promise<void>;
   /** That our lead is about to change. Who does not know the question is not told. */
-  changing(peer: Peer, notice: ChangeNotice, timeoutMs: number): Promise<void>;
+  changing(peer: Peer, notice: MemberNotice, timeoutMs: number): Promise<void>;
   /** Null: no answer in time, or its Redis does not answer. */
   offset(peer: Peer, timeoutMs: number): Promise<number | null>;
   /** `refused`: whoever is there knows none of our keys. */

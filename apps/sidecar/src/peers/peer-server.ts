@@ -56,6 +56,8 @@ interface SignedReply extends Reply {
 }
 
 const HINT_INTERVAL_MS = 50;
+/** Node looks for connections that are out of time each half minute: D is over by then. */
+const CHECK_MS = 500;
 /** Whoever is refused learns nothing that only a member could have signed. */
 const REFUSED: SignedReply = {
   status: 401,
@@ -75,7 +77,12 @@ export interface PeerServer {
 export function createPeerServer(options: PeerServerOptions): PeerServer {
   let handle: Handler | null = null;
   const server = createServer(
-    { keepAliveTimeout: 60_000, headersTimeout: 2_000, requestTimeout: 5_000 },
+    {
+      keepAliveTimeout: 60_000,
+      headersTimeout: 2_000,
+      requestTimeout: 5_000,
+      connectionsCheckingInterval: CHECK_MS,
+    },
     (request, response) => {
       // Whatever breaks here breaks one answer, not the process.
       serve({ request, response, options, handle }).catch(() => response.destroy());
@@ -133,6 +140,7 @@ type Handler = (path: string, body: string) => Promise<Reply>;
 
 function createHandler(requests: PeerRequests): Handler {
   const isNewRound = createRoundGate();
+  const isNewNotice = createRoundGate();
   let lastHintMs = -Infinity;
   const promise = async (body: string): Promise<Reply> => {
     const asked = readPromiseRequest(body);
@@ -156,7 +164,8 @@ function createHandler(requests: PeerRequests): Handler {
   const changing = (body: string): Reply => {
     const notice = readChangeNotice(body);
     if (!notice) return { status: 400, body: { error: "not a notice of a change" } };
-    requests.changing(notice);
+    const { from, round, ...change } = notice;
+    if (isNewNotice(from, round)) requests.changing(change);
     return { status: 200, body: {} };
   };
   return async (path, body) => {

@@ -1,9 +1,9 @@
 /**
- * Refuses a promise request that is not newer than the last one of the same process: what makes
- * a recorded request worthless (see signature.ts).
+ * Refuses a request that is not newer than the last one of the same process: what makes a recorded
+ * promise or notice of a change worthless (see signature.ts).
  *
  * Bound: remembers the processes that asked last; an older one may ask again, which the core
- * answers by its own rules (a higher epoch, another holder).
+ * answers by its own rules (a higher epoch, another holder), and clients by the epoch.
  */
 const REMEMBERED = 16;
 

@@ -14,6 +14,8 @@
  *   Rounds of one asking process only grow, so a round that is not newer is refused
  *   (`createRoundGate`). After a restart the receiver has forgotten the rounds, but it also waits
  *   1.02 D from its first read, and a promise never gives anybody a right.
+ * - `changing` makes clients hold their writes for half a second: replayed, again and again. So its
+ *   rounds only grow, too; and a client believes none of an epoch that is over.
  */
 import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
 
