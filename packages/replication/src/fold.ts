@@ -181,6 +181,10 @@ function roleSucceeded(
     return promoteAnswered(turn, outcome, { epoch: own.command.epoch, parent });
   }
   if (kind === "pause") return paused(turn);
+  const { lead } = turn.state;
+  const isOpen = lead?.phase === "open";
+  if (kind === "unpause" && isOpen) return set(turn, { lead: { ...lead, pausedAt: null } });
+  if (kind === "minReplicas" && isOpen) return set(turn, { lead: { ...lead, guarded: true } });
   if (kind !== "demote" && kind !== "verifyDemoted") return;
   demotionAnswered(turn, kind, outcome);
 }

@@ -21,6 +21,9 @@ import { names, planWon } from "./plan-won.ts";
 import type { Lead, MemberState } from "./state.ts";
 import { act, announce, right, role, set, type Turn } from "./turn.ts";
 
+/** What an open primary was told and did not answer with "done" is told again. */
+const SAY_AGAIN_MS = 100;
+
 export function planLead(turn: Turn): void {
   dropLost(turn);
   dropCutover(turn);
@@ -73,6 +76,7 @@ function beginLead(turn: Turn): void {
     replid: null,
     pausedAt: null,
     guarded: false,
+    guardAt: null,
     retryAt: null,
     judged: acquiring?.judged ?? false,
     forced: acquiring?.forced ?? null,
@@ -164,7 +168,7 @@ function isPublished(state: MemberState, lead: Lead): boolean {
 
 function open(turn: Turn, lead: Lead): void {
   role(turn, { kind: "unpause" }, "unfence");
-  set(turn, { lead: { ...lead, phase: "open" }, deferred: [] });
+  set(turn, { lead: { ...lead, phase: "open", pausedAt: turn.at }, deferred: [] });
   endCutover(turn);
   const { before, way, forced } = lead;
   if (forced !== null) {
@@ -225,8 +229,19 @@ function planOpen(turn: Turn): void {
       lineage: uniteLineages(turn.state.lineage, [entry]),
     });
   }
+  unpauseAgain(turn);
   guardReplicas(turn);
   letJoin(turn);
+}
+
+/** A connection that was closed under the word leaves Redis paused, for 2 D. */
+function unpauseAgain(turn: Turn): void {
+  const { lead, redis, handoff } = turn.state;
+  if (lead === null || lead.pausedAt === null || redis.role.pending.length > 0) return;
+  if (handoff !== null && handoff.phase !== "choosing") return;
+  if (waiterElapsedMs(lead.pausedAt, turn.at) < SAY_AGAIN_MS) return;
+  set(turn, { lead: { ...lead, pausedAt: turn.at } });
+  role(turn, { kind: "unpause" }, "unfence");
 }
 
 /** A name is durable before the Lease shows it (second review 6). */
@@ -256,8 +271,9 @@ function demotedFromOutside(turn: Turn, lead: Lead): void {
 function guardReplicas(turn: Turn): void {
   const { lead, redis } = turn.state;
   const count = turn.config.minReplicasToWrite;
-  if (lead === null || lead.guarded || count === 0) return;
+  if (lead === null || lead.guarded || count === 0 || redis.role.pending.length > 0) return;
   if ((redis.info?.connectedReplicas ?? 0) < count) return;
-  set(turn, { lead: { ...lead, guarded: true } });
+  if (lead.guardAt !== null && waiterElapsedMs(lead.guardAt, turn.at) < SAY_AGAIN_MS) return;
+  set(turn, { lead: { ...lead, guardAt: turn.at } });
   role(turn, { kind: "minReplicas", count }, "unfence");
 }

@@ -230,9 +230,12 @@ export interface Lead {
   readonly handover: Handover | null;
   readonly before: Before;
   readonly replid: string | null;
+  /** When its Redis was told to pause, or last to go on; null: it has said that it goes on. */
   readonly pausedAt: Instant | null;
-  /** `min-replicas-to-write` was set. */
+  /** Redis has said that `min-replicas-to-write` is set. */
   readonly guarded: boolean;
+  /** When it was told to set it. */
+  readonly guardAt: Instant | null;
   /** After a promotion that failed: not before this, and under a new epoch. */
   readonly retryAt: Instant | null;
   /** A judgement of the copies (or people) let it take the Lease: it is not judged again. */
