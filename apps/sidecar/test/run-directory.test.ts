@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { formatStatus } from "@leasehold/guard";
 import type { GuardObservation } from "@leasehold/replication";
@@ -91,6 +92,20 @@ describe("watching", () => {
     end();
     expect(stops).toHaveBeenCalledTimes(1);
     expect(seen.map((guard) => guard.pid)).toEqual([7, 8, 9]);
+  });
+
+  it("tells a request to stop anew after a guard has taken the first one away", async () => {
+    const stops = vi.fn<() => void>();
+    const end = run.watch({ guard: () => undefined, stopRequested: stops });
+    writeFileSync(join(directory, "stop"), "");
+    await vi.waitFor(() => expect(stops).toHaveBeenCalledTimes(1));
+    rmSync(join(directory, "stop"));
+    status(100_000, 9);
+    await vi.waitFor(() => expect(run.readGuard()?.pid).toBe(9));
+    await setImmediate();
+    writeFileSync(join(directory, "stop"), "");
+    await vi.waitFor(() => expect(stops).toHaveBeenCalledTimes(2));
+    end();
   });
 
   it("finds a request to stop that was there before", async () => {

@@ -9,7 +9,7 @@ import type { GuardObservation, Permit } from "@leasehold/replication";
 export const PERMIT_FILE = "permit";
 export const KILL_FILE = "kill";
 export const STATUS_FILE = "status";
-/** From the preStop hook: hand over, Redis will be stopped. The guard does not read it. */
+/** From the preStop hook: hand over, Redis will be stopped. The next guard removes both. */
 export const STOP_FILE = "stop";
 /** To the preStop hook: done. */
 export const STOPPED_FILE = "stopped";

@@ -23,7 +23,8 @@
 #   status  to the sidecar: `<boot id> <waiting|running|exited|killed> <pid|-> <uptime, ms>`,
 #           replaced (rename) at each change, its uptime refreshed at each poll. A new boot id
 #           proves all processes of older ones dead, a new pid all earlier pids.
-#   stop, stopped: between preStop hook and sidecar; the guard leaves them alone.
+#   stop, stopped: between preStop hook and sidecar. Those that a guard finds when it starts are of
+#           a container that was restarted, and removed: the pod stays, and will be asked again.
 # Signals: TERM, INT and HUP pass on as one TERM to Redis; the guard ends with it.
 # Exit codes: Redis' own after a signal (0: clean), 137: had to be killed while stopping,
 #   64: wrong use. Otherwise it does not end: a dead Redis is started again after 0, 1, 2, 5 s.
@@ -188,6 +189,7 @@ if ! is_number "$stop_timeout"; then
   exit 64
 fi
 read -r boot </proc/sys/kernel/random/uuid || exit 64
+rm -f "$run/stop" "$run/stopped"
 trap '[ $stopping = yes ] || stopping=asked' TERM INT HUP
 
 while :; do

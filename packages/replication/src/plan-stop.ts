@@ -11,7 +11,7 @@ import {
   type Position,
 } from "@leasehold/election";
 import { release } from "./drafts.ts";
-import { finishRequest } from "./handoff.ts";
+import { abandon, finishRequest } from "./handoff.ts";
 import { furthest } from "./lineage.ts";
 import { ensureRecord } from "./plan-record.ts";
 import { waitsForProxies } from "./proxy-second.ts";
@@ -46,6 +46,7 @@ export function requestStop(turn: Turn): void {
     ended: false,
     position: null,
     podRead: seq,
+    guard: turn.state.guard?.bootId ?? null,
   };
   set(turn, { stop });
   act(turn, { type: "readPods", reason: "stopping", seq });
@@ -60,6 +61,21 @@ export function planStop(turn: Turn): void {
   noteEnd(turn);
   releaseAtEnd(turn);
   exitAtEnd(turn);
+  goOn(turn);
+}
+
+/**
+ * The hook also runs where the kubelet restarts the container alone, and in a pod that is deleted
+ * it starts none: a guard of a new life proves that the pod stays.
+ */
+function goOn(turn: Turn): void {
+  const { stop, guard, handoff, start } = turn.state;
+  if (stop === null || stop.terminatedAt !== null || guard === null) return;
+  if (stop.guard === null) return update(turn, { guard: guard.bootId });
+  if (stop.guard === guard.bootId || podOf(turn.state, start.member)?.terminating) return;
+  if (handoff !== null && handoff.phase !== "choosing" && handoff.phase !== "leaving") return;
+  abandon(turn, "its container was restarted, and its pod stays");
+  set(turn, { stop: null });
 }
 
 function update(turn: Turn, change: Partial<StopState>): void {

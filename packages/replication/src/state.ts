@@ -319,6 +319,8 @@ export interface StopState {
   readonly position: Position | null;
   /** The one read of the pods that tells a deletion from a restart of the container. */
   readonly podRead: number | "answered";
+  /** Boot id of the guard by then, or first heard of after it. */
+  readonly guard: string | null;
 }
 
 /** A demoted member goes on cutting late clients for a while. */

@@ -35,7 +35,7 @@ export interface RunDirectory {
   writeStopped(): void;
   /** The guard's status now; null: none that can be understood. */
   readGuard(): GuardObservation | null;
-  /** Calls back at each new status, and once when the preStop hook asks. Returns the end. */
+  /** Calls back at each new status, and once for each time the hook asks. Returns the end. */
   watch(listener: RunDirectoryListener): () => void;
 }
 
@@ -60,10 +60,10 @@ export function openRunDirectory(directory: string, clock: Clock): RunDirectory 
         lookedAtMs = clock().monotonicMs;
         const status = readGuard();
         if (status?.isNew) listener.guard(status.observation);
-        if (!stopSeen && existsSync(path(STOP_FILE))) {
-          stopSeen = true;
-          listener.stopRequested();
-        }
+        const asksToStop = existsSync(path(STOP_FILE));
+        if (asksToStop && !stopSeen) listener.stopRequested();
+        // The guard of a container that was restarted has removed it.
+        stopSeen = asksToStop;
       };
       const watcher = watch(directory, (_event, name) => {
         if (name === STATUS_FILE || name === STOP_FILE) look();

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
@@ -218,9 +218,13 @@ describe.concurrent.each(shells())("guard in $name", ({ shell }) => {
       killQuietly(first.pid);
       guarded.write("kill", formatKill(first));
       guarded.write("permit", lead(-1));
+      guarded.write("stop", "");
+      guarded.write("stopped", "");
       guarded.start();
       const next = await guarded.until((status) => status.bootId !== first.bootId);
       expect(next).toMatchObject({ state: "waiting", pid: null });
+      // Else the hook of the pod's own end would let Redis go before it has handed over.
+      expect(readdirSync(guarded.directory).filter((name) => name.startsWith("stop"))).toEqual([]);
     });
   });
 
