@@ -227,6 +227,15 @@ describe("switchover", () => {
     expect(bench.control()).toEqual({});
   });
 
+  test("says that a request may be there, when neither it nor its end was answered", async () => {
+    const scope = { verbs: ["create", "patch"], resource: "configmaps" } as const;
+    const end = bench.api.faults.inject({ kind: "cutAnswer" }, scope);
+    const ran = await run("switchover", "--to", "orders-1", "--timeout", "500ms");
+    end();
+    expect(ran.code).toBe(4);
+    expect(ran.stderr).toMatch(/request .{36} may have arrived: .*`switchover --cancel`/);
+  });
+
   test("never replaces somebody else's request", async () => {
     const request = JSON.stringify({ id: "7", kind: "switchover", to: null });
     bench.put("ConfigMap", `${GROUP}-control`, { data: { request } });
@@ -316,6 +325,27 @@ describe("uri", () => {
     expect((await run("uri", "--read")).stdout).toBe("rediss://orders-read.shop:6379\n");
     const wrong = await run("uri", "--with-password", "--secret-key", "x");
     expect(wrong.stderr).toContain("no key x in Secret orders");
+  });
+
+  test("is none that nobody has told, when the API cannot be reached", async () => {
+    const endOutage = bench.api.faults.outage();
+    const ran = await run("uri", GROUP, "--timeout", "500ms");
+    endOutage();
+    expect(ran).toMatchObject({ code: 6, stdout: "" });
+  });
+});
+
+describe("history", () => {
+  test("of a group that is not there is an error, and of one that never changed is none", async () => {
+    bench.api.objects.remove({
+      resource: "configmaps",
+      namespace: NAMESPACE,
+      name: `${GROUP}-history`,
+    });
+    expect((await run("history")).stdout).toContain("no change of leader is recorded");
+    const ran = await run("history", "orderz");
+    expect(ran).toMatchObject({ code: 2, stdout: "" });
+    expect(ran.stderr).toContain("no group orderz in namespace shop");
   });
 });
 

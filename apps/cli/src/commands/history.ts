@@ -1,9 +1,10 @@
 /** `leasehold history`: the last changes of leader, with their reasons. */
 import { Command } from "commander";
 import type { HistoryEntry } from "@leasehold/kubernetes";
+import { CommandError } from "../exit.ts";
 import { integerBetween } from "../flags.ts";
 import { needed } from "../group/connect.ts";
-import { groupCommand } from "../group-command.ts";
+import { groupCommand, type GroupContext } from "../group-command.ts";
 import { API_VERSION } from "../group/status.ts";
 import { print } from "../output/render.ts";
 import { formatMs } from "../output/span.ts";
@@ -25,7 +26,9 @@ export function historyCommand(session: Session): Command {
   );
   return groupCommand<Flags>(session, command, async (context) => {
     const { group, namespace, flags, reader } = context;
-    const all = needed(await reader.history(group), namespace) ?? [];
+    const history = await reader.history(group);
+    if (history.kind === "missing") await requireGroup(context);
+    const all = needed(history, namespace) ?? [];
     const entries = all.slice(-flags.limit);
     print(session, flags, {
       data: { apiVersion: API_VERSION, kind: "History", group, namespace, entries },
@@ -33,6 +36,13 @@ export function historyCommand(session: Session): Command {
       name: entries.at(-1)?.to ?? null,
     });
   });
+}
+
+/** Who may not list the groups is told what is known of this one: nothing. */
+async function requireGroup({ group, namespace, reader }: GroupContext<Flags>): Promise<void> {
+  const leases = await reader.leases();
+  if (leases.kind !== "read" || leases.value.some(({ name }) => name === group)) return;
+  throw new CommandError("usage", `no group ${group} in namespace ${namespace}`);
 }
 
 function linesOf(entries: readonly HistoryEntry[], isWide: boolean): readonly string[] {

@@ -29,6 +29,7 @@ export function uriCommand(session: Session): Command {
     if (found.kind === "missing") {
       throw new CommandError("usage", `no Service ${service} in namespace ${namespace}`);
     }
+    if (found.kind === "failed") needed(found, namespace);
     // Who may not look at Services gets the usual port.
     const { port, isTls } = valueOf(found) ?? { port: DEFAULT_PORT, isTls: false };
     const password = flags.withPassword ? await passwordOf(context) : null;

@@ -33,7 +33,8 @@ export async function perform(context: Context, request: ControlRequest): Promis
   const reading = await requests.send(request);
   if (reading.kind === "failed") {
     // It may have arrived all the same.
-    await requests.withdraw(request.id);
+    const withdrawn = await requests.withdraw(request.id);
+    if (withdrawn.kind !== "read") throw mayBeThere(request.id, reading.words);
   }
   const sent = needed(reading, namespace);
   if (sent?.kind === "busy") throw new CommandError("refused", busyWords(sent.request));
@@ -50,6 +51,14 @@ export async function perform(context: Context, request: ControlRequest): Promis
   const late = await lateAnswer(context, request.id);
   const wasInTime = late === null || late.refused;
   return wasInTime ? { kind: "withdrawn", why } : { kind: "answered", answer: late };
+}
+
+function mayBeThere(id: string, words: string): CommandError {
+  return new CommandError(
+    "unknown",
+    `request ${id} may have arrived: look at \`status\`, and take it away with ` +
+      `\`switchover --cancel\` (${words})`,
+  );
 }
 
 export function busyWords({ id, kind, to }: ControlRequest): string {
