@@ -14,7 +14,6 @@ import {
   createJournal,
   createLeaseStore,
   createPodLabel,
-  createPodReader,
   createSliceStore,
   rehearseWrites,
   type ApiClient,
@@ -301,13 +300,14 @@ function createAdapters(wiring: Wiring): Adapters {
   const podIps = podIpsOf({ ...member, host: start.address.host });
   const slices = createSliceStore({ client, group, pod, podIps });
   const ports = { redisPort: start.address.port, peerPort: peers.port };
+  const watcher = createGroupWatcher({ client, group, ports, slices });
   return {
     client,
     slices,
     source,
     leases: createLeaseStore({ client, group, watchSilenceMs: 2.5 * config.renewIntervalMs }),
-    pods: createPodReader({ client, group, ports }),
-    watcher: createGroupWatcher({ client, group, ports, slices }),
+    pods: watcher,
+    watcher,
     control: createControlAnswers({ client, group }),
     podLabel: createPodLabel({ client, pod }),
     journal: createJournal({ client, group, pod, restMs: DEADLINES_MS.afterHandover }),

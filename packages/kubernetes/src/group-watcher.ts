@@ -14,6 +14,7 @@ import { LABEL, controlName, sliceName } from "./names.ts";
 import { watchObjects } from "./object-watcher.ts";
 import { collectionPath, objectPath } from "./paths.ts";
 import { podsObservationOf } from "./pods.ts";
+import { saysMissing } from "./status.ts";
 import type { ApiClient } from "./api/client.ts";
 import type { ApiObject } from "./api/object.ts";
 import type { Family } from "./names.ts";
@@ -35,21 +36,9 @@ export interface PodReader {
 const READ_DEADLINE_MS = 2000;
 const RETRY_MS = 1000;
 
-export function createPodReader(options: Omit<GroupWatcherOptions, "slices">): PodReader {
-  const { client, ports } = options;
-  return {
-    async readPods(deadlineMs) {
-      const [pods, statefulSet] = await Promise.all([
-        listPods(options, deadlineMs),
-        readStatefulSet(client, options.group, deadlineMs),
-      ]);
-      return podsObservationOf(pods, statefulSet, ports);
-    },
-  };
-}
-
-export function createGroupWatcher(options: GroupWatcherOptions): GroupWatcher {
-  const { client, group, slices } = options;
+export function createGroupWatcher(options: GroupWatcherOptions): GroupWatcher & PodReader {
+  const { client, group, ports, slices } = options;
+  const statefulSet = createStatefulSetReader(client, group);
   const named = (name: string): Record<string, string> => ({
     fieldSelector: `metadata.name=${name}`,
   });
@@ -85,16 +74,28 @@ export function createGroupWatcher(options: GroupWatcherOptions): GroupWatcher {
           endings.push(...watchSlices(found, listener));
         },
       );
-      endings = [watchControl(listener), watchPods(options, listener), families];
+      const pods = watchPods(options, statefulSet, listener);
+      endings = [watchControl(listener), pods, families];
     },
     stop() {
       for (const end of endings) end();
       endings = [];
     },
+    async readPods(deadlineMs) {
+      const [pods, found] = await Promise.all([
+        listPods(client, group, deadlineMs),
+        statefulSet(deadlineMs),
+      ]);
+      return podsObservationOf(pods, found, ports);
+    },
   };
 }
 
-function watchPods(options: GroupWatcherOptions, listener: GroupListener): () => void {
+function watchPods(
+  options: GroupWatcherOptions,
+  statefulSet: StatefulSetReader,
+  listener: GroupListener,
+): () => void {
   const { client, group, ports } = options;
   let newest: readonly ApiObject[] = [];
   let reading: (() => void) | null = null;
@@ -106,10 +107,10 @@ function watchPods(options: GroupWatcherOptions, listener: GroupListener): () =>
       return;
     }
     reading = until(
-      () => readStatefulSet(client, group, READ_DEADLINE_MS),
-      (statefulSet) => {
+      () => statefulSet(READ_DEADLINE_MS),
+      (found) => {
         reading = null;
-        listener.pods(podsObservationOf(newest, statefulSet, ports));
+        listener.pods(podsObservationOf(newest, found, ports));
         if (!again) return;
         again = false;
         publish();
@@ -132,7 +133,8 @@ function podSelector(group: string): Record<string, string> {
 }
 
 async function listPods(
-  { client, group }: Omit<GroupWatcherOptions, "slices">,
+  client: ApiClient,
+  group: string,
   deadlineMs: number,
 ): Promise<readonly ApiObject[]> {
   const path = collectionPath("pods", client.namespace);
@@ -150,16 +152,23 @@ async function listPods(
     .filter((pod) => pod !== null);
 }
 
-async function readStatefulSet(
-  client: ApiClient,
-  name: string,
-  deadlineMs: number,
-): Promise<ApiObject> {
-  const path = objectPath("statefulsets", client.namespace, name);
-  const answer = await client.request({ method: "GET", path, deadlineMs });
-  const found = objectIn(answer, 200);
-  if (!found) throw new Error(`StatefulSet ${name} was not read: ${wordsOfAnswer(answer)}`);
-  return found;
+/** Rejects if the API did not answer in time, or it was never there. */
+type StatefulSetReader = (deadlineMs: number) => Promise<ApiObject>;
+
+/**
+ * While it is gone (deleted with `--cascade=orphan`, to be made anew) it is what it was: its pods
+ * are there, and nobody could take over from a lost leader else.
+ */
+function createStatefulSetReader(client: ApiClient, name: string): StatefulSetReader {
+  let last: ApiObject | null = null;
+  return async (deadlineMs) => {
+    const path = objectPath("statefulsets", client.namespace, name);
+    const answer = await client.request({ method: "GET", path, deadlineMs });
+    const found = saysMissing(answer, name) ? last : objectIn(answer, 200);
+    if (!found) throw new Error(`StatefulSet ${name} was not read: ${wordsOfAnswer(answer)}`);
+    last = found;
+    return found;
+  };
 }
 
 /** Tries each second until it succeeds once. Returns the function that gives up. */

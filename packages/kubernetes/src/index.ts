@@ -14,7 +14,7 @@ export { createGroupReader } from "./group-reader.ts";
 export type { Reading } from "./reading.ts";
 export { rehearseWrites } from "./rehearsal.ts";
 export type { GroupWatcherOptions, PodReader } from "./group-watcher.ts";
-export { createGroupWatcher, createPodReader } from "./group-watcher.ts";
+export { createGroupWatcher } from "./group-watcher.ts";
 export type { LeaseStoreOptions } from "./lease-store.ts";
 export { createLeaseStore } from "./lease-store.ts";
 export * from "./names.ts";

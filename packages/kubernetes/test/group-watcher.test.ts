@@ -1,13 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type {
-  ControlObservation,
-  GroupWatcher,
-  PodsObservation,
-  SliceObservation,
-} from "@leasehold/replication";
-import { createGroupWatcher, createPodReader, createSliceStore } from "../src/index.ts";
+import type { ControlObservation, PodsObservation, SliceObservation } from "@leasehold/replication";
+import { createGroupWatcher, createSliceStore } from "../src/index.ts";
 import { DEADLINE_MS, GROUP, startBench, type Bench } from "./bench.ts";
 
+const POD = { name: "orders-0", uid: "u", nodeName: null };
 const PORTS = { redisPort: 6379, peerPort: 8009 };
 const LABELS = { "leasehold.dev/group": GROUP, "controller-revision-hash": "rev-1" };
 
@@ -18,7 +14,7 @@ interface Seen {
 }
 
 let bench: Bench;
-let watcher: GroupWatcher;
+let watcher: ReturnType<typeof createGroupWatcher>;
 let seen: Seen;
 
 beforeEach(async () => {
@@ -32,8 +28,7 @@ beforeEach(async () => {
   });
   putStatefulSet(3);
   const { client } = bench;
-  const pod = { name: "orders-0", uid: "u", nodeName: null };
-  const slices = createSliceStore({ client, group: GROUP, pod, podIps: [] });
+  const slices = createSliceStore({ client, group: GROUP, pod: POD, podIps: [] });
   watcher = createGroupWatcher({ client, group: GROUP, ports: PORTS, slices });
 });
 afterEach(async () => {
@@ -179,8 +174,7 @@ describe("a pod counts as dead", () => {
     ["not by its phase", { phase: "Failed" }, false],
   ])("%s", async (_when, status, dead) => {
     putPod("orders-0", { status });
-    const reader = createPodReader({ client: bench.client, group: GROUP, ports: PORTS });
-    const { pods } = await reader.readPods(DEADLINE_MS);
+    const { pods } = await watcher.readPods(DEADLINE_MS);
     expect(pods.map((pod) => pod.dead)).toEqual([dead]);
   });
 });
@@ -188,8 +182,22 @@ describe("a pod counts as dead", () => {
 describe("reading pods", () => {
   test("rejects when the API does not answer in time", async () => {
     bench.api.faults.inject({ kind: "loseRequest" });
-    const reader = createPodReader({ client: bench.client, group: GROUP, ports: PORTS });
-    await expect(reader.readPods(50)).rejects.toThrow("no answer within 50 ms");
+    await expect(watcher.readPods(50)).rejects.toThrow("no answer within 50 ms");
+  });
+
+  test("goes on without the StatefulSet as it was, and rejects one that was never there", async () => {
+    const statefulSet = { resource: "statefulsets", name: GROUP };
+    putPod("orders-0");
+    start();
+    await vi.waitFor(() => expect(seen.pods).toHaveLength(1));
+    bench.api.objects.remove(statefulSet);
+    putPod("orders-1");
+    await vi.waitFor(() => expect(seen.pods.at(-1)?.pods).toHaveLength(2));
+    expect(await watcher.readPods(DEADLINE_MS)).toMatchObject({ replicas: 3 });
+    const { client } = bench;
+    const slices = createSliceStore({ client, group: GROUP, pod: POD, podIps: [] });
+    const late = createGroupWatcher({ client, group: GROUP, ports: PORTS, slices });
+    await expect(late.readPods(DEADLINE_MS)).rejects.toThrow("StatefulSet orders was not read");
   });
 });
 
@@ -222,8 +230,7 @@ describe("slices", () => {
 
   test("may be replaced at the version that the watch saw", async () => {
     const { client } = bench;
-    const pod = { name: "orders-0", uid: "u", nodeName: null };
-    const slices = createSliceStore({ client, group: GROUP, pod, podIps: [] });
+    const slices = createSliceStore({ client, group: GROUP, pod: POD, podIps: [] });
     watcher = createGroupWatcher({ client, group: GROUP, ports: PORTS, slices });
     putSlice("10.0.0.10");
     start();
@@ -299,8 +306,7 @@ describe("after trouble with its watches", () => {
     putSlice("10.0.0.11");
     putPod("orders-0");
     putControl({ paused: "true" });
-    const reader = createPodReader({ client: bench.client, group: GROUP, ports: PORTS });
-    await reader.readPods(DEADLINE_MS);
+    await watcher.readPods(DEADLINE_MS);
     expect([seen.pods.length, seen.slices.length, seen.controls.length]).toEqual([1, 1, 1]);
   });
 });

@@ -6,7 +6,6 @@ import {
   createGroupWatcher,
   createJournal,
   createLeaseStore,
-  createPodReader,
   createSliceStore,
   type ApiClient,
 } from "../src/index.ts";
@@ -91,8 +90,8 @@ async function writeSlice(client: ApiClient): Promise<void> {
 
 async function watchAll(client: ApiClient): Promise<void> {
   const ports = { redisPort: 6379, peerPort: 8009 };
-  await createPodReader({ client, group: GROUP, ports }).readPods(DEADLINE_MS);
   const watcher = createGroupWatcher({ client, group: GROUP, ports, slices: slicesOf(client) });
+  await watcher.readPods(DEADLINE_MS);
   const seen = new Set<string>();
   watcher.start({
     pods: () => void seen.add("pods"),
