@@ -35,6 +35,10 @@ describe("profiles", () => {
       for (const name of Object.keys(profile.faults)) expect(faultNamed(name).name).toBe(name);
     }
   });
+
+  it("let a member go on whose container alone was stopped", () => {
+    for (const seed of [1, 2, 3]) expect(run(seed, "container-stops").violation).toBeNull();
+  });
 });
 
 describe("mutants", () => {

@@ -54,6 +54,13 @@ const podDelete = instant("pod-delete", 20_000, (world, random) => {
   return { who: [pod.name], words: `${pod.label} is deleted, grace ${graceMs / 1_000} s` };
 });
 
+const containerStop = instant("container-stop", 25_000, (world, random) => {
+  const pod = pickPod(world, random);
+  if (pod === null || pod.terminating || !pod.guard?.alive) return null;
+  world.kubelet.stopContainer(pod);
+  return { who: [pod.name], words: `the container of Redis in ${pod.label} is to start anew` };
+});
+
 /** Cut off from the API, force-deleted, and started anew on another node. */
 const twin: Fault = {
   name: "twin",
@@ -208,6 +215,7 @@ const scaleDown = instant("scale-down", 20_000, (world) => {
 export const OPERATOR_FAULTS: readonly Fault[] = [
   instant("switchover", 3_000, request),
   podDelete,
+  containerStop,
   twin,
   pause,
   leaseDelete,

@@ -34,6 +34,9 @@ export class Guard {
     this.world = world;
     this.pod = pod;
     this.bootId = world.random.hex(6);
+    // Of a container before this one.
+    pod.tmpfs.stopRequested = false;
+    pod.tmpfs.stopped = false;
     this.say("waiting", null);
     this.poll();
   }

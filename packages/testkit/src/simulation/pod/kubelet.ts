@@ -11,6 +11,7 @@ import { Pod } from "./pod.ts";
 
 /** What the hook leaves for Redis' own shutdown and the sidecar's end. */
 const HOOK_RESERVE_MS = 6_000;
+const CONTAINER_HOOK_MS = 20_000;
 
 export class Kubelet {
   private readonly world: World;
@@ -73,6 +74,19 @@ export class Kubelet {
     pod.graceMs = graceMs;
     this.world.store.setPod(pod.observation());
     this.whenReachable(pod, () => this.stop(pod, graceMs));
+  }
+
+  /** A startup probe that failed, or a container changed in place: the hook runs, the pod stays. */
+  stopContainer(pod: Pod): void {
+    const { clock } = this.world;
+    const untilMs = clock.nowMs + CONTAINER_HOOK_MS;
+    pod.tmpfs.stopRequested = true;
+    const hook = (): void => {
+      if (pod.gone || pod.terminating || !pod.guard?.alive) return;
+      if (pod.tmpfs.stopped || clock.nowMs >= untilMs) pod.guard.terminate();
+      else clock.after(50, hook);
+    };
+    hook();
   }
 
   /** The object goes at once; the processes when their kubelet hears of it. */

@@ -217,10 +217,8 @@ export class Sidecar implements WatchListener {
       this.toldGuard = told;
       this.handle({ type: "guardObserved", guard });
     }
-    if (stopRequested && !this.hasToldStop) {
-      this.hasToldStop = true;
-      this.handle({ type: "stopRequested" });
-    }
+    if (stopRequested && !this.hasToldStop) this.handle({ type: "stopRequested" });
+    this.hasToldStop = stopRequested;
     this.later(GUARD_STATUS_INTERVAL_MS, () => this.pollFiles());
   }
 }
