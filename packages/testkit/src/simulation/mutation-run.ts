@@ -110,7 +110,7 @@ function applyEdit(folder: string, edit: Mutant["edits"][number]): void {
   if (count !== 1) {
     throw new Error(
       `the mutant does not apply: ${edit.file} has ${count} times "${edit.find.trim()}"; ` +
-        "bring src/simulation/mutants.ts up to date",
+        "bring src/simulation/mutants up to date",
     );
   }
   writeFileSync(

@@ -1,0 +1,82 @@
+/** What a copy is believed, and who is electable (docs/protocol.md, sections 4.1 to 4.5). */
+import type { Mutant } from "./mutant.ts";
+
+const WON = "replication/src/plan-won.ts";
+const REDIS = "replication/src/redis-view.ts";
+const JUDGE = "replication/src/judge.ts";
+
+export const COPIES: readonly Mutant[] = [
+  {
+    name: "restart in place without asking for positions",
+    rule: "4.2, U5",
+    profile: "restarts",
+    isQuick: true,
+    edits: [
+      {
+        file: WON,
+        find: "if (!decided && !isAskedAndBest(turn, lead)) return;",
+        replace: "if (decided && !isAskedAndBest(turn, lead)) return;",
+      },
+    ],
+  },
+  {
+    name: "an empty Redis is believed by its record",
+    rule: "4.1, U12",
+    profile: "restarts",
+    edits: [
+      {
+        file: REDIS,
+        find: 'if (info.keys === 0 && record.keys > 0) return trust("empty", null);',
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "a restored copy is believed whole",
+    rule: "1, 4.1, U12",
+    profile: "lost-tails",
+    edits: [
+      {
+        file: REDIS,
+        find: 'if (durable !== null) return trust("restored", { ...durable, restored: true });',
+        replace: 'if (position !== null) return trust("exact", position);',
+      },
+    ],
+  },
+  {
+    name: "empty members found the group anew",
+    rule: "4.1, second review 15",
+    profile: "restarts",
+    edits: [
+      {
+        file: JUDGE,
+        find: "  if (!lost) return no(ALL_EMPTY);",
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "an empty holder promotes itself",
+    rule: "4.2, B3",
+    profile: "restarts",
+    edits: [
+      {
+        file: WON,
+        find: "if (own === null) return emptyMayLead(turn, lead);",
+        replace: "if (own === null) return lead.epoch > 0;",
+      },
+    ],
+  },
+  {
+    name: "in sync as long as Redis calls its link up",
+    rule: "4.3",
+    profile: "partitions",
+    edits: [
+      {
+        file: "replication/src/lag.ts",
+        find: "  return waiterElapsedMs(oldest.at, infoAt) > config.leaseDurationMs;",
+        replace: "  return waiterElapsedMs(oldest.at, infoAt) > 60_000;",
+      },
+    ],
+  },
+];
