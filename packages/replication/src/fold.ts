@@ -7,7 +7,7 @@ import type { MemberReport, RedisObservation } from "./observation.ts";
 import { killRedis } from "./plan-fence.ts";
 import { promiseAnswered, promiseAsked } from "./plan-failsafe.ts";
 import { demoted, offsetAwaited, paused } from "./handoff-steps.ts";
-import { leaveDead } from "./plan-handoff.ts";
+import { leaveDead, pauseFailed } from "./plan-handoff.ts";
 import { promoted } from "./plan-lead.ts";
 import { observeRecord } from "./plan-record.ts";
 import { observeSlice, sliceWritten } from "./plan-slice.ts";
@@ -243,6 +243,7 @@ function roleFailed(
   const { kind } = own.command;
   const changes = kind === "promote" || kind === "demote" || kind === "follow";
   if (kind === "promote") return promoteFailed(turn, outcome);
+  if (kind === "pause") return pauseFailed(turn, outcome.message);
   if (!changes && kind !== "verifyDemoted") return;
   // A demotion that Redis refuses, or does not answer, is answered by a kill (section 3).
   const { lead, redis } = turn.state;

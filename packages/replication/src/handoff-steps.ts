@@ -172,7 +172,7 @@ function settled(turn: Turn, handoff: Handoff): void {
 }
 
 /** Still the primary: lift the pause and say why. */
-function backOut(turn: Turn, why: string): void {
+export function backOut(turn: Turn, why: string): void {
   const { handoff } = turn.state;
   if (handoff === null) return;
   role(turn, { kind: "unpause" }, "switchoverAborted");

@@ -4,7 +4,13 @@
  */
 import { isPaused } from "./control.ts";
 import { abandon, beginHandoff, finishRequest, refuse, updateHandoff } from "./handoff.ts";
-import { planSettling, planStep, planTransferring, sendTransfer } from "./handoff-steps.ts";
+import {
+  backOut,
+  planSettling,
+  planStep,
+  planTransferring,
+  sendTransfer,
+} from "./handoff-steps.ts";
 import { waiterElapsedMs } from "@leasehold/election";
 import { TURN_MS } from "./judge.ts";
 import { bestRival, plannedSuccessors, reportFrom } from "./members.ts";
@@ -19,6 +25,8 @@ import { act, announce, podOf, right, role, set, type Turn } from "./turn.ts";
 
 const ASK_TIMEOUT_MS = 150;
 const ASK_AGAIN_MS = 200;
+/** Clients were told of the pause, and hold their writes back for as long as it was to last. */
+const PAUSE_AGAIN_MS = 1000;
 
 export function planHandoff(turn: Turn): void {
   begin(turn);
@@ -183,9 +191,20 @@ function planNoSuccessor(turn: Turn, handoff: Handoff): void {
   role(turn, { kind: "demote", cutClients: true }, "stopping");
 }
 
-function chooseLater(turn: Turn): void {
+function chooseLater(turn: Turn, inMs = ASK_AGAIN_MS): void {
   const { monotonicMs, bootMs } = turn.at;
-  updateHandoff(turn, { askAgainAt: { monotonicMs: monotonicMs + ASK_AGAIN_MS, bootMs } });
+  updateHandoff(turn, { askAgainAt: { monotonicMs: monotonicMs + inMs, bootMs } });
+}
+
+/** A script runs, or the connection was closed: nothing is said against the successor. */
+export function pauseFailed(turn: Turn, message: string): void {
+  const { handoff } = turn.state;
+  if (handoff?.phase !== "pausing") return;
+  const mayRepeat = handoff.cause === "stop" && mayStillCome(turn, handoff);
+  if (!mayRepeat) return backOut(turn, `writes could not be paused: ${message}`);
+  role(turn, { kind: "unpause" }, "switchoverAborted");
+  updateHandoff(turn, { phase: "choosing", successor: null, pausedAt: null });
+  chooseLater(turn, PAUSE_AGAIN_MS);
 }
 
 /** A candidate is waited for as long as the grace period allows, and while there is anybody. */
