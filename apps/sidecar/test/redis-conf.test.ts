@@ -66,6 +66,22 @@ describe("the rendered redis.conf", () => {
     },
   );
 
+  it.each([
+    ["without a limit", [], "64mb"],
+    ["in much memory", ["maxmemory 4gb"], "64mb"],
+    ["in little memory, of which it is a part", ["maxmemory 40mb"], "10485760"],
+    ["in little memory, given in bytes", ["MaxMemory 40000000"], "10000000"],
+    ["by the last line", ["maxmemory 4gb", 'maxmemory "40mb"'], "10485760"],
+    ["in next to none", ["maxmemory 1mb"], "1048576"],
+    ["with the limit switched off", ["maxmemory 0"], "64mb"],
+    ["with a limit that Redis will refuse", ["maxmemory plenty"], "64mb"],
+  ])("has a backlog that leaves room for data: %s", async (_when, configuration, size) => {
+    const lines = await linesOf({ redis: { configuration } });
+    expect(lines.filter((line) => line.startsWith("repl-backlog-size"))).toEqual([
+      `repl-backlog-size ${size}`,
+    ]);
+  });
+
   it("takes the user's other lines, and snapshots in mode rdb", async () => {
     expect(await linesOf({ redis: { configuration: ["maxmemory 1gb"] } })).toContain(
       "maxmemory 1gb",

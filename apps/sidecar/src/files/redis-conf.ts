@@ -7,6 +7,7 @@
  */
 import { join } from "node:path";
 import { aclFilePath } from "../auth/acl.ts";
+import { directivesOf } from "../live/directives.ts";
 import { REPLICATION_USER } from "../auth/users.ts";
 import type { Settings } from "../settings/schema.ts";
 import { certificatePaths } from "../tls/certificates.ts";
@@ -53,7 +54,7 @@ export function renderRedisConf(settings: Settings, access: RedisAccess): string
     "replica-read-only yes",
     `replica-announce-ip ${announce.host || member.host}`,
     `replica-announce-port ${announce.port ?? redis.port}`,
-    "repl-backlog-size 64mb",
+    `repl-backlog-size ${backlogSize(redis.configuration)}`,
     "repl-backlog-ttl 0",
     "repl-diskless-sync yes",
     // Long enough for several replicas to share one copy, short enough not to be the wait.
@@ -75,6 +76,33 @@ export function renderRedisConf(settings: Settings, access: RedisAccess): string
 
 export function redisConfPath(settings: Settings): string {
   return join(settings.directories.run, "redis.conf");
+}
+
+const LARGEST_BACKLOG_BYTES = 64 * 1024 * 1024;
+const SMALLEST_BACKLOG_BYTES = 1024 * 1024;
+/** The data has the rest. */
+const BACKLOG_PART = 1 / 4;
+
+/**
+ * The backlog counts as used memory, and fills with whatever is written: in little memory it would
+ * in the end leave none, and Redis would refuse every write, or evict every key.
+ */
+function backlogSize(lines: readonly string[]): string {
+  const limit = directivesOf(lines).find(({ name }) => name === "maxmemory");
+  const part = Math.floor(bytesOf(limit?.value.split(" ").at(-1) ?? "") * BACKLOG_PART);
+  if (part <= 0 || part >= LARGEST_BACKLOG_BYTES) return "64mb";
+  return String(Math.max(SMALLEST_BACKLOG_BYTES, part));
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  ...{ "": 1, b: 1, k: 1000, m: 1000 ** 2, g: 1000 ** 3 },
+  ...{ kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 },
+};
+
+/** As Redis reads amounts of memory; 0: not at all. */
+function bytesOf(text: string): number {
+  const [, count = "", unit = ""] = /^(\d+)([a-z]*)$/.exec(text.toLowerCase()) ?? [];
+  return Number(count) * (UNITS[unit] ?? 0);
 }
 
 function persistenceLines(persistence: Settings["persistence"]): readonly string[] {
