@@ -131,7 +131,13 @@ valkeyConfig: use `config` and `commonConfiguration`
 {{- fail "leasehold: service.read.scope=replicas needs replicas of 2 or more: a group of one has none." -}}
 {{- end -}}
 {{- end -}}
+{{- $name := include "leasehold.fullname" . -}}
+{{- $services := list $name (printf "%s-read" $name) (printf "%s-headless" $name) -}}
 {{- range .Values.service.aliases -}}
+{{- if has .name $services -}}
+{{- fail (printf "leasehold: the alias %s has the name of another Service of this group, which it would replace: choose another name in service.aliases." .name) -}}
+{{- end -}}
+{{- $services = append $services .name -}}
 {{- if and (eq .target "read") (not $.Values.service.read.enabled) -}}
 {{- fail (printf "leasehold: the alias %s leads to the read Service, which service.read.enabled=false takes away." .name) -}}
 {{- end -}}

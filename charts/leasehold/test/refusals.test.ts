@@ -159,6 +159,16 @@ const SENTENCES: readonly Case[] = [
     passes: { service: { type: "NodePort", nodePort: 30_000 } },
   },
   {
+    says: "the alias orders-leasehold has the name of another Service",
+    refused: { service: { aliases: [{ name: "orders-leasehold", target: "read" }] } },
+    passes: { service: { aliases: [{ name: "orders", target: "read" }] } },
+  },
+  {
+    says: "the alias a has the name of another Service",
+    refused: { service: { aliases: ["read", "write"].map((target) => ({ name: "a", target })) } },
+    passes: { service: { aliases: [{ name: "a", target: "read" }] } },
+  },
+  {
     says: "the alias a leads to the read Service",
     refused: { service: { read: { enabled: false }, aliases: [{ name: "a", target: "read" }] } },
     passes: { service: { read: { enabled: false }, aliases: [{ name: "a", target: "write" }] } },
