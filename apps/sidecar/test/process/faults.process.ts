@@ -3,7 +3,8 @@
  * E7 (docs/failure-modes.md). All share one group; each begins with a whole one. The bounds of
  * docs/protocol.md are measured by the demo; here they only have to hold on a busy machine.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { startGroup, type Group, type GroupMember } from "@leasehold/testkit/group";
 import { command, lastWords, takesWrites, viewOf, whole } from "./bench.ts";
@@ -94,6 +95,19 @@ it("E1: without the API the leader goes on, by promise of the others", async () 
   expect(refused).toBe(0);
   expect(view?.status.failsafe).toBe(true);
   expect(await whole(group, WHOLE_MS)).toBe(leader);
+});
+
+it("a leader whose container alone is stopped hands over, and is a member again", async () => {
+  const old = await whole(group, WHOLE_MS);
+  writeFileSync(join(old.runDirectory, "stop"), "");
+  await group.until("the hook to be let go", 10_000, () =>
+    existsSync(join(old.runDirectory, "stopped")),
+  );
+  expect(await old.guard.stop("SIGTERM", 5_000)).toMatchObject({ code: 0 });
+  old.guard.start();
+  expect(await whole(group, WHOLE_MS)).not.toBe(old);
+  // The hook of the pod's own end has to wait anew.
+  expect(existsSync(join(old.runDirectory, "stopped"))).toBe(false);
 });
 
 it("B18: when all members restart at once, a member with the data leads", async () => {
