@@ -107,10 +107,13 @@ function isStillLedTo(turn: Turn, stop: StopState): boolean {
   );
 }
 
-/** Redis ended after that, by itself: its data is complete on disk. */
+/**
+ * Redis ended after that, by itself: its data is complete on disk. Not where it could not write its
+ * file (measured: it ends with exit code 0, and without what it had acknowledged last).
+ */
 function noteEnd(turn: Turn): void {
   const { stop, redis, guard } = turn.state;
-  if (stop === null || !stop.reported || !redis.dead) return;
+  if (stop === null || !stop.reported || !redis.dead || redis.info?.diskOk === false) return;
   const exited = guard?.state === "exited" && guard.pid === redis.process?.pid;
   if (exited && !stop.ended) update(turn, { ended: true });
   if (turn.state.stop?.ended && stop.position !== null) ensureRecord(turn, { clean: true });

@@ -250,8 +250,9 @@ function isOwnBranch(info: RedisInfo): boolean {
   return !info.linkUp && info.replid2 !== null;
 }
 
-/** What a restart after a power loss surely still has. */
+/** What a restart after a power loss surely still has. Null: no more than was known before. */
 export function durablePosition(state: MemberState, at: Instant): Position | null {
+  if (state.redis.info?.diskOk === false) return null;
   const old = state.redis.samples.filter((one) => waiterElapsedMs(one.at, at) >= FSYNC_MS);
   return old.at(-1)?.position ?? null;
 }
