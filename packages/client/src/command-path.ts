@@ -353,7 +353,7 @@ export class CommandPath {
   }
 
   #shortOf(command: Command, again: Operation | null): void {
-    this.#at.link.route.failed("refused");
+    this.#at.link.route.failed("short");
     this.#isOpen = false;
     this.#shortage.met(command, again);
   }

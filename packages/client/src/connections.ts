@@ -32,6 +32,7 @@ const CHECK_REASONS: Record<Parameters<Route["failed"]>[0], CheckReason> = {
   unreachable: "connectionLost",
   refused: "roleMismatch",
   nowhere: "noLeader",
+  short: "rejected",
 };
 
 /** Their cursors and promises belong to one connection: a pipeline could not refuse one of them. */

@@ -36,8 +36,8 @@ export interface Route {
   /** Null: nowhere now. */
   destination(): Destination | null;
   admit(destination: Destination, proof: NodeProof): Admission;
-  /** An attempt failed, or there is nowhere to go. */
-  failed(kind: "unreachable" | "refused" | "nowhere"): void;
+  /** An attempt failed, there is nowhere to go, or who leads has too few replicas (`short`). */
+  failed(kind: "unreachable" | "refused" | "nowhere" | "short"): void;
   /** Calls back once, when `destination` may answer something else. */
   onChange(listener: () => void): () => void;
 }

@@ -56,7 +56,10 @@ export interface TopologyDescription {
   readonly generation: number;
 }
 
-/** Why a provider is asked to look again. */
+/**
+ * Why a provider is asked to look again. `rejected`: by one that may well lead, and has too few
+ * replicas in reach; that is no reason to leave a source that can be believed.
+ */
 export type CheckReason =
   | "rejected"
   | "connectionLost"

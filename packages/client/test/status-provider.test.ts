@@ -140,7 +140,7 @@ test.each([
   const heard = new Promise<number | null>((resolve) => {
     const observe = ({ leaderId, epoch }: { leaderId: string | null; epoch: number | null }) => {
       if (leaderId === "b") resolve(epoch);
-      else provider.requestCheck("rejected");
+      else provider.requestCheck("roleMismatch");
     };
     const sink = { observe, announce: () => {}, fault: (error: Error) => void faults.push(error) };
     const tools = { probe: () => Promise.reject(new Error("nothing is probed here")) };
@@ -148,6 +148,29 @@ test.each([
   });
   expect(await heard).toBe(2);
   expect(faults).toEqual([]);
+});
+
+test("a leader that refuses for want of replicas is no reason to leave a sidecar", async () => {
+  let asked = 0;
+  const endpoint = await serve((request, response) => {
+    asked += 1;
+    well(request, response);
+  });
+  const stop = new AbortController();
+  ends.push(() => stop.abort());
+  const provider = statusTopology({ endpoints: [endpoint] });
+  const tools = { probe: () => Promise.reject(new Error("nothing is probed here")) };
+  const faults: Error[] = [];
+  await new Promise<void>((resolve) => {
+    const sink = { observe: () => resolve(), announce: () => {} };
+    const fault = (error: Error): void => void faults.push(error);
+    provider.start({ ...sink, fault }, stop.signal, tools);
+  });
+  const refused = setInterval(() => provider.requestCheck("rejected"), 50);
+  ends.push(() => clearInterval(refused));
+  await new Promise((resolve) => setTimeout(resolve, 2_100));
+  expect(faults).toEqual([]);
+  expect(asked).toBe(1);
 });
 
 test("a sidecar that names a new leader in time is stayed with", async () => {
@@ -165,7 +188,7 @@ test("a sidecar that names a new leader in time is stayed with", async () => {
   const tools = { probe: () => Promise.reject(new Error("nothing is probed here")) };
   await new Promise<void>((resolve) => {
     const observe = ({ epoch }: { epoch: number | null }): void => {
-      if (epoch === 1) provider.requestCheck("rejected");
+      if (epoch === 1) provider.requestCheck("roleMismatch");
       else resolve();
     };
     provider.start({ observe, announce: () => {}, fault: () => {} }, stop.signal, tools);

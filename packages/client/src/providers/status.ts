@@ -62,7 +62,7 @@ export function statusTopology(options: StatusTopologyOptions): TopologyProvider
       const source = { options, sink, signal };
       follow(source, (listener) => (hurry = listener)).catch((error: Error) => sink.fault(error));
     },
-    requestCheck: () => hurry(),
+    requestCheck: (reason) => (reason === "rejected" ? undefined : hurry()),
   };
 }
 

@@ -10,20 +10,21 @@ afterEach(closeAll);
 
 interface Short {
   readonly a: RealRedis;
+  readonly checks: () => readonly string[];
   readonly client: Leasehold;
   /** Connections that the server has accepted so far. */
   readonly connects: () => Promise<number>;
 }
 
 async function openShort(options: Parameters<typeof openPair>[0] = {}): Promise<Short> {
-  const { a, client } = await openPair(options);
+  const { a, client, topology } = await openPair(options);
   await client.leader.set("k", "0");
   await a.admin.config("SET", "min-replicas-to-write", 2);
   const connects = async (): Promise<number> => {
     const stats = await a.admin.info("stats");
     return Number(/total_connections_received:(\d+)/.exec(stats)?.[1]);
   };
-  return { a, client, connects };
+  return { a, client, checks: () => topology.checks(), connects };
 }
 
 const enough = (a: RealRedis): Promise<unknown> =>
@@ -31,8 +32,9 @@ const enough = (a: RealRedis): Promise<unknown> =>
 
 describe("NOREPLICAS", () => {
   test("keeps the connection: writes wait in order, reads go on, and all are applied once", async () => {
-    const { a, client, connects } = await openShort();
+    const { a, client, connects, checks } = await openShort();
     const before = await connects();
+    const asked = checks().length;
     const { leader } = client;
     const writes = Array.from({ length: 20 }, (_, n) => leader.rpush("list", n));
     const batch = leader.pipeline().incr("n").get("k").incr("n").exec();
@@ -65,6 +67,8 @@ describe("NOREPLICAS", () => {
     const written = await a.admin.lrange("list", 0, -1);
     expect(written).toEqual([...Array.from({ length: 20 }, (_, n) => `${n}`), "later"]);
     expect(await connects()).toBe(before);
+    // Nothing says that another one leads.
+    expect(new Set(checks().slice(asked))).toEqual(new Set(["rejected"]));
     const slowest = Math.max(...reads).toFixed(0);
     console.log(
       `NOREPLICAS for 1 s: 0 connections more, ${reads.length} reads (slowest ${slowest} ms), writes ${tookMs.toFixed(0)} ms after the replicas`,
