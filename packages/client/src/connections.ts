@@ -118,7 +118,11 @@ export class Connections {
         if (!target) return { admitted: false, why: "nobody is known to lead" };
         return monitor.admit(target, proof);
       },
-      failed: (kind) => monitor.requestCheck(CHECK_REASONS[kind]),
+      failed(kind) {
+        const reason = CHECK_REASONS[kind];
+        if (kind === "short") monitor.requestCheck(reason);
+        else monitor.leaderFailed(reason);
+      },
       onChange: (listener) => monitor.listen({ changed: listener }),
     };
   }

@@ -19,6 +19,7 @@ import type { Admission } from "../leader-connector.ts";
 import { INITIAL, type TopologyEvent, type TopologyState } from "./state.ts";
 import { update } from "./update.ts";
 import { nodeOf } from "./node.ts";
+import { lineageOf } from "./order.ts";
 import { sampled, stalenessOf, type Samples } from "./staleness.ts";
 
 /** Where a connection shall go, and what its socket will be compared with. */
@@ -110,6 +111,12 @@ export class Monitor {
     return () => void this.#listeners.delete(listener);
   }
 
+  /** A connection to the leader was lost or refused. */
+  leaderFailed(reason: CheckReason): void {
+    this.#state = { ...this.#state, hasLeaderFailed: true };
+    this.requestCheck(reason);
+  }
+
   requestCheck(reason: CheckReason): void {
     if (this.#stop.signal.aborted) return;
     for (const provider of this.#providers) provider.requestCheck(reason);
@@ -150,25 +157,22 @@ export class Monitor {
     const other = this.#state.description.nodes.find(
       (node) => addressOf(node) === proof.localAddress && node.id !== target.node.id,
     );
-    return other
-      ? { admitted: false, why: `it is ${other.id}, which does not lead now` }
-      : { admitted: true };
+    if (other) return { admitted: false, why: `it is ${other.id}, which does not lead now` };
+    const isLeader = target.node.id === this.#state.description.leader?.id;
+    if (isLeader) this.#state = { ...this.#state, hasLeaderFailed: false };
+    return { admitted: true };
   }
 
   #admitByLineage(target: Target, proof: NodeProof): Admission {
-    const id = proof.localAddress ?? target.node.id;
-    const { host, port } = target.node;
-    this.observe({
-      ...observationOf({ host, port }, { id, proof, zone: target.node.zone }),
-      source: SOCKET,
-      leaderId: id,
-    });
+    const { host, port, viaService = false } = target.node;
+    // At an address of its own it is who was looked for, whatever it calls that address.
+    const id = (viaService ? proof.localAddress : null) ?? target.node.id;
+    const found = observationOf({ host, port }, { id, proof, zone: target.node.zone });
+    const nodes = found.nodes.map((node) => ({ ...node, viaService }));
+    this.observe({ ...found, nodes, source: SOCKET, leaderId: id });
     const { leader } = this.#state.description;
-    const isLeader =
-      leader?.id === id ||
-      (leader !== null &&
-        proof.replicationId !== null &&
-        leader.replicationId === proof.replicationId);
+    const isKnown = proof.replicationId !== null && leader?.replicationId !== null;
+    const isLeader = isKnown ? leader?.replicationId === proof.replicationId : leader?.id === id;
     if (isLeader) return { admitted: true };
     return { admitted: false, why: `its history is not that of ${leader?.id ?? "the leader"}` };
   }
@@ -226,19 +230,20 @@ function addressOf({ host, port }: NodeDescription): string {
 }
 
 /**
- * Behind a Service a node is known by its own address: where that is known, it goes by its name and
- * stays at that address. Else two sources would move all connections back and forth.
+ * A source without epochs knows nodes by address, and reaches some through a Service. One whose
+ * address is known goes by its name there, and stays at its place; so does one that is known by the
+ * same name and has not changed. Else two sources would move all connections back and forth.
  */
 function named(observation: TopologyObservation, known: TopologyDescription): TopologyObservation {
-  if (observation.authoritative || known.epoch === null) return observation;
-  const byAddress = new Map(known.nodes.map((node) => [addressOf(node), node]));
-  const { leaderId } = observation;
-  return {
-    ...observation,
-    leaderId: leaderId === null ? null : (byAddress.get(leaderId)?.id ?? leaderId),
-    nodes: observation.nodes.map((node) => {
-      const { id, host, port } = byAddress.get(node.id) ?? node;
-      return { ...node, id, host, port };
-    }),
-  };
+  if (observation.authoritative || observation.epoch !== null) return observation;
+  const nodes = observation.nodes.map((node) => {
+    const before =
+      known.nodes.find((one) => addressOf(one) === node.id) ??
+      known.nodes.find((one) => one.id === node.id && lineageOf(node, one) === "same");
+    if (!before) return node;
+    const { id, host, port, viaService = false } = before;
+    return { ...node, id, host, port, viaService };
+  });
+  const at = observation.nodes.findIndex(({ id }) => id === observation.leaderId);
+  return { ...observation, leaderId: nodes[at]?.id ?? observation.leaderId, nodes };
 }

@@ -7,8 +7,12 @@ export interface TopologyState {
   readonly description: TopologyDescription;
   /** The newest observation of each process, so that a late one of the same is known. */
   readonly seen: ReadonlyMap<string, { readonly processId: string; readonly counter: number }>;
-  /** When something that reads the Lease spoke last. */
+  /** When something that reads the Lease, or a slice of its holder, spoke last. */
   readonly authoritativeAtMs: number | null;
+  /** A connection to the leader was lost or refused, and none has been admitted since. */
+  readonly hasLeaderFailed: boolean;
+  /** The leader is not the one of the epoch: a source without epochs has named it, unproven. */
+  readonly isGuess: boolean;
   /** An unrelated primary, met without an epoch: adopted when it is met again. */
   readonly candidate: { readonly id: string; readonly atMs: number } | null;
 }
@@ -38,5 +42,7 @@ export const INITIAL: TopologyState = {
   description: { epoch: null, leader: null, nodes: [], expectedNodes: null, generation: 0 },
   seen: new Map(),
   authoritativeAtMs: null,
+  hasLeaderFailed: false,
+  isGuess: false,
   candidate: null,
 };

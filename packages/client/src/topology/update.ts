@@ -1,10 +1,10 @@
 /**
  * Decides, for each observation, who leads. Pure: state and observation in, state and events out.
  *
- * Guarantees: an older epoch never changes the leader; within one epoch there is one leader; what
- * is not read from the Lease does not overrule what was, for ten seconds, unless it proves itself
- * the successor by its replication history. Does not say that the leader is writable: the socket
- * does.
+ * Guarantees: an older epoch never changes the leader; within one epoch there is one leader. What
+ * is not read from the Lease overrules what was, if it proves itself the successor by its
+ * replication history; else only once the leader has failed and the Lease was not heard of for ten
+ * seconds, and until it is. Does not say that the leader is writable: the socket does.
  */
 import type { NodeDescription, TopologyDescription, TopologyObservation } from "../types.ts";
 import { compareEpochs, lineageOf } from "./order.ts";
@@ -53,7 +53,8 @@ function confirmed(
   observation: TopologyObservation,
   nowMs: number,
 ): TopologyState {
-  return observation.authoritative ? { ...state, authoritativeAtMs: nowMs } : state;
+  const isRead = observation.authoritative || observation.epoch !== null;
+  return isRead ? { ...state, authoritativeAtMs: nowMs } : state;
 }
 
 function staleIn(observation: TopologyObservation, known: TopologyDescription): TopologyEvent[] {
@@ -65,26 +66,28 @@ function staleIn(observation: TopologyObservation, known: TopologyDescription): 
 function sameEpoch(state: TopologyState, observation: TopologyObservation): Updated {
   const { leader } = state.description;
   if (observation.leaderId === null) return refresh(state, observation, leader?.id ?? null);
-  if (leader === null || leader.id === observation.leaderId) return adopt(state, observation);
+  const isKnown = leader === null || leader.id === observation.leaderId;
+  if (isKnown || state.isGuess) return adopt(state, observation);
   const claimed = observation.leaderId;
   return { state, events: [{ type: "topologyConflict", known: leader.id, claimed }] };
 }
 
 function unordered(state: TopologyState, observation: TopologyObservation, nowMs: number): Updated {
-  const { leader } = state.description;
+  const { leader, epoch } = state.description;
   const named = nodeNamed(observation, observation.leaderId);
   // Nobody leads, says one that cannot order its words: the socket will find out.
   if (!named) return refresh(state, observation, leader?.id ?? null);
-  if (leader === null) return adopt(state, observation);
+  if (leader === null) return guess(state, observation);
   const lineage = lineageOf(named, leader);
   if (lineage === "same") {
     // By another name, it is the same data and the same node.
     if (named.id !== leader.id) return { state, events: [] };
-    return adopt(forgetting(state), reachedAs(leader, observation));
+    return adopt(forgetting(state), observation);
   }
-  if (lineage === "successor") return adopt(forgetting(state), observation);
+  if (lineage === "successor") {
+    return adopt({ ...forgetting(state), isGuess: false }, observation);
+  }
   if (lineage === "predecessor") {
-    const { epoch } = state.description;
     return {
       state,
       events: [{ type: "staleLeaderIgnored", node: named.id, epoch: null, known: epoch }],
@@ -92,24 +95,13 @@ function unordered(state: TopologyState, observation: TopologyObservation, nowMs
   }
   if (isUnderAuthority(state, observation, nowMs)) return { state, events: [] };
   if (named.id === leader.id) return adopt(forgetting(state), observation);
+  if (epoch !== null && !state.hasLeaderFailed) return { state, events: [] };
   const met = state.candidate?.id === named.id ? state.candidate : { id: named.id, atMs: nowMs };
-  if (nowMs - met.atMs >= MEETING_APART_MS) return adopt(forgetting(state), observation);
+  if (nowMs - met.atMs >= MEETING_APART_MS) return guess(forgetting(state), observation);
   const events: TopologyEvent[] = [
     { type: "topologyConflict", known: leader.id, claimed: named.id },
   ];
   return { state: { ...state, candidate: met }, events };
-}
-
-/**
- * A node that is known and has not changed is reached as before: by each source in turn, through a
- * Service and at its own address, its connections would move with every observation.
- */
-function reachedAs(
-  { id, host, port }: NodeDescription,
-  observation: TopologyObservation,
-): TopologyObservation {
-  const nodes = observation.nodes.map((node) => (node.id === id ? { ...node, host, port } : node));
-  return { ...observation, nodes };
 }
 
 function isUnderAuthority(
@@ -123,6 +115,12 @@ function isUnderAuthority(
 
 function forgetting(state: TopologyState): TopologyState {
   return state.candidate === null ? state : { ...state, candidate: null };
+}
+
+/** Without a proof: where an epoch is known, the next word that carries one is worth more. */
+function guess(state: TopologyState, observation: TopologyObservation): Updated {
+  const { state: now, events } = adopt(state, observation);
+  return { state: { ...now, isGuess: now.description.epoch !== null }, events };
 }
 
 /** Takes epoch and leader of the observation; null means that nobody leads yet. */
@@ -148,7 +146,9 @@ function adopt(state: TopologyState, observation: TopologyObservation): Updated 
   } else if (leader === null && previous !== null) {
     events.push({ type: "leaderLost", last: previous, reason: "nobody leads yet" });
   }
-  return { state: { ...state, description, candidate: null }, events };
+  const isGuess = state.isGuess && observation.epoch === null;
+  const hasLeaderFailed = state.hasLeaderFailed && !isChange;
+  return { state: { ...state, description, candidate: null, isGuess, hasLeaderFailed }, events };
 }
 
 /** Takes the nodes, and leaves the leader. */

@@ -6,6 +6,7 @@ import {
   NotLeaderError,
   outcomeOf,
   ReadOnlyConnectionError,
+  serviceTopology,
   staticTopology,
   WriteConcernError,
   WriteConcernUnsupportedError,
@@ -201,6 +202,27 @@ describe("row 18: who it speaks to, and whether it may", () => {
     expect(faults.join()).toContain("WRONGPASS");
     expect(faults.join()).not.toContain("wrong\n");
     await sleep(1);
+  });
+
+  test("a user without INFO meets, at a name, the leader that it looked for", async () => {
+    const redis = await startRedis();
+    await redis.admin.call("ACL", "SETUSER", "app", "on", ">pw", "~*", "+@all", "-info");
+    const [host, { port }] = ["localhost", redis];
+    const topologies = [
+      staticTopology({ nodes: [{ host, port }] }),
+      serviceTopology({ writer: `${host}:${port}` }),
+    ];
+    for (const topology of topologies) {
+      const client = open({
+        topology,
+        redis: { username: "app", password: "pw", disableClientInfo: true },
+        waitForLeaderMs: 300,
+      });
+      const conflicts: string[] = [];
+      client.on("topologyConflict", ({ claimed }) => conflicts.push(claimed));
+      expect(await client.leader.set("k", "v")).toBe("OK");
+      expect(conflicts).toEqual([]);
+    }
   });
 
   test("a connection's own user and TLS are what it is checked with, and nothing goes in clear", async () => {
