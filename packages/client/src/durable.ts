@@ -3,7 +3,8 @@
  *
  * Guarantees: write and WAIT travel as one on one connection, and the answer counts only if that
  * still leads to the same leader; an interrupted WAIT is never repeated elsewhere, where it would
- * count replicas of another history. A write that was refused goes out again, as a whole.
+ * count replicas of another history. The next leader and the one before count as copies where their
+ * histories prove it (succession.ts). A write that was refused goes out again, as a whole.
  */
 import type { ChainableCommander, Redis } from "ioredis";
 import {
@@ -15,6 +16,7 @@ import {
 } from "./errors.ts";
 import { CORE, type Follower } from "./follower.ts";
 import { WRITE_COMMANDS, type WriteCommandName } from "./generated/command-names.ts";
+import { copiesLeft, sentOn, type SuccessionParts } from "./succession.ts";
 import type { Monitor } from "./topology/monitor.ts";
 
 /** How many copies must have a write before it resolves. */
@@ -31,7 +33,7 @@ type DurableName = Extract<WriteCommandName, keyof Redis> | "eval" | "evalsha" |
 /** ioredis' own writes, scripts and `multi`, each followed by `WAIT` or `WAITAOF`. */
 export type DurableCommands = Pick<Redis, DurableName | "multi">;
 
-export interface DurableParts {
+export interface DurableParts extends SuccessionParts {
   readonly monitor: Monitor;
   /** One connection of the pool; its refused commands are not sent again by itself. */
   pick(): Follower;
@@ -112,7 +114,10 @@ async function attempts(
     fill(batch);
     if (wanted.journal) batch.call("waitaof", 1, wanted.replicas, wanted.timeoutMs);
     else batch.wait(wanted.replicas, wanted.timeoutMs);
-    const results = ((await batch.exec()) ?? []) as Results;
+    const count = batch.length;
+    const answers = batch.exec();
+    const sent = sentOn(follower, count, parts);
+    const results = ((await answers) ?? []) as Results;
     const answer = results.pop();
     const error = results.at(-1)?.[0] ?? results.find(([failed]) => failed)?.[0] ?? null;
     const isRefused = error instanceof NotLeaderError || error instanceof TransactionAbortedError;
@@ -123,7 +128,10 @@ async function attempts(
     const connection = follower[CORE].node?.destination.tag;
     const isSame =
       connection !== undefined && parts.monitor.target()?.tag === connection && !answer?.[0];
-    judge(results, answer, { wanted, isSame, epoch: parts.monitor.description.epoch });
+    const isProvable = !isSame && sent !== null && !wanted.journal;
+    const copies = isProvable ? await copiesLeft(sent, follower, { ...parts, endAtMs }) : 0;
+    const { epoch } = parts.monitor.description;
+    judge(results, answer, { wanted, isSame, copies, epoch });
     return results;
   }
 }
@@ -131,13 +139,25 @@ async function attempts(
 interface Judging {
   readonly wanted: Wanted;
   readonly isSame: boolean;
+  /** Known to have it after a change of leader, the new one's included. */
+  readonly copies: number;
   readonly epoch: number | null;
 }
 
 function judge(results: Results, answer: Results[number] | undefined, judging: Judging): void {
-  const { wanted, isSame, epoch } = judging;
+  const { wanted, isSame, copies, epoch } = judging;
   const result = results.at(-1)?.[1];
   const requested = wanted.replicas + 1;
+  if (copies > 0) {
+    const counted = typeof answer?.[1] === "number" ? answer[1] + 1 : 0;
+    const acknowledged = Math.max(copies, counted);
+    if (acknowledged >= requested) return;
+    const message =
+      `The leader changed before ${requested} copies had confirmed the write. The new leader has ` +
+      `it; copies that certainly do: ${acknowledged}. Do not retry it`;
+    const fields = { result, acknowledged, requested, epoch };
+    throw new WriteConcernError(message, "applied", fields);
+  }
   if (!isSame) {
     const message =
       "The leader changed before the replicas had confirmed the write: it was applied by the old " +

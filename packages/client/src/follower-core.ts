@@ -16,6 +16,13 @@ import { SubscriptionGap } from "./subscription-gap.ts";
 import type { NodeProof } from "./types.ts";
 import { Watchdog } from "./watchdog.ts";
 
+/** One connection, from the connector's hands on. */
+export interface Connected {
+  readonly destination: Destination;
+  readonly proof: NodeProof;
+  readonly sinceMs: number;
+}
+
 export class FollowerCore {
   readonly redis: Redis;
   readonly link: FollowerLink;
@@ -33,7 +40,7 @@ export class FollowerCore {
   isRestored = false;
   #holdTimer: NodeJS.Timeout | undefined;
   #ageTimer: NodeJS.Timeout | undefined;
-  #at: { readonly destination: Destination; readonly proof: NodeProof } | null = null;
+  #at: Connected | null = null;
   /** Null: it is connected, or never was. */
   lostAtMs: number | null = null;
   #lostBecause = "";
@@ -69,7 +76,7 @@ export class FollowerCore {
   }
 
   /** Which node it is connected to; null: none. */
-  get node(): { readonly destination: Destination; readonly proof: NodeProof } | null {
+  get node(): Connected | null {
     return this.redis.status === "ready" ? this.#at : null;
   }
 
@@ -91,6 +98,11 @@ export class FollowerCore {
     this.#isClosing = true;
     const isBusy = this.path.finishUp();
     return isBusy && this.redis.status === "ready";
+  }
+
+  /** INFO of what it is connected to, past the queue. Rejects when the connection is lost. */
+  async info(section: string): Promise<string> {
+    return String(await this.#heartbeat.ask("info", section));
   }
 
   /** A transaction is over: what it left watched or open is dropped with its connection. */
@@ -125,7 +137,7 @@ export class FollowerCore {
 
   /** Before ioredis knows of the socket: its listeners come first. */
   connected(socket: Socket, destination: Destination, proof: NodeProof): void {
-    this.#at = { destination, proof };
+    this.#at = { destination, proof, sinceMs: performance.now() };
     this.redis.options.host = destination.host;
     this.redis.options.port = destination.port;
     this.isRestored = false;

@@ -1,6 +1,6 @@
 /**
- * The client's own PING: asked of idle connections, and behind subscriptions. It goes past the
- * queue, and is never kept or sent again.
+ * The client's own questions: PING, of idle connections and behind subscriptions, and INFO. They go
+ * past the queue, and are never kept or sent again.
  */
 import { Command } from "ioredis";
 import type { FollowerEvents } from "./follower-link.ts";
@@ -37,9 +37,13 @@ export class Heartbeat {
   }
 
   ping(): Promise<unknown> {
-    const ping = new Command("ping", [], { replyEncoding: "utf8" });
-    note(ping, noteFor(this.#parts.options, { internal: true, batch: null }));
-    this.#parts.base.send(ping, undefined);
-    return ping.promise;
+    return this.ask("ping");
+  }
+
+  ask(name: string, ...words: readonly string[]): Promise<unknown> {
+    const command = new Command(name, [...words], { replyEncoding: "utf8" });
+    note(command, noteFor(this.#parts.options, { internal: true, batch: null }));
+    this.#parts.base.send(command, undefined);
+    return command.promise;
   }
 }

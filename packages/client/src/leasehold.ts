@@ -159,7 +159,8 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
   /**
    * Writes that are done when so many copies have them, on connections of their own. They reject
    * with `WriteConcernError`: `applied` when too few copies said so in time, `unknown` when the
-   * leader changed meanwhile; with `WriteConcernUnsupportedError` when nobody can hold it.
+   * leader changed meanwhile and nothing proves that the new one has it; with
+   * `WriteConcernUnsupportedError` when nobody can hold it.
    *
    * @throws InvalidOptionError
    */

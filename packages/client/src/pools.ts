@@ -45,6 +45,7 @@ export class Pools implements TransactionParts {
       monitor: this.#monitor,
       waitForLeaderMs: operation.waitForLeaderMs,
       pick: () => this.#pickDurable(),
+      all: () => this.#connections.all(),
     });
   }
 

@@ -11,6 +11,11 @@ import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "n
 import { decodeReplies, encodeCommand, type Reply } from "./resp.ts";
 import type { Address, NodeProof } from "./types.ts";
 
+export type History = Pick<
+  NodeProof,
+  "replicationId" | "previousReplicationId" | "branchOffset" | "offset"
+>;
+
 export interface PreflightOptions {
   readonly tls: ConnectionOptions | undefined;
   readonly username: string | undefined;
@@ -141,19 +146,30 @@ function proofOf(replies: readonly Reply[], rttMs: number): NodeProof {
   }
   const loading = ping instanceof Error && ping.message.startsWith("LOADING");
   if (ping instanceof Error && !loading && !/^(NOPERM|MASTERDOWN)/.test(ping.message)) throw ping;
-  const previous = fields.get("master_replid2");
-  const branch = fields.get("second_repl_offset");
-  const offset = fields.get("master_repl_offset");
   return {
     role: role === "master" ? "primary" : "replica",
     loading,
     localAddress: typeof client === "string" ? (/\bladdr=(\S+)/.exec(client)?.[1] ?? null) : null,
+    ...historyOf(fields),
+    version: greeting.get("version") ?? null,
+    rttMs,
+  };
+}
+
+/** What INFO tells of the history of a server's data; null each: it does not. */
+export function historyIn(info: string): History {
+  return historyOf(fieldsOf(info));
+}
+
+function historyOf(fields: ReadonlyMap<string, string>): History {
+  const previous = fields.get("master_replid2");
+  const branch = fields.get("second_repl_offset");
+  const offset = fields.get("master_repl_offset");
+  return {
     replicationId: fields.get("master_replid") ?? null,
     previousReplicationId: previous === undefined || /^0+$/.test(previous) ? null : previous,
     branchOffset: branch === undefined || branch === "-1" ? null : BigInt(branch),
     offset: offset === undefined ? null : BigInt(offset),
-    version: greeting.get("version") ?? null,
-    rttMs,
   };
 }
 

@@ -16,6 +16,7 @@ import {
   readPreferenceOf,
   type ReadPreference,
 } from "../src/selection.ts";
+import { continues, endIn } from "../src/succession.ts";
 import { nodeOf } from "../src/topology/node.ts";
 import { sampled, stalenessOf, type Samples } from "../src/topology/staleness.ts";
 
@@ -26,6 +27,33 @@ const NODE = nodeOf({
   role: "replica",
   replicationId: "A",
   offset: 100n,
+});
+
+describe("a history that goes on", () => {
+  const A = { replicationId: "A", previousReplicationId: "0", branchOffset: 5n, offset: 100n };
+  const promoted = (branchOffset: bigint, previousReplicationId = "A") => {
+    return { replicationId: "B", previousReplicationId, branchOffset, offset: 200n };
+  };
+
+  test.each([
+    ["promoted with all of it", promoted(101n), true],
+    ["promoted one byte short of it", promoted(100n), false],
+    ["promoted in another history", promoted(101n, "C"), false],
+    ["that cannot tell where it branched off", { ...promoted(101n), branchOffset: null }, false],
+    ["of the same history, but not promoted in it", { ...A, offset: 300n }, false],
+  ])("is that of a leader %s: %s", (_what, next, expected) => {
+    expect(continues(next, { replicationId: "A", offset: 100n })).toBe(expected);
+  });
+
+  test.each([
+    ["leads, or was demoted to nothing", A, 100n],
+    ["follows its successor, or was promoted again", promoted(101n), 100n],
+    ["was synced anew", { ...promoted(101n), previousReplicationId: null }, null],
+    ["follows one of another history", promoted(101n, "C"), null],
+    ["does not tell", { ...A, offset: null }, null],
+  ])("ends where its server %s", (_what, history, offset) => {
+    expect(endIn(history, "A")?.offset ?? null).toBe(offset);
+  });
 });
 
 describe("outcome", () => {

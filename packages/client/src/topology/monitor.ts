@@ -7,6 +7,7 @@
  */
 import type {
   CheckReason,
+  Epoch,
   LeaderChanging,
   NodeDescription,
   NodeProof,
@@ -104,6 +105,13 @@ export class Monitor {
   target(): Target | null {
     const { leader } = this.#state.description;
     return leader && { node: leader, tag: tagOf(this.#state.description) };
+  }
+
+  /** The leader's name as a source with epochs gave it; null: none names it now. */
+  nameOfEpoch(): { readonly epoch: Epoch; readonly id: string } | null {
+    const { description, namedBy } = this.#state;
+    const { epoch, leader } = description;
+    return epoch === null || !leader || namedBy !== "epoch" ? null : { epoch, id: leader.id };
   }
 
   listen(listener: Partial<MonitorListener>): () => void {

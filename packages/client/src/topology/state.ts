@@ -11,8 +11,8 @@ export interface TopologyState {
   readonly authoritativeAtMs: number | null;
   /** A connection to the leader was lost or refused, and none has been admitted since. */
   readonly hasLeaderFailed: boolean;
-  /** The leader is not the one of the epoch: a source without epochs has named it, unproven. */
-  readonly isGuess: boolean;
+  /** What made the leader one: a source without epochs proves it by its history, or guesses. */
+  readonly namedBy: "epoch" | "history" | "guess";
   /** An unrelated primary, met without an epoch: adopted when it is met again. */
   readonly candidate: { readonly id: string; readonly atMs: number } | null;
 }
@@ -43,6 +43,6 @@ export const INITIAL: TopologyState = {
   seen: new Map(),
   authoritativeAtMs: null,
   hasLeaderFailed: false,
-  isGuess: false,
+  namedBy: "guess",
   candidate: null,
 };

@@ -67,7 +67,7 @@ function sameEpoch(state: TopologyState, observation: TopologyObservation): Upda
   const { leader } = state.description;
   if (observation.leaderId === null) return refresh(state, observation, leader?.id ?? null);
   const isKnown = leader === null || leader.id === observation.leaderId;
-  if (isKnown || state.isGuess) return adopt(state, observation);
+  if (isKnown || state.namedBy === "guess") return adopt(state, observation);
   const claimed = observation.leaderId;
   return { state, events: [{ type: "topologyConflict", known: leader.id, claimed }] };
 }
@@ -77,16 +77,14 @@ function unordered(state: TopologyState, observation: TopologyObservation, nowMs
   const named = nodeNamed(observation, observation.leaderId);
   // Nobody leads, says one that cannot order its words: the socket will find out.
   if (!named) return refresh(state, observation, leader?.id ?? null);
-  if (leader === null) return guess(state, observation);
+  if (leader === null) return adopt(state, observation, "guess");
   const lineage = lineageOf(named, leader);
   if (lineage === "same") {
     // By another name, it is the same data and the same node.
     if (named.id !== leader.id) return { state, events: [] };
     return adopt(forgetting(state), observation);
   }
-  if (lineage === "successor") {
-    return adopt({ ...forgetting(state), isGuess: false }, observation);
-  }
+  if (lineage === "successor") return adopt(forgetting(state), observation, "history");
   if (lineage === "predecessor") {
     return {
       state,
@@ -97,7 +95,7 @@ function unordered(state: TopologyState, observation: TopologyObservation, nowMs
   if (named.id === leader.id) return adopt(forgetting(state), observation);
   if (epoch !== null && !state.hasLeaderFailed) return { state, events: [] };
   const met = state.candidate?.id === named.id ? state.candidate : { id: named.id, atMs: nowMs };
-  if (nowMs - met.atMs >= MEETING_APART_MS) return guess(forgetting(state), observation);
+  if (nowMs - met.atMs >= MEETING_APART_MS) return adopt(forgetting(state), observation, "guess");
   const events: TopologyEvent[] = [
     { type: "topologyConflict", known: leader.id, claimed: named.id },
   ];
@@ -117,14 +115,12 @@ function forgetting(state: TopologyState): TopologyState {
   return state.candidate === null ? state : { ...state, candidate: null };
 }
 
-/** Without a proof: where an epoch is known, the next word that carries one is worth more. */
-function guess(state: TopologyState, observation: TopologyObservation): Updated {
-  const { state: now, events } = adopt(state, observation);
-  return { state: { ...now, isGuess: now.description.epoch !== null }, events };
-}
-
 /** Takes epoch and leader of the observation; null means that nobody leads yet. */
-function adopt(state: TopologyState, observation: TopologyObservation): Updated {
+function adopt(
+  state: TopologyState,
+  observation: TopologyObservation,
+  by: TopologyState["namedBy"] = state.namedBy,
+): Updated {
   const known = state.description;
   const leader = nodeNamed(observation, observation.leaderId);
   const { nodes, events } = mergeNodes(state, observation);
@@ -146,9 +142,9 @@ function adopt(state: TopologyState, observation: TopologyObservation): Updated 
   } else if (leader === null && previous !== null) {
     events.push({ type: "leaderLost", last: previous, reason: "nobody leads yet" });
   }
-  const isGuess = state.isGuess && observation.epoch === null;
+  const namedBy = observation.epoch === null ? by : "epoch";
   const hasLeaderFailed = state.hasLeaderFailed && !isChange;
-  return { state: { ...state, description, candidate: null, isGuess, hasLeaderFailed }, events };
+  return { state: { ...state, description, candidate: null, namedBy, hasLeaderFailed }, events };
 }
 
 /** Takes the nodes, and leaves the leader. */
