@@ -9,7 +9,7 @@ import type { Redis } from "ioredis";
 import { bullmqPlan, type BullmqKind } from "./bullmq.ts";
 import { parseConnectionString } from "./connection-string.ts";
 import { Connections, preflightOptions } from "./connections.ts";
-import { LeaderUnavailableError } from "./errors.ts";
+import { LeaderUnavailableError, OperationTimeoutError } from "./errors.ts";
 import type { LeaseholdEvents } from "./events.ts";
 import { CORE, type Follower } from "./follower.ts";
 import type { OperationOptions } from "./operation.ts";
@@ -237,9 +237,21 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
       await this.withOptions({ timeoutMs, waitForLeaderMs: timeoutMs }).ping();
       return { ok: true, leader, pingMs: performance.now() - startedAtMs, reason: "" };
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      return { ok: false, leader, pingMs: null, reason };
+      return { ok: false, leader, pingMs: null, reason: this.#whyUnwell(error, timeoutMs) };
     }
+  }
+
+  #whyUnwell(error: unknown, timeoutMs: number): string {
+    const isLate = error instanceof OperationTimeoutError;
+    if (isLate && error.phase === "written") {
+      return `${this.#follower[CORE].name} has not answered a PING within ${timeoutMs} ms`;
+    }
+    if (!isLate && !(error instanceof LeaderUnavailableError)) {
+      return error instanceof Error ? error.message : String(error);
+    }
+    const { trouble, lostBecause } = this.#follower[CORE].surroundings();
+    const held = this.leader.status === "ready" ? "a planned change is under way" : lostBecause;
+    return `no leader within ${timeoutMs} ms: ${trouble || held || "it is being connected to"}`;
   }
 
   /** Takes nothing more, waits for what is under way, `drainMs` at most, and settles the rest. */

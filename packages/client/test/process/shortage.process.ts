@@ -76,6 +76,23 @@ describe("NOREPLICAS", () => {
     expect(tookMs).toBeLessThan(1_500);
   });
 
+  test("a script that publishes before it writes does so with each try, unless it has flags", async () => {
+    const { a, client } = await openShort();
+    const heard: string[] = [];
+    const subscriber = client.connection({ profile: "pubsub" });
+    subscriber.on("message", (_channel, message) => heard.push(message));
+    await subscriber.subscribe("channel");
+    const body = 'redis.call("publish", "channel", ARGV[1]); return redis.call("incr", KEYS[1])';
+    const bare = client.leader.eval(body, 1, "n", "bare");
+    const flagged = client.leader.eval(`#!lua\n${body}`, 1, "n", "flagged");
+    await until(() => heard.length > 1);
+    await enough(a);
+    expect(await Promise.all([bare, flagged])).toEqual([1, 2]);
+    await until(() => heard.includes("flagged"));
+    expect(heard.filter((message) => message === "flagged")).toEqual(["flagged"]);
+    expect(heard.filter((message) => message === "bare").length).toBeGreaterThan(1);
+  });
+
   test("ends with the deadline of each write, and what has expired is never sent", async () => {
     const { a, client } = await openShort({ waitForLeaderMs: 300 });
     const results = await Promise.all([

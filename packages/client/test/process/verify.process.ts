@@ -7,7 +7,8 @@ import { startBalancer } from "@leasehold/testkit/balancer";
 import { createLoopbackCertificate } from "@leasehold/testkit/certificate";
 import { createLeasehold, serviceTopology, statusTopology } from "../../src/index.ts";
 import { startStatus } from "./fake-status.ts";
-import { closeAll, open, outcome } from "./open-clients.ts";
+import { closeAll, open, openPair, outcome } from "./open-clients.ts";
+import { pushedTopology } from "./pushed-topology.ts";
 import { freePort, startPair, startRedis, until } from "./real-redis.ts";
 
 const closing: (() => Promise<void> | void)[] = [];
@@ -102,6 +103,32 @@ describe("row 18: TLS", () => {
     wary.on("providerFault", ({ error }) => faults.push(String(error.cause)));
     expect((await outcome(wary.leader.get("k"))).error?.message).toContain("No leader within");
     expect(faults.join()).toMatch(/certificate|unable to verify/i);
+  });
+});
+
+describe("check() says what is wrong", () => {
+  const quick = { handshakeTimeoutMs: 200, heartbeatIntervalMs: 0 } as const;
+
+  test("when nobody leads", async () => {
+    const topology = pushedTopology({});
+    const client = open({ topology: topology.provider, ...quick });
+    const { ok, reason } = await client.check();
+    expect({ ok, reason }).toEqual({
+      ok: false,
+      reason: "no leader within 200 ms: nobody is known to lead",
+    });
+  });
+
+  test("when a change is under way, and when the leader does not answer", async () => {
+    const { a, topology, client } = await openPair(quick);
+    topology.announce(400);
+    const announced = await client.check();
+    expect(announced.reason).toBe("no leader within 200 ms: a planned change is under way");
+    expect((await client.leader.ping()) && (await client.check()).ok).toBe(true);
+    a.signal("SIGSTOP");
+    const { reason } = await client.check();
+    a.signal("SIGCONT");
+    expect(reason).toBe("a has not answered a PING within 200 ms");
   });
 });
 
