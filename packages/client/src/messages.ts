@@ -8,6 +8,7 @@ import {
   NotLeaderError,
   OperationTimeoutError,
   QueueFullError,
+  TransactionAbortedError,
   WriteOutcomeUnknownError,
   type LeaseholdError,
 } from "./errors.ts";
@@ -79,6 +80,15 @@ export function refused(command: string, { code, node }: Rejection): NotLeaderEr
   const why = code === "NOREPLICAS" ? "too few replicas are in reach" : "it leads no longer";
   const message = `${node} refused ${command} with ${code}: ${why}. It was not applied`;
   return new NotLeaderError(message, { command, serverCode: code, node });
+}
+
+/** It waited behind a command that its server has ended, and with it the connection. */
+export function transactionRefused({ name }: { readonly name: string }): TransactionAbortedError {
+  const message =
+    "The server leads no longer, and ran nothing more of this connection: the transaction was " +
+    `not applied, from ${name.toUpperCase()} on, and running the whole again is safe`;
+  const fields = { command: name.toLowerCase(), reason: "rejected", previousErrors: [] } as const;
+  return new TransactionAbortedError(message, fields);
 }
 
 export function outcomeUnknown(

@@ -90,7 +90,6 @@ export class Settlement {
   refuseRejected(command: Command, error: Error, rejection: Rejection): void {
     const name = command.name.toUpperCase();
     if (command.inTransaction || !noteOf(command) || !isPending(command)) command.reject(error);
-    else if (countsReplicas(command.name)) this.refuse(command, messages.cannotMove(name));
     else this.refuse(command, messages.refused(name, rejection));
   }
 
@@ -188,9 +187,10 @@ export class Settlement {
       const noted = noteOf(command);
       if (command.name.toLowerCase() === "quit") command.resolve(Buffer.from("OK"));
       else if (!noted || noted.internal) command.reject(new Error("Connection is closed."));
-      else if (unblocked && !isInTransaction(command)) {
+      else if (unblocked) {
         const rejection = { ...unblocked, db: item.select };
-        if (this.goesAgain(command)) again.push(single(command, rejection, item.select));
+        if (isInTransaction(command)) this.refuse(command, messages.transactionRefused(command));
+        else if (this.goesAgain(command)) again.push(single(command, rejection, item.select));
         else this.refuseRejected(command, new Error(rejection.message), rejection);
       } else {
         const batch = noted.batch ?? [command];

@@ -123,11 +123,14 @@ export async function switchOver(from: RealRedis, to: RealRedis): Promise<void> 
 }
 
 export async function stopAll(): Promise<void> {
-  for (const redis of running.splice(0)) {
+  const all = running.splice(0);
+  for (const redis of all) {
     redis.admin.disconnect();
     await redis.kill();
-    rmSync(redis.directory, { recursive: true, force: true });
   }
+  // The child of one that was killed may still write a snapshot.
+  const patient = { recursive: true, force: true, maxRetries: 10, retryDelay: 50 };
+  for (const { directory } of all) rmSync(directory, patient);
 }
 
 /** Asks every 2 ms; an error counts as no. */

@@ -15,13 +15,16 @@ import { startRedis, switchOver, until } from "./real-redis.ts";
 
 afterEach(closeAll);
 
+type Durable = ReturnType<Leasehold["withWriteConcern"]>;
+
 /** A write that no replica has confirmed when its leader is demoted. */
 async function inFlight({ w, isCutOff }: { readonly w: number; readonly isCutOff: boolean }) {
+  const options = { waitForLeaderMs: 3_000, durableConnections: 1 };
   const [a, b, c] = await Promise.all([startRedis(), startRedis(), startRedis()]);
   await b.follow(a);
   await c.follow(a);
   const topology = pushedTopology({ a, b, c });
-  const client = open({ topology: topology.provider, waitForLeaderMs: 3_000 });
+  const client = open({ topology: topology.provider, ...options });
   topology.push(1, a);
   await client.leader.ping();
   await client.withWriteConcern({ w: 1, wtimeoutMs: 1_000 }).set("n", 0);
@@ -30,7 +33,7 @@ async function inFlight({ w, isCutOff }: { readonly w: number; readonly isCutOff
   const durable = client.withWriteConcern({ w, wtimeoutMs: 5_000 });
   const write = outcome(durable.incr("n")).finally(() => c.signal("SIGCONT"));
   await until(async () => (await a.admin.get("n")) === "1");
-  return { a, b, topology, write };
+  return { a, b, topology, durable, write };
 }
 
 describe("a WAIT in flight at a demotion", () => {
@@ -58,6 +61,19 @@ describe("a WAIT in flight at a demotion", () => {
     expect(await b.admin.get("n")).toBe("1");
   });
 
+  test("keeps a transaction behind it from running, which then runs once, at the successor", async () => {
+    const { a, b, topology, durable, write } = await inFlight({ w: 2, isCutOff: true });
+    const behind = durable.multi().incr("m").exec();
+    await sleep(20);
+    await a.admin.call("REPLICAOF", "127.0.0.1", "1");
+    await b.promote();
+    await a.admin.call("REPLICAOF", b.host, String(b.port));
+    topology.push(2, b);
+    expect(await behind).toEqual([[null, 1]]);
+    expect(await b.admin.get("m")).toBe("1");
+    expect(outcomeOf((await write).error)).toBe("unknown");
+  });
+
   test("stays unknown, when the next leader lacks it", async () => {
     const { a, b, topology, write } = await inFlight({ w: 2, isCutOff: true });
     topology.announce(1_000);
@@ -67,7 +83,7 @@ describe("a WAIT in flight at a demotion", () => {
     const { error } = await write;
     expect(error).toBeInstanceOf(WriteConcernError);
     expect(error).toMatchObject({ outcome: "unknown", result: 1, acknowledged: null });
-    expect(String((error as Error).cause)).toContain("WAIT");
+    expect(String((error as Error).cause)).toContain("a refused WAIT with UNBLOCKED");
     expect(await b.admin.get("n")).toBe("0");
   });
 
@@ -92,28 +108,37 @@ describe("a WAIT in flight at a demotion", () => {
   });
 });
 
-test("writes with a concern over an announced switchover: each is there once, and done", async () => {
-  const { a, b, topology, client } = await openPair();
-  const stop = new AbortController();
-  const told = { done: [] as string[], unknown: [] as string[], other: [] as unknown[] };
-  const work = startDurable(client, told, stop.signal);
-  await sleep(200);
-  topology.announce(1_000);
-  await switchOver(a, b);
-  topology.push(2, b);
-  const before = told.done.length;
-  await until(() => told.done.length > before + 100);
-  stop.abort();
-  await work;
-  const present = await b.admin.lrange("tokens", 0, -1);
-  console.log(
-    `write concern over an announced switchover, 20 writers: ${told.done.length} done, ` +
-      `${told.unknown.length} unknown`,
-  );
-  expect(told.other).toEqual([]);
-  expect(told.unknown).toEqual([]);
-  expect(present.toSorted()).toEqual(told.done.toSorted());
-});
+test.each([
+  ["writes", (durable: Durable, token: string) => durable.rpush("tokens", token)],
+  [
+    "transactions",
+    (durable: Durable, token: string) => durable.multi().rpush("tokens", token).exec(),
+  ],
+])(
+  "%s with a concern over an announced switchover: each is there once, and done",
+  async (what, write) => {
+    const { a, b, topology, client } = await openPair();
+    const stop = new AbortController();
+    const told = { done: [] as string[], unknown: [] as string[], other: [] as unknown[] };
+    const work = startDurable(client, write, { told, signal: stop.signal });
+    await sleep(200);
+    topology.announce(1_000);
+    await switchOver(a, b);
+    topology.push(2, b);
+    const before = told.done.length;
+    await until(() => told.done.length > before + 100);
+    stop.abort();
+    await work;
+    const present = await b.admin.lrange("tokens", 0, -1);
+    console.log(
+      `${what} with a concern over an announced switchover, 20 writers: ${told.done.length} done, ` +
+        `${told.unknown.length} unknown`,
+    );
+    expect(told.other).toEqual([]);
+    expect(told.unknown).toEqual([]);
+    expect(present.toSorted()).toEqual(told.done.toSorted());
+  },
+);
 
 test("what waited behind a blocking pop at a demotion runs once, at the successor", async () => {
   const { a, b, topology, client } = await openPair();
@@ -129,21 +154,26 @@ test("what waited behind a blocking pop at a demotion runs once, at the successo
   expect(await behind).toEqual([1, 1]);
 });
 
+interface Told {
+  readonly done: string[];
+  readonly unknown: string[];
+  readonly other: unknown[];
+}
+
 async function startDurable(
   client: Leasehold,
-  told: { done: string[]; unknown: string[]; other: unknown[] },
-  signal: AbortSignal,
+  write: (durable: Durable, token: string) => Promise<unknown>,
+  { told, signal }: { readonly told: Told; readonly signal: AbortSignal },
 ): Promise<void> {
   const durable = client.withWriteConcern({ w: 2, wtimeoutMs: 2_000 });
-  const write = async (token: string): Promise<void> => {
-    const { error } = await outcome(durable.rpush("tokens", token));
+  const writeOne = async (token: string): Promise<void> => {
+    const { error } = await outcome(write(durable, token));
     if (!error) told.done.push(token);
-    else if (error instanceof WriteConcernError && error.outcome === "unknown") {
-      told.unknown.push(token);
-    } else told.other.push(error);
+    else if (outcomeOf(error) === "unknown") told.unknown.push(token);
+    else told.other.push(error);
   };
   const writers = Array.from({ length: 20 }, async (_, writer) => {
-    for (let n = 0; !signal.aborted; n += 1) await write(`${writer}:${n}`);
+    for (let n = 0; !signal.aborted; n += 1) await writeOne(`${writer}:${n}`);
   });
   await Promise.all(writers);
 }
