@@ -23,6 +23,12 @@ export interface Connected {
   readonly sinceMs: number;
 }
 
+/**
+ * What a leader holds back during a planned change, it answers 250 ms after the hand-over at the
+ * latest: before that a write that it holds would be called unknown.
+ */
+const PLANNED_DRAIN_MS = 300;
+
 export class FollowerCore {
   readonly redis: Redis;
   readonly link: FollowerLink;
@@ -39,6 +45,8 @@ export class FollowerCore {
   /** ioredis has built this connection up, and sends nothing more by itself. */
   isRestored = false;
   #holdTimer: NodeJS.Timeout | undefined;
+  /** Until then a change of leader is the planned one. */
+  #announcedUntilMs = -Infinity;
   #ageTimer: NodeJS.Timeout | undefined;
   #at: Connected | null = null;
   /** Null: it is connected, or never was. */
@@ -152,6 +160,7 @@ export class FollowerCore {
 
   /** A planned change is about to come: nothing more is written until it has, or has not. */
   hold(deadlineMs: number): void {
+    this.#announcedUntilMs = performance.now() + deadlineMs;
     if (this.redis.status === "ready" && this.own.followsLeader) this.#pause(deadlineMs);
   }
 
@@ -240,7 +249,10 @@ export class FollowerCore {
     const why = destination ? `leader changed to ${destination.name}` : "nobody leads now";
     this.#lostBecause = why;
     clearTimeout(this.#holdTimer);
-    this.path.settlement.drainThen(() => this.drop(why));
+    const { drainMs } = this.own;
+    const isPlanned = this.own.followsLeader && performance.now() < this.#announcedUntilMs;
+    const waitMs = isPlanned ? Math.max(drainMs, PLANNED_DRAIN_MS) : drainMs;
+    this.path.settlement.drainThen(() => this.drop(why), waitMs);
   }
 }
 

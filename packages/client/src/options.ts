@@ -43,7 +43,10 @@ export interface LeaseholdOptions {
   readonly handshakeTimeoutMs?: number;
   /** Idle connections are asked PING. Default 2000 ms, at least 500; 0: they are not. */
   readonly heartbeatIntervalMs?: number;
-  /** For replies that are on their way when the leader changes unannounced. Default 50 ms. */
+  /**
+   * For replies that are on their way when the leader changes unannounced. Default 50 ms. An
+   * announced change is waited for until held writes are answered, 300 ms.
+   */
   readonly drainMs?: number;
   /** Random delay of all connections but the first after a change. Default 100 ms. */
   readonly reconnectSpreadMs?: number;

@@ -2,7 +2,7 @@
  * Settles what was written and not answered, when a server refuses it or its connection is lost.
  *
  * Guarantees: after the first definite refusal nothing more is written on that connection; the
- * replies behind it are waited for, `drainMs` at most; what was refused goes out again only if no
+ * replies behind it are waited for, for a bounded time; what was refused goes out again only if no
  * later write was acknowledged meanwhile. A server that unblocks a client since it is demoted runs
  * nothing more of that client, and closes its connection: what waited behind was refused, too.
  * After `closed` no command of the connection is left without an answer or a place in the queue.
@@ -108,10 +108,9 @@ export class Settlement {
   }
 
   /** Runs `act` once all replies are there, or too late. */
-  drainThen(act: () => void): void {
+  drainThen(act: () => void, drainMs = this.#of.own.drainMs): void {
     this.#of.closeGate();
     if (this.#drain) return;
-    const { drainMs } = this.#of.own;
     this.#drain = { timer: setTimeout(() => this.#drained(), drainMs), act };
     for (const { command } of this.#of.redis.commandQueue.toArray()) {
       this.#watch(command as Command);

@@ -2,9 +2,9 @@ import { afterEach, describe, expect, test } from "vitest";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { startBalancer, type Balancer } from "@leasehold/testkit/balancer";
-import { serviceTopology, staticTopology } from "../../src/index.ts";
-import { closeAll, open, openPair, type Pair } from "./open-clients.ts";
-import { startPair, switchOver, until, type RealRedis } from "./real-redis.ts";
+import { outcomeOf, serviceTopology, staticTopology } from "../../src/index.ts";
+import { closeAll, open, openPair, outcome, type Pair } from "./open-clients.ts";
+import { caughtUp, startPair, switchOver, until, type RealRedis } from "./real-redis.ts";
 import { startWriters, type Findings } from "./writers.ts";
 
 const balancers: Balancer[] = [];
@@ -84,6 +84,43 @@ describe("planned", () => {
     report("row 1", found);
     expect(found).toMatchObject(CLEAN);
     expect(found.gapMs).toBeLessThan(500);
+  });
+
+  test("what the old leader holds is answered before the successor is moved to, if announced", async () => {
+    const { a, b, topology, client } = await openPair();
+    const other = client.connection();
+    await other.ping();
+    await a.admin.call("CLIENT", "PAUSE", "10000", "WRITE");
+    const held = client.leader.incr("n");
+    await sleep(20);
+    topology.announce(500);
+    await caughtUp(a, b);
+    await a.admin.call("REPLICAOF", "127.0.0.1", "1");
+    await b.promote();
+    topology.push(2, b);
+    // Who has nothing under way does not wait.
+    let moved = 0;
+    const free = other.incr("m").then((m) => (moved = m));
+    await sleep(150);
+    expect([moved, await b.admin.get("n")]).toEqual([1, null]);
+    await free;
+    await a.admin.call("CLIENT", "UNPAUSE");
+    expect(await held).toBe(1);
+    expect(await b.admin.get("n")).toBe("1");
+  });
+
+  test("an old leader that never answers holds up an announced change for a moment only", async () => {
+    const { a, b, topology, client } = await openPair();
+    a.signal("SIGSTOP");
+    const lost = outcome(client.leader.incr("n"));
+    topology.announce(15_000);
+    await b.promote();
+    topology.push(2, b);
+    const { error, tookMs } = await lost;
+    a.signal("SIGCONT");
+    expect(outcomeOf(error)).toBe("unknown");
+    expect(tookMs).toBeLessThan(700);
+    expect(await client.leader.incr("n")).toBe(1);
   });
 
   test("an announced change that does not come reopens the gate", async () => {
