@@ -18,6 +18,7 @@ import * as messages from "./messages.ts";
 import {
   isPending,
   note,
+  noted,
   noteFor,
   noteOf,
   patient,
@@ -195,7 +196,7 @@ export class CommandPath {
       return this.#enqueue(command, stream, options);
     }
     const written = this.#writeNew(command, stream, options);
-    watchOperation(command, options, this);
+    watchOperation(noted({ command, stream }), options, this);
     return written;
   }
 
@@ -210,8 +211,8 @@ export class CommandPath {
       return;
     }
     if (command.inTransaction) this.#session.noteError(error);
-    const noted = noteOf(command);
-    const code = noted?.internal ? null : rejectionOf(error.message, command.name);
+    const isInternal = noteOf(command)?.internal === true;
+    const code = isInternal ? null : rejectionOf(error.message, command.name);
     if (code === null) {
       command.reject(error);
       return;
@@ -263,8 +264,8 @@ export class CommandPath {
   #writeNew(command: Command, stream: Stream, options: ResolvedOptions): unknown {
     const turn = this.#turn;
     turn.begin(this.#redis.stream);
-    const isBatched = stream !== undefined && !this.#isAuto;
-    note(command, isBatched ? turn.noteBatched(command, stream, options) : turn.noteOne(options));
+    if (stream) turn.noteIn(stream, options, this.#isAuto ? null : command);
+    else note(command, turn.noteOne(options));
     return this.#write(command, stream, turn.atMs);
   }
 
@@ -314,13 +315,10 @@ export class CommandPath {
     const waiting = stream ? this.#gate.batch(stream) : undefined;
     const commands = waiting?.commands ?? [command];
     if (waiting) this.#gate.join(waiting, command);
-    const noted = note(
-      command,
-      noteFor(options, { internal: false, batch: stream ? commands : null }),
-    );
+    const batch = stream ? commands : null;
+    const { issuedAtMs } = note(command, noteFor(options, { internal: false, batch }));
     watchOperation(command, options, this);
     if (waiting) return;
-    const { issuedAtMs } = noted;
     this.#gate.push({ commands, stream, options, issuedAtMs, rejection: null, db: null });
   }
 

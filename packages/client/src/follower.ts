@@ -7,13 +7,15 @@
  * beside its documented ones: `sendCommand`, `commandQueue`, `handleReconnection`,
  * `condition.handshake` and `_runningAutoPipelines`.
  */
-import { Redis, type Command, type RedisOptions } from "ioredis";
+import { Pipeline, Redis, type Command, type RedisOptions } from "ioredis";
 import { InvalidOptionError } from "./errors.ts";
 import { FollowerCore } from "./follower-core.ts";
 import type { FollowerLink, FollowerOptions } from "./follower-link.ts";
 import { LeaderConnector } from "./leader-connector.ts";
-import type { Stream } from "./operation.ts";
+import { light } from "./light-pipeline.ts";
+import { noted, type Stream } from "./operation.ts";
 
+type Chain = ReturnType<Redis["pipeline"]>;
 type Item = Parameters<Redis["handleReconnection"]>[1];
 
 export const CORE = Symbol("leasehold.core");
@@ -59,16 +61,17 @@ export class Follower extends Redis {
     return core.path.send(command, stream, core.own.operation);
   }
 
-  override pipeline(commands?: unknown[][]): ReturnType<Redis["pipeline"]> {
-    const pipeline = super.pipeline(commands);
-    if (this.options.enableAutoPipelining) noticeAuto(pipeline, this);
+  override pipeline(commands?: unknown[][]): Chain {
+    const pipeline = light(super.pipeline());
+    if (this.options.enableAutoPipelining) pipeline.exec = execNoticing;
+    if (Array.isArray(commands)) (pipeline as unknown as Pipeline).addBatch(commands);
     return pipeline;
   }
 
   override handleReconnection(error: Error, item: Item): void {
     const core = this[CORE];
     const where = { node: core.name ?? "it", db: item.select };
-    core.path.answeredWithError(error, item.command as Command, where);
+    core.path.answeredWithError(error, noted(item), where);
   }
 
   override disconnect(reconnect = false): void {
@@ -89,18 +92,18 @@ export class Follower extends Redis {
 
 /**
  * ioredis makes a pipeline of single calls, and marks it by a symbol once it has it: without the
- * mark it is the caller's own, whose commands belong together.
+ * mark it is the caller's own, whose commands belong together. One function for all pipelines: one
+ * that referred to its own would keep it (light-pipeline.ts).
  */
-function noticeAuto(pipeline: ReturnType<Redis["pipeline"]>, follower: Follower): void {
-  const exec = pipeline.exec.bind(pipeline);
-  pipeline.exec = (callback) => {
-    if (!isAuto(pipeline)) return exec(callback);
-    const results = follower[CORE].path.auto(() => exec(callback));
-    // ioredis keeps back what is asked for until it has all replies, for as long as one waits here.
-    (follower as unknown as Running)._runningAutoPipelines?.clear();
-    return results;
-  };
-}
+const execNoticing: Chain["exec"] = function exec(this: Pipeline, callback) {
+  const send = (): ReturnType<Chain["exec"]> => Pipeline.prototype.exec.call(this, callback);
+  if (!isAuto(this)) return send();
+  const follower = this.redis as Follower;
+  const results = follower[CORE].path.auto(send);
+  // ioredis keeps back what is asked for until it has all replies, for as long as one waits here.
+  (follower as unknown as Running)._runningAutoPipelines?.clear();
+  return results;
+};
 
 interface Running {
   readonly _runningAutoPipelines?: Set<string>;

@@ -68,7 +68,7 @@ export interface Note {
   /** Of ioredis or of the client itself, not the caller's: never kept, never sent again. */
   readonly internal: boolean;
   /** All commands of the pipeline into which its caller put it; null: it stands for itself. */
-  readonly batch: readonly Command[] | null;
+  readonly batch: Command[] | null;
   /** It was written before, and its reply was lost: nothing may call it `not-applied` any more. */
   readonly mayHaveRun: boolean;
 }
@@ -78,6 +78,10 @@ export function patient(options: ResolvedOptions): ResolvedOptions {
   return { ...options, timeoutMs: null, signal: null, waitForLeaderMs: Infinity };
 }
 
+/**
+ * On a command, or on the stream of a pipeline for all its commands: one more property on each of
+ * them would take more room in them than ioredis has left.
+ */
 const NOTE = Symbol("leasehold.note");
 
 interface Noted {
@@ -93,21 +97,43 @@ export function note(command: object, what: Note): Note {
   return what;
 }
 
-export function noteFor(options: ResolvedOptions, what: Pick<Note, "internal" | "batch">): Note {
-  const { internal, batch } = what;
-  return { ...noteAt(performance.now(), options, batch), writtenAtMs: 0, internal };
+/** The command of something that is written, with its note: of its own, or that of its pipeline. */
+export function noted({ command, stream }: Written): Command {
+  const shared = stream && !noteOf(command) ? noteOf(stream) : undefined;
+  if (shared) note(command, shared);
+  return command as Command;
 }
 
-/** Of a command that is written at once. */
-export function noteAt(nowMs: number, options: ResolvedOptions, batch: Note["batch"]): Note {
-  return {
-    options,
-    issuedAtMs: nowMs,
-    writtenAtMs: nowMs,
-    internal: false,
-    batch,
-    mayHaveRun: false,
-  };
+/** As in ioredis' `commandQueue`. */
+export interface Written {
+  readonly command: object;
+  readonly stream?: Stream | null;
+}
+
+export function noteFor(options: ResolvedOptions, what: Pick<Note, "internal" | "batch">): Note {
+  const { internal, batch } = what;
+  const nowMs = performance.now();
+  return { options, issuedAtMs: nowMs, writtenAtMs: 0, internal, batch, mayHaveRun: false };
+}
+
+/**
+ * Of a command that is written at once. A class, since V8 may make all objects of a literal old from
+ * the start: everything that they refer to would outlive the small collections then.
+ */
+export class WrittenNote implements Note {
+  readonly options: ResolvedOptions;
+  readonly issuedAtMs: number;
+  writtenAtMs: number;
+  readonly internal = false;
+  readonly batch: Note["batch"];
+  readonly mayHaveRun = false;
+
+  constructor(nowMs: number, options: ResolvedOptions, batch: Note["batch"]) {
+    this.options = options;
+    this.issuedAtMs = nowMs;
+    this.writtenAtMs = nowMs;
+    this.batch = batch;
+  }
 }
 
 /** ioredis' collector writes a pipeline when it has been given all of it: this one stays away. */

@@ -13,7 +13,15 @@ import { blockMs, countsReplicas, isRepeatable } from "./command.ts";
 import type { FollowerLink, FollowerOptions } from "./follower-link.ts";
 import type { Gate } from "./gate.ts";
 import * as messages from "./messages.ts";
-import { isPending, note, noteOf, type Operation, type Rejection } from "./operation.ts";
+import {
+  isPending,
+  note,
+  noted,
+  noteOf,
+  type Note,
+  type Operation,
+  type Rejection,
+} from "./operation.ts";
 import {
   afterLoss,
   isInTransaction,
@@ -181,19 +189,19 @@ export class Settlement {
     const around = this.#of.surroundings();
     const again: Operation[] = [];
     for (const item of unanswered) {
-      const command = item.command as Command;
+      const command = noted(item);
       if (!isPending(command)) continue;
-      const noted = noteOf(command);
+      const its = noteOf(command);
       if (command.name.toLowerCase() === "quit") command.resolve(Buffer.from("OK"));
-      else if (!noted || noted.internal) command.reject(new Error("Connection is closed."));
+      else if (!its || its.internal) command.reject(new Error("Connection is closed."));
       else if (unblocked) {
         const rejection = { ...unblocked, db: item.select };
         if (isInTransaction(command)) this.refuse(command, messages.transactionRefused(command));
         else if (this.goesAgain(command)) again.push(single(command, rejection, item.select));
         else this.refuseRejected(command, new Error(rejection.message), rejection);
       } else {
-        const batch = noted.batch ?? [command];
-        const verdict = verdicts.get(batch) ?? this.#verdictOn(batch, around.lastEpoch);
+        const batch = its.batch ?? [command];
+        const verdict = verdicts.get(batch) ?? this.#verdictOn(batch, its, around.lastEpoch);
         verdicts.set(batch, verdict);
         if (verdict === "resend") again.push(single(command, null, item.select));
         else this.#giveUp(command, around);
@@ -202,10 +210,10 @@ export class Settlement {
     return again;
   }
 
-  #verdictOn(batch: readonly Command[], epoch: number | null): LossVerdict {
+  #verdictOn(batch: readonly Command[], { options }: Note, epoch: number | null): LossVerdict {
+    const mayReplay = options.replayUnknown;
     return afterLoss(batch, (command) => {
       const { name, args, inTransaction } = command as Command;
-      const mayReplay = noteOf(command)?.options.replayUnknown ?? "never";
       if (mayReplay === "never") return false;
       try {
         return mayReplay({ name, args, inTransaction, epoch });
@@ -228,12 +236,12 @@ export class Settlement {
 
 /** By itself from now on: ioredis' collector of a pipeline would wait for the others. */
 export function single(command: Command, rejection: Rejection | null, db: number): Operation {
-  const noted = noteOf(command);
-  if (!noted) throw new Error(`${command.name} was never noted`);
+  const its = noteOf(command);
+  if (!its) throw new Error(`${command.name} was never noted`);
   const isLost = rejection === null && !isRepeatable(command.name);
-  note(command, { ...noted, batch: null, mayHaveRun: noted.mayHaveRun || isLost });
-  const { options } = noted;
+  note(command, { ...its, batch: null, mayHaveRun: its.mayHaveRun || isLost });
+  const { options } = its;
   // Its wait for a leader begins now, if the time until now was the command's own.
-  const issuedAtMs = blockMs(command) === null ? noted.issuedAtMs : performance.now();
+  const issuedAtMs = blockMs(command) === null ? its.issuedAtMs : performance.now();
   return { commands: [command], stream: undefined, options, issuedAtMs, rejection, db };
 }

@@ -6,7 +6,7 @@
  * nothing of it is referred to. ioredis by itself pays a system call for each command.
  */
 import type { Command, Redis } from "ioredis";
-import { noteAt, type Note, type ResolvedOptions, type Stream } from "./operation.ts";
+import { note, noteOf, WrittenNote, type Note, type ResolvedOptions } from "./operation.ts";
 
 type Socket = Pick<Redis["stream"], "cork" | "uncork">;
 
@@ -15,9 +15,8 @@ export class Turn {
   /** When it began. */
   atMs = 0;
   #note: Note | null = null;
-  #stream: Stream = undefined;
-  #batch: Command[] = [];
-  #batchNote: Note | null = null;
+  #stream: object | null = null;
+  #batch: Note["batch"] = null;
 
   /** Before something is written to this socket. */
   begin(socket: Socket): void {
@@ -27,35 +26,41 @@ export class Turn {
     this.#socket = socket;
     this.atMs = performance.now();
     this.#note = null;
-    this.#batchNote = null;
     socket.cork();
   }
 
   /** The note of a command by itself; those of one turn are alike. */
   noteOne(options: ResolvedOptions): Note {
     if (this.#note === null || this.#note.options !== options) {
-      this.#note = noteAt(this.atMs, options, null);
+      this.#note = new WrittenNote(this.atMs, options, null);
     }
     return this.#note;
   }
 
-  /** The note that the commands of one pipeline share: nothing interrupts the loop of it. */
-  noteBatched(command: Command, stream: Stream, options: ResolvedOptions): Note {
-    if (this.#batchNote === null || this.#stream !== stream) {
+  /**
+   * The note of a pipeline, on its stream for all its commands. `batched`: one of them; null if
+   * ioredis has made it of single calls, which are no batch.
+   */
+  noteIn(stream: object, options: ResolvedOptions, batched: Command | null): void {
+    if (this.#stream !== stream) {
       this.#stream = stream;
-      this.#batch = [];
-      this.#batchNote = noteAt(this.atMs, options, this.#batch);
+      // A listener to `select` may have sent another pipeline in the middle of this one.
+      this.#batch = (noteOf(stream) ?? this.#noteNew(stream, options, batched !== null)).batch;
     }
-    this.#batch.push(command);
-    return this.#batchNote;
+    if (batched) this.#batch?.push(batched);
+  }
+
+  #noteNew(stream: object, options: ResolvedOptions, isBatch: boolean): Note {
+    // No literal, for the same reason as the note.
+    const batch = isBatch ? Array.of<Command>() : null;
+    return note(stream, new WrittenNote(this.atMs, options, batch));
   }
 
   readonly #end = (): void => {
     this.#socket?.uncork();
     this.#socket = null;
     this.#note = null;
-    this.#stream = undefined;
-    this.#batch = [];
-    this.#batchNote = null;
+    this.#stream = null;
+    this.#batch = null;
   };
 }
