@@ -117,8 +117,8 @@ export function noteFor(options: ResolvedOptions, what: Pick<Note, "internal" | 
 }
 
 /**
- * Of a command that is written at once. A class, since V8 may make all objects of a literal old from
- * the start: everything that they refer to would outlive the small collections then.
+ * Of a command that is written at once. A class, since V8 may make all objects of a literal old
+ * from the start: everything that they refer to would outlive the small collections then.
  */
 export class WrittenNote implements Note {
   readonly options: ResolvedOptions;

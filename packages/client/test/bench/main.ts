@@ -16,7 +16,8 @@ const USAGE = `Usage: npm run bench -- <bench> [options]
   engines      the client's process tests with Redis 7 and 8, Valkey 8 and 9
 
   --runs <n>       clients: of each fault (3); throughput: rounds (5)
-  --only <text>    clients: faults and clients whose names contain it; engines: these
+  --only <text>    clients: faults and clients whose names contain it; throughput: ways of asking;
+                   engines: these
   --seconds <n>    soak: how long (300)
   --json <file>    one JSON row for each result
   --help           this text
@@ -36,9 +37,9 @@ const BENCHES: Readonly<Record<string, (options: Options) => Promise<Report>>> =
     const { compare } = await import("./clients.ts");
     return compare({ runs: runs ?? 3, only });
   },
-  async throughput({ runs }) {
+  async throughput({ runs, only }) {
     const { measureThroughput } = await import("./throughput.ts");
-    return measureThroughput(runs ?? 5);
+    return measureThroughput(runs ?? 5, only);
   },
   async soak({ seconds }) {
     const { soak } = await import("./soak.ts");

@@ -1,110 +1,125 @@
 /**
- * Row 31: SETs through the client and through stock ioredis, in short turns on one server. The
- * figures are medians over pairs of turns, which a machine that is shared disturbs least: what
- * slows one turn slows its neighbour.
+ * Row 31: SETs through the client and through stock ioredis, each in a process of its own, in short
+ * turns on one server. The figures are medians over pairs of turns, which a machine that is shared
+ * disturbs least: what slows one turn slows its neighbour.
  */
-import { Redis } from "ioredis";
-import { createLeasehold, staticTopology } from "../../src/index.ts";
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
 import { startRedis, stopAll } from "../process/real-redis.ts";
 import { markdown, medianOf, type Report } from "./report.ts";
+import type { Kind, Turn } from "./throughput-contestant.ts";
+import { LOADS } from "./throughput-loads.ts";
 
-const TURN_MS = 200;
-const IN_FLIGHT = 100;
+const TURN_MS = 100;
+const WARM_UP_MS = 1_500;
+/** A turn that takes so much longer has hung. */
+const PATIENCE_MS = 10_000;
 const MAX_SLOWER = 0.05;
 
-type Load = (redis: Redis) => Promise<unknown>;
-
-async function sets(redis: Redis): Promise<void> {
-  await Promise.all(Array.from({ length: IN_FLIGHT }, () => redis.set("k", "v")));
-}
-
-async function pipeline(redis: Redis): Promise<void> {
-  const batch = redis.pipeline();
-  for (let n = 0; n < IN_FLIGHT; n += 1) batch.set("k", "v");
-  await batch.exec();
-}
-
-const LOADS: readonly { name: string; load: Load; enableAutoPipelining: boolean }[] = [
-  { name: "single", load: sets, enableAutoPipelining: false },
-  { name: "pipelined", load: pipeline, enableAutoPipelining: false },
-  { name: "auto-pipelined", load: sets, enableAutoPipelining: true },
-];
-
-interface Turn {
-  readonly perSecond: number;
-  /** This process' own time for one SET. */
-  readonly userNs: number;
-}
-
-async function turn(redis: Redis, load: Load): Promise<Turn> {
-  const startedAtMs = performance.now();
-  const before = process.cpuUsage();
-  let done = 0;
-  while (performance.now() - startedAtMs < TURN_MS) {
-    await load(redis);
-    done += IN_FLIGHT;
-  }
-  const { user } = process.cpuUsage(before);
-  const perSecond = (done / (performance.now() - startedAtMs)) * 1_000;
-  return { perSecond, userNs: (user / done) * 1_000 };
-}
+type Contestant = (forMs: number) => Promise<Turn>;
 
 interface Row {
   readonly load: string;
   readonly pairs: number;
   readonly stockPerSecond: number;
   readonly perSecond: number;
-  /** Of the pairs: ours by stock's. */
-  readonly rate: number;
-  readonly cpu: number;
+  /** Of the pairs, ours by stock's: the median, and between what it lies with 95 %. */
+  readonly rate: Spread;
+  /** The same of the process' own time for one SET. */
+  readonly own: Spread;
+}
+
+interface Spread {
+  readonly median: number;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** Each of `rounds` rounds has ten pairs. */
-export async function measureThroughput(rounds: number): Promise<Report> {
-  const server = await startRedis();
+export async function measureThroughput(rounds: number, only: string): Promise<Report> {
+  const { port } = await startRedis();
   const rows: Row[] = [];
-  for (const { name, load, enableAutoPipelining } of LOADS) {
-    const address = { host: server.host, port: server.port };
-    const stock = new Redis({ ...address, enableAutoPipelining });
-    const topology = staticTopology({ nodes: [address] });
-    const client = createLeasehold({ topology, redis: { enableAutoPipelining } });
-    await Promise.all([stock.ping(), client.leader.ping()]);
-    rows.push(await compare(name, rounds * 10, { stock, ours: client.leader, load }));
-    stock.disconnect();
-    await client.close();
+  for (const { name } of LOADS.filter((load) => load.name.includes(only))) {
+    const children = (["stock", "leasehold"] as const).map((kind) => start(kind, port, name));
+    try {
+      const [stock, ours] = await Promise.all(children.map(contestantOf));
+      if (stock && ours) rows.push(await compare(name, rounds * 10, { stock, ours }));
+    } finally {
+      for (const child of children) child.kill();
+    }
   }
   await stopAll();
   return { rows, text: textOf(rows), broken: rows.flatMap(brokenBy) };
 }
 
-interface Pair {
-  readonly stock: Redis;
-  readonly ours: Redis;
-  readonly load: Load;
+function start(kind: Kind, port: number, load: string): ChildProcess {
+  const file = join(import.meta.dirname, "throughput-contestant.ts");
+  return fork(file, [kind, String(port), load]);
 }
 
-async function compare(name: string, pairs: number, { stock, ours, load }: Pair): Promise<Row> {
-  for (const redis of [stock, ours, stock, ours]) await turn(redis, load);
-  const turns: { readonly stock: Turn; readonly ours: Turn }[] = [];
+async function contestantOf(child: ChildProcess): Promise<Contestant> {
+  const answer = async (withinMs: number): Promise<Turn> => {
+    const [result] = (await once(child, "message", {
+      signal: AbortSignal.timeout(withinMs),
+    })) as [Turn];
+    return result;
+  };
+  await answer(PATIENCE_MS);
+  return (forMs) => {
+    const result = answer(forMs + PATIENCE_MS);
+    child.send(forMs);
+    return result;
+  };
+}
+
+interface Pair<T> {
+  readonly stock: T;
+  readonly ours: T;
+}
+
+async function compare(
+  load: string,
+  pairs: number,
+  { stock, ours }: Pair<Contestant>,
+): Promise<Row> {
+  for (const contestant of [stock, ours]) await contestant(WARM_UP_MS);
+  const turns: Pair<Turn>[] = [];
   while (turns.length < pairs) {
     // Who comes first changes.
     const isStockFirst = turns.length % 2 === 0;
-    const first = await turn(isStockFirst ? stock : ours, load);
-    const second = await turn(isStockFirst ? ours : stock, load);
+    const first = await (isStockFirst ? stock : ours)(TURN_MS);
+    const second = await (isStockFirst ? ours : stock)(TURN_MS);
     turns.push(isStockFirst ? { stock: first, ours: second } : { stock: second, ours: first });
   }
   return {
-    load: name,
+    load,
     pairs,
     stockPerSecond: medianOf(turns.map((pair) => pair.stock.perSecond)),
     perSecond: medianOf(turns.map((pair) => pair.ours.perSecond)),
-    rate: medianOf(turns.map((pair) => pair.ours.perSecond / pair.stock.perSecond)),
-    cpu: medianOf(turns.map((pair) => pair.ours.userNs / pair.stock.userNs)),
+    rate: spreadOf(turns.map((pair) => pair.ours.perSecond / pair.stock.perSecond)),
+    own: spreadOf(turns.map((pair) => pair.ours.ownNs / pair.stock.ownNs)),
+  };
+}
+
+/** By the ranks between which the median of any distribution lies with 95 %. */
+function spreadOf(ratios: readonly number[]): Spread {
+  const sorted = ratios.toSorted((a, b) => a - b);
+  const half = sorted.length / 2;
+  const reach = 0.98 * Math.sqrt(sorted.length);
+  const at = (rank: number): number =>
+    sorted[Math.min(Math.max(0, rank), sorted.length - 1)] ?? Number.NaN;
+  return {
+    median: medianOf(ratios),
+    from: at(Math.floor(half - reach)),
+    to: at(Math.ceil(half + reach)),
   };
 }
 
 function brokenBy({ load, rate }: Row): string[] {
-  return rate >= 1 - MAX_SLOWER ? [] : [`${load}: ${percent(rate)} beside stock ioredis`];
+  return rate.median >= 1 - MAX_SLOWER
+    ? []
+    : [`${load}: ${percent(rate.median)} beside stock ioredis`];
 }
 
 function percent(ratio: number): string {
@@ -114,12 +129,14 @@ function percent(ratio: number): string {
 
 function textOf(rows: readonly Row[]): string {
   const columns = ["SETs", "stock ioredis", "Leasehold", "rate", "own time for one"];
-  const cells = rows.map(({ load, stockPerSecond, perSecond, rate, cpu }) => [
+  const spread = ({ median, from, to }: Spread): string =>
+    `${percent(median)} (${percent(from)} to ${percent(to)})`;
+  const cells = rows.map(({ load, stockPerSecond, perSecond, rate, own }) => [
     load,
     `${Math.round(stockPerSecond)} /s`,
     `${Math.round(perSecond)} /s`,
-    percent(rate),
-    percent(cpu),
+    spread(rate),
+    spread(own),
   ]);
   return markdown(columns, cells);
 }
