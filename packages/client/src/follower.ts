@@ -5,7 +5,8 @@
  * Everything of its own hides behind one symbol: callers define commands on their connections, and
  * a script named like one of our methods must break neither. It stands on five things of ioredis
  * beside its documented ones: `sendCommand`, `commandQueue`, `handleReconnection`,
- * `condition.handshake` and `_runningAutoPipelines`.
+ * `condition.handshake` and `_runningAutoPipelines`. What a pipeline holds (light-pipeline.ts) is
+ * no sixth: where it is another one, pipelines cost what they cost in ioredis.
  */
 import { Pipeline, Redis, type Command, type RedisOptions } from "ioredis";
 import { InvalidOptionError } from "./errors.ts";
@@ -72,6 +73,16 @@ export class Follower extends Redis {
     const core = this[CORE];
     const where = { node: core.name ?? "it", db: item.select };
     core.path.answeredWithError(error, noted(item), where);
+  }
+
+  /**
+   * ioredis tells of a SELECT while it hands over a pipeline, whose bytes it still holds back: what
+   * a listener sent there would take the place of its commands, and get their replies.
+   */
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    if (event !== "select") return super.emit(event, ...args);
+    process.nextTick(() => super.emit(event, ...args));
+    return this.listenerCount(event) > 0;
   }
 
   override disconnect(reconnect = false): void {

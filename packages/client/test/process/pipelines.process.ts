@@ -5,6 +5,7 @@
  */
 import * as fc from "fast-check";
 import { Pipeline, Redis, type RedisOptions } from "ioredis";
+import { channel } from "node:diagnostics_channel";
 import { afterEach, describe, expect, test } from "vitest";
 import { rejectedIn } from "../../src/index.ts";
 import { startProxy, type LossyProxy } from "./lossy-proxy.ts";
@@ -12,6 +13,7 @@ import { closeAll, open, openPair, outcome } from "./open-clients.ts";
 import { pushedTopology } from "./pushed-topology.ts";
 import { startRedis, switchOver, until, type RealRedis } from "./real-redis.ts";
 
+const commands = channel("tracing:ioredis:command:start");
 const proxies: LossyProxy[] = [];
 const plain: Redis[] = [];
 afterEach(async () => {
@@ -230,14 +232,36 @@ describe("a connection that is lost in the middle of a pipeline", () => {
     const { redis, proxy, leader } = await openLossy();
     proxy.swallow();
     const sent: Promise<unknown>[] = [];
-    leader.once("select", () => sent.push(leader.pipeline().get("x").exec()));
-    sent.push(leader.pipeline().incr("n").select(1).get("x").exec());
+    // Whoever follows commands is called in the middle of sending them.
+    const start = (): void => {
+      commands.unsubscribe(start);
+      sent.push(leader.pipeline().get("x").exec());
+    };
+    commands.subscribe(start);
+    const results = leader.pipeline().incr("n").get("x").exec();
     await until(async () => (await redis.admin.get("n")) === "1");
     proxy.cut();
-    const [, results] = (await Promise.all(sent)) as Awaited<ReturnType<Pipeline["exec"]>>[];
-    expect(outcomesOf(results ?? null)).toEqual(["0 unknown", "1 unknown", "2 unknown"]);
+    await Promise.all(sent);
+    expect(sent.length).toBe(1);
+    expect(outcomesOf(await results)).toEqual(["0 unknown", "1 unknown"]);
     expect(await redis.admin.get("n")).toBe("1");
   });
+});
+
+test("what a listener to SELECT sends comes behind the pipeline, and each has its own answers", async () => {
+  const { client } = await openPair();
+  const { leader } = client;
+  const sent: Promise<unknown>[] = [];
+  leader.on("select", (db: number) => {
+    sent.push(leader.pipeline().echo(`pipeline in ${db}`).exec(), leader.echo(`alone in ${db}`));
+  });
+  const results = leader.pipeline().echo("first").select(1).echo("last").exec();
+  expect(await results).toEqual([
+    [null, "first"],
+    [null, "OK"],
+    [null, "last"],
+  ]);
+  expect(await Promise.all(sent)).toEqual([[[null, "pipeline in 1"]], "alone in 1"]);
 });
 
 test("a leader that leads no longer refuses the writes of a pipeline alone, and they follow to the next", async () => {
