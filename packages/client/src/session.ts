@@ -9,12 +9,17 @@
 import type { Command } from "ioredis";
 import { isRepeatable } from "./command.ts";
 import { ScanInterruptedError, TransactionAbortedError } from "./errors.ts";
+import { READ_COMMANDS, WRITE_COMMANDS } from "./generated/command-names.ts";
 import type { Stream } from "./operation.ts";
 import { rejectionOf } from "./outcome.ts";
 
 const SCANS: ReadonlySet<string> = new Set(["scan", "sscan", "hscan", "zscan"]);
 const TRANSACTIONS: ReadonlySet<string> = new Set(["multi", "exec", "discard", "watch", "unwatch"]);
 const CONCERNING: ReadonlySet<string> = new Set([...SCANS, ...TRANSACTIONS]);
+/** As ioredis spells them: most commands are told by one look. */
+const USUAL: ReadonlySet<string> = new Set(
+  [...READ_COMMANDS, ...WRITE_COMMANDS].filter((name) => !CONCERNING.has(name)),
+);
 const MOST_CURSORS = 10_000;
 /**
  * For so long after its first refusal a lost MULTI keeps others' writes away. Its caller knows by
@@ -57,7 +62,7 @@ export class Session {
   /** Whether anything here may speak against it, or must be learned from it. */
   concerns({ name }: Command): boolean {
     if (this.#multiOn !== null || this.#refusedBatch !== null) return true;
-    return CONCERNING.has(name.toLowerCase());
+    return !USUAL.has(name) && CONCERNING.has(name.toLowerCase());
   }
 
   /** Why it must not be sent on this connection; null: it may. */
