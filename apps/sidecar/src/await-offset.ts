@@ -15,7 +15,14 @@ export interface OffsetQuestion {
   readonly timeoutMs: number;
   /** Null: no answer. */
   readonly own: () => Promise<Offset | null>;
-  readonly theirs: (timeoutMs: number) => Promise<Offset | null>;
+  readonly theirs: (timeoutMs: number) => Promise<OffsetReply | null>;
+}
+
+export interface OffsetReply {
+  /** Null: its Redis does not answer. */
+  readonly offset: Offset | null;
+  /** Attempt by which the peer accepts the hand-over in advance; null: it does not. */
+  readonly accepted: string | null;
 }
 
 export interface OffsetAnswer {
@@ -23,6 +30,8 @@ export interface OffsetAnswer {
   /** -1: our own Redis never answered. */
   readonly own: Offset;
   readonly theirs: Offset | null;
+  /** Of the reply that was equal. */
+  readonly accepted: string | null;
 }
 
 export async function awaitOffset(question: OffsetQuestion): Promise<OffsetAnswer> {
@@ -31,14 +40,17 @@ export async function awaitOffset(question: OffsetQuestion): Promise<OffsetAnswe
   let theirs: Offset | null = null;
   for (;;) {
     const leftMs = deadline - performance.now();
-    if (leftMs <= 0) return { equal: false, own, theirs };
-    const [ownNow, theirsNow] = await Promise.all([
+    if (leftMs <= 0) return { equal: false, own, theirs, accepted: null };
+    const [ownNow, reply] = await Promise.all([
       question.wanted === "current" ? question.own() : question.wanted,
       question.theirs(leftMs),
     ]);
+    const theirsNow = reply?.offset ?? null;
     own = ownNow ?? own;
     theirs = theirsNow ?? theirs;
-    if (theirsNow !== null && theirsNow === ownNow) return { equal: true, own, theirs };
+    if (theirsNow !== null && theirsNow === ownNow) {
+      return { equal: true, own, theirs, accepted: reply?.accepted ?? null };
+    }
     await pause(OFFSET_INTERVAL_MS);
   }
 }

@@ -20,7 +20,8 @@ export interface PerformContext {
   readonly ports: RuntimePorts;
   readonly dispatch: (event: MemberEventBody) => void;
   /** Gives the answer to a member that waits for it. */
-  readonly answer: (requestId: number, answer: PromiseAnswer) => void;
+  readonly answerPromise: (requestId: number, answer: PromiseAnswer) => void;
+  readonly answerHandover: (requestId: number, attempt: string | null) => void;
   /** Nothing of the list is performed after it. */
   readonly end: (end: RuntimeEnd) => void;
 }
@@ -49,7 +50,9 @@ export function perform(action: Action, context: PerformContext): void {
     case "askPromises":
       return askPromises(action, context);
     case "answerPromise":
-      return context.answer(action.requestId, action.answer);
+      return context.answerPromise(action.requestId, action.answer);
+    case "answerHandover":
+      return context.answerHandover(action.requestId, action.attempt);
     case "hint":
       return hint(action, context);
     case "readSlice":
@@ -188,16 +191,16 @@ async function orNull<T>(run: () => Promise<T | null>, deadlineMs: number): Prom
 }
 
 function askOffset(action: Of<"awaitOffset">, context: PerformContext): void {
-  const { id, peer, offset, timeoutMs } = action;
+  const { id, peer, offset, handover, timeoutMs } = action;
   const { redis, peers } = context.ports;
   const run = () =>
     awaitOffset({
       wanted: offset,
       timeoutMs,
       own: () => redis.offset(DEADLINES_MS.ownOffset),
-      theirs: (leftMs) => peers.offset(peer, leftMs),
+      theirs: (leftMs) => peers.offset(peer, handover, leftMs),
     });
-  const broken = () => ({ equal: false, own: -1, theirs: null });
+  const broken = () => ({ equal: false, own: -1, theirs: null, accepted: null });
   report(context, { run, deadlineMs: timeoutMs, broken }, (answer) => ({
     type: "offsetAwaited",
     id,

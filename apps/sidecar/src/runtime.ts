@@ -8,7 +8,7 @@
  * the event loop was late, the core is told the time before anything else. A failure of the core
  * or of a fence ends the process: the guard's permit then stops Redis. Decides nothing.
  */
-import type { PromiseAnswer, PromiseRequest } from "@leasehold/election";
+import type { HandoverQuestion, PromiseAnswer, PromiseRequest } from "@leasehold/election";
 import {
   decide,
   initialState,
@@ -32,6 +32,8 @@ export interface Runtime {
   dispatch(event: MemberEventBody): void;
   /** Asks the core for a promise. Null: no answer in time. */
   promise(request: PromiseRequest): Promise<PromiseAnswer | null>;
+  /** The attempt by which it accepts in advance. Null: it does not, or no answer in time. */
+  acceptsHandover(question: HandoverQuestion): Promise<string | null>;
   report(): MemberReport;
   status(): MemberStatus;
   /** Milliseconds since the last turn ended: for the liveness probe. */
@@ -59,17 +61,19 @@ export interface RuntimeParts {
 const CORE: Core = { initialState, decide, nextWakeMs, reportOf, statusOf };
 /** Far above what one turn can bring; more is a bug, and memory is worth more than the rest. */
 const MAX_QUEUE = 10_000;
-const MAX_WAITING_PROMISES = 64;
+const MAX_WAITING = 64;
 /** Lateness of the timer beyond which the time is told first (docs/protocol.md, section 2). */
 const LAG_MS = 250;
 
 export function createRuntime({ start, config, ports, core = CORE }: RuntimeParts): Runtime {
   const queue: MemberEventBody[] = [];
-  const promises = createPromiseDesk();
+  const promises = createDesk<PromiseAnswer>();
+  const handovers = createDesk<string>();
   const context: PerformContext = {
     ports,
     dispatch,
-    answer: (requestId, answer) => promises.answer(requestId, answer),
+    answerPromise: (requestId, answer) => promises.answer(requestId, answer),
+    answerHandover: (requestId, attempt) => handovers.answer(requestId, attempt),
     end,
   };
   let state: MemberState = core.initialState(start, config);
@@ -163,6 +167,8 @@ export function createRuntime({ start, config, ports, core = CORE }: RuntimePart
     dispatch,
     promise: (request) =>
       promises.ask((requestId) => dispatch({ type: "promiseAsked", requestId, request })),
+    acceptsHandover: (question) =>
+      handovers.ask((requestId) => dispatch({ type: "handoverAsked", requestId, question })),
     report: () => core.reportOf(state, ports.clock(), config),
     status: () => core.statusOf(state, ports.clock(), config),
     idleMs: () => ports.clock().monotonicMs - turnedMs,
@@ -174,21 +180,21 @@ export function createRuntime({ start, config, ports, core = CORE }: RuntimePart
   return runtime;
 }
 
-/** Members that wait for the core's answer to a promise. Bounded in number and time. */
-function createPromiseDesk(): {
-  ask(put: (requestId: number) => void): Promise<PromiseAnswer | null>;
-  answer(requestId: number, answer: PromiseAnswer): void;
+/** Members that wait for an answer of the core. Bounded in number and time. */
+function createDesk<T>(): {
+  ask(put: (requestId: number) => void): Promise<T | null>;
+  answer(requestId: number, answer: T | null): void;
 } {
-  const waiting = new Map<number, (answer: PromiseAnswer | null) => void>();
+  const waiting = new Map<number, (answer: T | null) => void>();
   let lastId = 0;
-  const settle = (requestId: number, answer: PromiseAnswer | null): void => {
+  const settle = (requestId: number, answer: T | null): void => {
     const resolve = waiting.get(requestId);
     waiting.delete(requestId);
     resolve?.(answer);
   };
   return {
     ask(put) {
-      if (waiting.size >= MAX_WAITING_PROMISES) return Promise.resolve(null);
+      if (waiting.size >= MAX_WAITING) return Promise.resolve(null);
       lastId += 1;
       const requestId = lastId;
       return new Promise((resolve) => {

@@ -22,7 +22,7 @@ import {
   type PodLabel,
 } from "@leasehold/kubernetes";
 import { createRedisServer } from "@leasehold/redis";
-import { formatIdentity, type MemberName } from "@leasehold/election";
+import { formatIdentity, type HandoverQuestion, type MemberName } from "@leasehold/election";
 import type {
   GroupWatcher,
   MemberConfig,
@@ -34,6 +34,7 @@ import type {
   StartFacts,
 } from "@leasehold/replication";
 import type { Secrets } from "./auth/secrets.ts";
+import type { OffsetReply } from "./await-offset.ts";
 import { withDeadline } from "./bounded.ts";
 import { openClock, type Clock } from "./clock.ts";
 import { DEADLINES_MS, PROBE_INTERVAL_MS } from "./deadlines.ts";
@@ -101,7 +102,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   const wired = wire({ ...parts, clock, upkeep, run, record, start, config, source });
   peerServer.answer({
     report: () => wired.freshReport(),
-    offset: () => wired.redis.offset(DEADLINES_MS.ownOffset),
+    offset: (handover) => answerOffset(wired, handover),
     hint: () => wired.runtime.dispatch({ type: "leaseChanged", lease: null }),
     promise: (request) => wired.runtime.promise(request),
     credentials: () => wired.upkeep.credentials(),
@@ -128,6 +129,17 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
       publicServer.closeAllConnections();
     },
   };
+}
+
+async function answerOffset(
+  { redis, runtime }: Wired,
+  handover: HandoverQuestion | null,
+): Promise<OffsetReply> {
+  const [offset, accepted] = await Promise.all([
+    redis.offset(DEADLINES_MS.ownOffset),
+    handover === null ? null : runtime.acceptsHandover(handover),
+  ]);
+  return { offset, accepted };
 }
 
 interface Found {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { awaitOffset } from "../src/await-offset.ts";
+import { awaitOffset, type OffsetReply } from "../src/await-offset.ts";
 
 function answers<T>(...values: readonly T[]): () => Promise<T> {
   let index = 0;
@@ -10,14 +10,16 @@ function answers<T>(...values: readonly T[]): () => Promise<T> {
   };
 }
 
+const at = (offset: number, accepted: string | null = null): OffsetReply => ({ offset, accepted });
+
 it("asks until the peer has the offset", async () => {
   const answer = await awaitOffset({
     wanted: 100,
     timeoutMs: 1_000,
     own: answers(0),
-    theirs: answers<number | null>(80, null, 100),
+    theirs: answers(at(80), null, at(100, "n.7")),
   });
-  expect(answer).toEqual({ equal: true, own: 100, theirs: 100 });
+  expect(answer).toEqual({ equal: true, own: 100, theirs: 100, accepted: "n.7" });
 });
 
 it("compares with the own offset as it is now, where that may grow", async () => {
@@ -25,9 +27,9 @@ it("compares with the own offset as it is now, where that may grow", async () =>
     wanted: "current",
     timeoutMs: 1_000,
     own: answers<number | null>(100, 114),
-    theirs: answers<number | null>(90, 114),
+    theirs: answers(at(90, "n.1"), at(114)),
   });
-  expect(answer).toEqual({ equal: true, own: 114, theirs: 114 });
+  expect(answer).toEqual({ equal: true, own: 114, theirs: 114, accepted: null });
 });
 
 it("does not take two silences for equal offsets", async () => {
@@ -35,9 +37,9 @@ it("does not take two silences for equal offsets", async () => {
     wanted: "current",
     timeoutMs: 10,
     own: answers<number | null>(null),
-    theirs: answers<number | null>(null),
+    theirs: answers<OffsetReply | null>(null),
   });
-  expect(answer).toEqual({ equal: false, own: -1, theirs: null });
+  expect(answer).toEqual({ equal: false, own: -1, theirs: null, accepted: null });
 });
 
 it("says how far both were when the time is over", async () => {
@@ -45,7 +47,7 @@ it("says how far both were when the time is over", async () => {
     wanted: 100,
     timeoutMs: 10,
     own: answers(0),
-    theirs: answers<number | null>(99),
+    theirs: answers(at(99, "n.1")),
   });
-  expect(answer).toEqual({ equal: false, own: 100, theirs: 99 });
+  expect(answer).toEqual({ equal: false, own: 100, theirs: 99, accepted: null });
 });

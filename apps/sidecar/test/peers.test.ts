@@ -59,7 +59,8 @@ afterEach(async () => {
 function answerEverything(): void {
   server.answer({
     report: () => Promise.resolve(REPORT),
-    offset: () => Promise.resolve(1_234),
+    offset: (handover) =>
+      Promise.resolve({ offset: 1_234, accepted: handover && `n.${handover.epoch}` }),
     hint: () => {
       hints += 1;
     },
@@ -150,7 +151,10 @@ describe("members that share the secret", () => {
 
   it("ask for reports, offsets and promises and believe the answers", async () => {
     expect(await client.report(peer, 1_000)).toEqual(REPORT);
-    expect(await client.offset(peer, 1_000)).toBe(1_234);
+    expect(await client.offset(peer, null, 1_000)).toEqual({ offset: 1_234, accepted: null });
+    const handover = { from: "orders-0_u_n", epoch: 8 };
+    const accepted = { offset: 1_234, accepted: "n.8" };
+    expect(await client.offset(peer, handover, 1_000)).toEqual(accepted);
     expect(await client.credentials(peer, 1_000)).toEqual({ accepts: "f", uses: null });
     expect(await client.promise(peer, PROMISE, 1_000)).toEqual({ yes: true, reason: "bound" });
     expect(asked).toEqual([PROMISE]);
@@ -159,7 +163,7 @@ describe("members that share the secret", () => {
   it("do not take another member's report for the one they asked for", async () => {
     server.answer({
       report: () => Promise.resolve({ ...REPORT, member: "orders-2" }),
-      offset: () => Promise.resolve(null),
+      offset: () => Promise.resolve({ offset: null, accepted: null }),
       hint: () => undefined,
       promise: () => Promise.resolve(null),
       credentials: () => ({ accepts: null, uses: null }),
@@ -171,14 +175,15 @@ describe("members that share the secret", () => {
   it("get no answer, instead of a wrong one, when the core does not decide", async () => {
     server.answer({
       report: () => Promise.resolve(REPORT),
-      offset: () => Promise.resolve(null),
+      offset: () => Promise.resolve({ offset: null, accepted: null }),
       hint: () => undefined,
       promise: () => Promise.resolve(null),
       credentials: () => ({ accepts: null, uses: null }),
       changing: () => undefined,
     });
     expect(await client.promise(peer, PROMISE, 1_000)).toBeNull();
-    expect(await client.offset(peer, 1_000)).toBeNull();
+    const silent = { offset: null, accepted: null };
+    expect(await client.offset(peer, null, 1_000)).toEqual(silent);
   });
 
   it("hear of a change that another one has begun, and of none that is no notice", async () => {

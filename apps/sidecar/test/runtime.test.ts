@@ -82,7 +82,7 @@ function bench(decideNext: Decide, overrides: Partial<RuntimePorts> = {}): Bench
       report: (peer) => call(`report ${peer.member}`, null),
       promise: (peer) => call(`promise ${peer.member}`, { yes: true, reason: "" }),
       hint: (peer) => call(`hint ${peer.member}`, undefined),
-      offset: () => Promise.resolve(100),
+      offset: () => Promise.resolve({ offset: 100, accepted: null }),
     },
     run: {
       writePermit: (permit) => void call(`permit ${permit.kind}`, undefined),

@@ -3,10 +3,11 @@
  * the data should lead is another question (replication). Every way but an accepted hand-over is
  * closed while a promise binds (docs/protocol.md, sections 2, 5.5, 5.7 and 7).
  */
+import { boundLeftMs, isBound, isReleasedBy } from "./bound.ts";
 import { waiterElapsedMs, type Instant } from "./instant.ts";
 import { isOutdatedRecord, isOwnPredecessor } from "./observe.ts";
 import { parseIdentity, type LeaseRecord } from "./record.ts";
-import { recordOf, versionOf, type Bound, type ElectionState } from "./state.ts";
+import { recordOf, versionOf, type ElectionState } from "./state.ts";
 import { JITTER_MS, MISSING_LOOK_MS, STALE_HANDOVER_MS, waitMs } from "./timing.ts";
 
 export type ClaimWay =
@@ -66,12 +67,19 @@ function unboundClaim(state: ElectionState, facts: ClaimFacts, at: Instant): Cla
     const read = state.firstReadAt ?? at;
     return after("provenDead", waitMs(facts.durationMs), waiterElapsedMs(read, at));
   }
-  // Other electors keep our annotations: a hand-over to somebody else is not this holder's.
-  // And nobody may have led since: then whoever did may still have a right.
-  if (record.handover?.to === record.holder && record.epoch >= state.epochHeard) {
-    return after("staleHandover", STALE_HANDOVER_MS, sinceMs);
-  }
+  if (isStale(state, record)) return after("staleHandover", STALE_HANDOVER_MS, sinceMs);
   return after(record.holder === state.me ? "stranger" : "expired", wait, sinceMs);
+}
+
+/**
+ * A hand-over that its holder can lead by only once it has written. Other electors keep our
+ * annotations: a hand-over to somebody else is not this holder's. And nobody may have led since:
+ * then whoever did may still have a right.
+ */
+function isStale(state: ElectionState, { handover, holder, epoch }: LeaseRecord): boolean {
+  if (handover === null || handover.to !== holder || epoch < state.epochHeard) return false;
+  // Who accepted in advance leads as soon as it sees the record.
+  return handover.accepted === undefined;
 }
 
 /** A holder renews; only one that resumed by promises alone has still to take its Lease. */
@@ -100,18 +108,8 @@ function after(way: ClaimWay, waitFor: number, sinceMs: number): Claim {
   return { kind: "wait", way, leftMs: waitFor - sinceMs };
 }
 
-export function isBound(bound: Bound | null, at: Instant): boolean {
-  return boundLeftMs(bound, at) > 0;
-}
-
-export function boundLeftMs(bound: Bound | null, at: Instant): number {
-  if (bound === null) return 0;
-  return Math.max(0, waitMs(bound.durationMs) - waiterElapsedMs(bound.from, at));
-}
-
-/** A hand-over of a higher epoch by the very process that asked for the promise. */
 function releasesBound(state: ElectionState): boolean {
   const record = recordOf(state.view);
-  if (record === null || state.bound === null) return false;
-  return record.handover?.from === state.bound.holder && record.epoch > state.bound.epoch;
+  if (record === null) return false;
+  return isReleasedBy(state.bound, { from: record.handover?.from ?? null, epoch: record.epoch });
 }

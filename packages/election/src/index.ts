@@ -1,3 +1,5 @@
+export * from "./acceptance.ts";
+export * from "./bound.ts";
 export * from "./claim.ts";
 export * from "./instant.ts";
 export * from "./invariants.ts";

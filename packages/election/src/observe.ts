@@ -3,6 +3,7 @@
  * request that was sent later has answered; a write counts from the send of *its own* try; 409 and
  * unknown outcomes ask for a read (docs/protocol.md, section 2; red-team U2, U17).
  */
+import { beginAccepted } from "./acceptance.ts";
 import { leaderElapsedMs, waiterElapsedMs, type Instant } from "./instant.ts";
 import type { LeaseReadOutcome, LeaseWriteOutcome } from "./ports.ts";
 import {
@@ -58,7 +59,10 @@ export function observeChange(
     return wantRead(state, lease?.resourceVersion ?? null, at);
   }
   const seq = state.seq + 1;
-  return replaceView({ ...state, seq, refusedVersion: null }, { lease, seq }, at);
+  return beginAccepted(
+    replaceView({ ...state, seq, refusedVersion: null }, { lease, seq }, at),
+    at,
+  );
 }
 
 /** An answer that is newer than the view; it settles what a refusal had put in doubt. */
@@ -77,7 +81,8 @@ function sawLease(
   }
   if (outcome.kind === "missing") return observeMissing(answered, answer.seq, at);
   const before = versionOf(answered.view);
-  return judge(replaceView(answered, { lease: outcome.lease, seq: answer.seq }, at), before, at);
+  const seen = replaceView(answered, { lease: outcome.lease, seq: answer.seq }, at);
+  return beginAccepted(judge(seen, before, at), at);
 }
 
 function viewSeq(state: ElectionState): number {
@@ -202,8 +207,9 @@ function judgeOwnTry(state: ElectionState, own: Try, at: Instant): ElectionState
 
 /** Attempts older than the remembered ones prove that the record is ours, and move nothing. */
 function isOfTerm(term: Term, nonce: string, record: LeaseRecord): boolean {
-  if (nonceOfAttempt(record.attempt) !== nonce) return false;
-  return Number(record.attempt?.slice(nonce.length + 1)) >= term.firstCounter;
+  const attempt = record.handover?.accepted ?? record.attempt;
+  if (nonceOfAttempt(attempt) !== nonce) return false;
+  return Number(attempt?.slice(nonce.length + 1)) >= term.firstCounter;
 }
 
 /** A restarted process that resumed by promises finds its predecessor in the Lease. */

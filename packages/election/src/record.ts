@@ -58,6 +58,11 @@ export interface Handover {
   readonly request: string | null;
   /** How long writes had been paused when it was sent; absent: they were not, or nobody knows. */
   readonly pausedMs?: number;
+  /**
+   * Attempt by which the successor accepted in advance: it leads from the sight of this record, so
+   * nobody else may take it before a whole D has passed. Absent: it did not.
+   */
+  readonly accepted?: string;
 }
 
 /** A Lease given back: taken at once only by a member that is not behind `position`. */

@@ -48,6 +48,16 @@ export interface ElectionState {
   readonly askedEpoch: Epoch;
   /** A hand-over to this process that it may accept, by version. */
   readonly offer: string | null;
+  /** The hand-over that it has accepted before it is in the Lease. */
+  readonly acceptance: Acceptance | null;
+}
+
+/** A try of this process that another one writes for it: the right counts from `at`. */
+export interface Acceptance {
+  readonly attempt: string;
+  readonly from: Identity;
+  readonly epoch: Epoch;
+  readonly at: Instant;
 }
 
 export type LeaseView =
@@ -178,6 +188,7 @@ export function initialElection(start: ElectionStart): ElectionState {
     roundCounter: 0,
     askedEpoch: 0,
     offer: null,
+    acceptance: null,
   };
 }
 

@@ -24,6 +24,8 @@ export const MISSING_GAP_MS = 3000;
 export const RETRY_MS = 400;
 /** A hand-over that its new holder has not renewed may be taken by anybody. */
 export const STALE_HANDOVER_MS = 2000;
+/** An acceptance older than that gives no right: the hand-over is then accepted by a write. */
+export const ACCEPTANCE_MS = 1000;
 /** Spread of the waiters, so that they do not collide. */
 export const JITTER_MS = 200;
 

@@ -9,7 +9,7 @@ import { hearEpoch, learnEpoch } from "./observe.ts";
 import type { PromiseAnswer, PromiseRequest } from "./promise.ts";
 import { parseIdentity, type Epoch, type LineageEntry, type MemberName } from "./record.ts";
 import { recordOf, type ElectionState, type Term } from "./state.ts";
-import { boundLeftMs } from "./claim.ts";
+import { boundLeftMs } from "./bound.ts";
 import { validityMs, waitMs } from "./timing.ts";
 import { gaveWithUnknownOutcome } from "./write.ts";
 

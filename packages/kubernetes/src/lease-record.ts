@@ -140,8 +140,12 @@ const handover: Shape<Handover> = (value) => {
   if (typeof equal !== "boolean") return null;
   const request = text(value["request"]);
   const pausedMs = count(value["pausedMs"]);
-  const known = pausedMs === null ? {} : { pausedMs };
-  return { from, to, offset, replid, equal, request, ...known };
+  const accepted = text(value["accepted"]);
+  return {
+    ...{ from, to, offset, replid, equal, request },
+    ...(pausedMs === null ? {} : { pausedMs }),
+    ...(accepted === null ? {} : { accepted }),
+  };
 };
 
 const released: Shape<Released> = (value) => {

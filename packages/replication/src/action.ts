@@ -7,6 +7,7 @@
  */
 import type {
   Epoch,
+  HandoverQuestion,
   Identity,
   LineageEntry,
   MemberName,
@@ -53,6 +54,8 @@ export type Action = { readonly reason: Reason } & (
       readonly peer: Peer;
       /** "current": the own offset is asked anew each time (it may grow by a PING). */
       readonly offset: Offset | "current";
+      /** Asked along with it: will the peer accept this hand-over in advance? Null: not asked. */
+      readonly handover: HandoverQuestion | null;
       readonly timeoutMs: number;
     }
   | {
@@ -62,6 +65,12 @@ export type Action = { readonly reason: Reason } & (
       readonly timeoutMs: number;
     }
   | { readonly type: "answerPromise"; readonly requestId: number; readonly answer: PromiseAnswer }
+  /** Null: not in advance. */
+  | {
+      readonly type: "answerHandover";
+      readonly requestId: number;
+      readonly attempt: string | null;
+    }
   /** "Look at the Lease now": a hint, nothing is decided by it. */
   | { readonly type: "hint"; readonly peers: readonly Peer[]; readonly timeoutMs: number }
   | { readonly type: "readSlice" }

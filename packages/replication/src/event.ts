@@ -3,6 +3,7 @@
  * number for jitter, so the core itself needs neither clock nor randomness.
  */
 import type {
+  HandoverQuestion,
   Instant,
   LeaseReadOutcome,
   LeaseWriteOutcome,
@@ -41,6 +42,8 @@ export type MemberEvent = { readonly at: Instant; readonly jitter: number } & (
       readonly equal: boolean;
       readonly own: Offset;
       readonly theirs: Offset | null;
+      /** Attempt by which the peer accepts the hand-over in advance, in the answer that was equal. */
+      readonly accepted: string | null;
     }
   | { readonly type: "sourceAnswered"; readonly id: number; readonly outcome: SourceOutcome }
   | { readonly type: "guardObserved"; readonly guard: GuardObservation }
@@ -64,6 +67,11 @@ export type MemberEvent = { readonly at: Instant; readonly jitter: number } & (
     }
   | { readonly type: "peersDone"; readonly round: number }
   | { readonly type: "promiseAsked"; readonly requestId: number; readonly request: PromiseRequest }
+  | {
+      readonly type: "handoverAsked";
+      readonly requestId: number;
+      readonly question: HandoverQuestion;
+    }
   | {
       readonly type: "promiseAnswered";
       readonly round: number;

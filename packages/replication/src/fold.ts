@@ -4,6 +4,7 @@ import { controlObserved } from "./control.ts";
 import type { MemberEvent, RoleOutcome } from "./event.ts";
 import { uniteLineages } from "./lineage.ts";
 import type { MemberReport, RedisObservation } from "./observation.ts";
+import { beganByAcceptance, handoverAsked } from "./plan-acceptance.ts";
 import { killRedis } from "./plan-fence.ts";
 import { promiseAnswered, promiseAsked } from "./plan-failsafe.ts";
 import { demoted, offsetAwaited, paused } from "./handoff-steps.ts";
@@ -20,7 +21,7 @@ import {
   observeRedis,
   setRedis,
 } from "./redis-view.ts";
-import type { PendingRole } from "./state.ts";
+import type { MemberState, PendingRole } from "./state.ts";
 import { announce, podOf, role, set, type Turn } from "./turn.ts";
 
 /** Between two promotions of which the first failed. */
@@ -31,11 +32,9 @@ export function fold(turn: Turn, event: MemberEvent): void {
     case "tick":
       return;
     case "leaseChanged":
-      set(turn, { election: observeChange(turn.state.election, event.lease, turn.at) });
-      return leaseSeen(turn);
+      return seen(turn, observeChange(turn.state.election, event.lease, turn.at));
     case "leaseRead":
-      set(turn, { election: observeRead(turn.state.election, event, turn.at) });
-      return leaseSeen(turn);
+      return seen(turn, observeRead(turn.state.election, event, turn.at));
     case "leaseWritten":
       set(turn, { election: observeWrite(turn.state.election, event, turn.at) });
       return leaseSeen(turn);
@@ -65,6 +64,8 @@ export function fold(turn: Turn, event: MemberEvent): void {
       return peersDone(turn, event.round);
     case "promiseAsked":
       return promiseAsked(turn, event.requestId, event.request);
+    case "handoverAsked":
+      return handoverAsked(turn, event.requestId, event.question);
     case "promiseAnswered":
       return promiseAnswered(turn, event);
     case "stopRequested":
@@ -72,6 +73,14 @@ export function fold(turn: Turn, event: MemberEvent): void {
     case "terminate":
       return terminate(turn);
   }
+}
+
+/** It may be the hand-over that was accepted in advance. */
+function seen(turn: Turn, election: MemberState["election"]): void {
+  const { acceptance } = turn.state.election;
+  set(turn, { election });
+  leaseSeen(turn);
+  if (acceptance !== null && election.acceptance === null) beganByAcceptance(turn);
 }
 
 function leaseSeen(turn: Turn): void {

@@ -5,7 +5,7 @@
  * *winning* a renewal first (5.7).
  */
 import { awaitsAnswer, recordOf, waiterElapsedMs, type Handover } from "@leasehold/election";
-import { transfer } from "./drafts.ts";
+import { nextEpoch, transfer } from "./drafts.ts";
 import { abandon, finishRequest, refuse, updateHandoff } from "./handoff.ts";
 import type { Reason } from "./reason.ts";
 import { mayBeWritable } from "./redis-view.ts";
@@ -56,13 +56,19 @@ export function paused(turn: Turn): void {
     id,
     peer,
     offset: "current",
+    handover: null,
     timeoutMs: Math.max(SHORTEST_DRAIN_MS, turn.config.maxPauseMs - PAUSE_RESERVE_MS),
   });
 }
 
 export function offsetAwaited(
   turn: Turn,
-  answer: { readonly id: number; readonly equal: boolean; readonly theirs: number | null },
+  answer: {
+    readonly id: number;
+    readonly equal: boolean;
+    readonly theirs: number | null;
+    readonly accepted: string | null;
+  },
 ): void {
   const { handoff } = turn.state;
   if (handoff === null || handoff.awaiting !== answer.id) return;
@@ -77,7 +83,7 @@ export function offsetAwaited(
   }
   if (handoff.phase !== "comparing") return;
   if (!answer.equal) return abort(turn, `${name} lacks bytes after the demotion`);
-  updateHandoff(turn, { isEqual: true, awaiting: null });
+  updateHandoff(turn, { isEqual: true, accepted: answer.accepted, awaiting: null });
   sendTransfer(turn);
 }
 
@@ -99,6 +105,7 @@ export function demoted(
     id,
     peer,
     offset,
+    handover: { from: turn.state.election.me, epoch: nextEpoch(turn.state) },
     timeoutMs: COMPARE_MS,
   });
 }
@@ -115,7 +122,7 @@ export function sendTransfer(turn: Turn): void {
   const { handoff, election, start } = turn.state;
   if (handoff === null || handoff.successor === null || awaitsAnswer(election, turn.at)) return;
   if (right(turn) <= 0 || mayBeWritable(turn.state)) return;
-  const { successor, isEqual, request, pausedAt } = handoff;
+  const { successor, isEqual, accepted, request, pausedAt } = handoff;
   const reason = REASON_OF[handoff.cause];
   const handover: Handover = {
     from: election.me,
@@ -124,6 +131,7 @@ export function sendTransfer(turn: Turn): void {
     replid: isEqual ? (handoff.replid ?? "") : successor.replid,
     equal: isEqual,
     request: request?.id ?? null,
+    ...(isEqual && accepted !== null ? { accepted } : {}),
     ...(pausedAt === null ? {} : { pausedMs: Math.round(waiterElapsedMs(pausedAt, turn.at)) }),
   };
   if (handoff.cause !== "betterCopy") set(turn, { lead: null });
@@ -208,6 +216,7 @@ function tryAnother(turn: Turn, handoff: Handoff, failed: string): void {
     phase: "choosing",
     successor: null,
     isEqual: false,
+    accepted: null,
     awaiting: null,
     trySeq: null,
     tried: [...handoff.tried, failed],

@@ -22,6 +22,7 @@ export function beginHandoff(turn: Turn, wish: HandoffWish): void {
     offset: null,
     replid: null,
     isEqual: false,
+    accepted: null,
     awaiting: null,
     askAgainAt: null,
     tried: [],

@@ -85,6 +85,8 @@ function hasNews(turn: Turn): boolean {
   const last = election.lastTryAt;
   if (election.tries.length > 0 || viewIsInDoubt(election)) return false;
   if (last !== null && waiterElapsedMs(last, turn.at) < NEWS_SPACING_MS) return false;
+  // It was accepted in advance, and is not over while it stands there (5.5).
+  if (recordOf(election.view)?.handover != null) return true;
   if (wantsNewEpoch(turn.state)) return true;
   const record = recordOf(election.view);
   if (election.view.kind === "missing") return true;
@@ -292,7 +294,7 @@ function take(turn: Turn, way: ClaimWay, judgement: Judgement): void {
   announce(turn, reason, { words: wordsOf(turn, way, record) });
 }
 
-function beforeOf(
+export function beforeOf(
   state: MemberState,
   record: LeaseRecord | null,
 ): Omit<NonNullable<MemberState["acquiring"]>["before"], "takenAt"> {
@@ -305,7 +307,7 @@ function beforeOf(
 }
 
 /** The pod's name says enough to people. */
-function nameOf(identity: string | null): string {
+export function nameOf(identity: string | null): string {
   if (identity === null) return "nobody";
   return parseIdentity(identity)?.pod ?? identity;
 }

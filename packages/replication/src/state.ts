@@ -271,6 +271,8 @@ export interface Handoff {
   readonly replid: string | null;
   /** The second comparison held: only the transfer is left. */
   readonly isEqual: boolean;
+  /** Attempt by which the successor accepted in advance. */
+  readonly accepted: string | null;
   /** Id of the awaited offset. */
   readonly awaiting: number | null;
   readonly askAgainAt: Instant | null;

@@ -3,8 +3,9 @@
  * shape; a signed message of a newer version may carry more than is known here.
  */
 import * as v from "valibot";
-import type { PromiseAnswer, PromiseRequest } from "@leasehold/election";
+import type { HandoverQuestion, PromiseAnswer, PromiseRequest } from "@leasehold/election";
 import type { MemberReport } from "@leasehold/replication";
+import type { OffsetReply } from "../await-offset.ts";
 import { Epoch, LineageShape, parseShape, PositionShape, WholeNumber } from "../shapes.ts";
 
 export const PATHS = {
@@ -64,7 +65,15 @@ const Request: v.GenericSchema<unknown, PromiseRequest> = v.object({
 });
 
 const Answer = v.object({ yes: v.boolean(), reason: v.string() });
-const Offset = v.object({ offset: v.nullable(WholeNumber) });
+const Offset: v.GenericSchema<unknown, OffsetReply> = v.object({
+  offset: v.nullable(WholeNumber),
+  // A member of an older version does not say.
+  accepted: v.optional(v.nullable(v.string()), null),
+});
+
+const OffsetQuestion = v.object({
+  handover: v.optional(v.nullable(v.object({ from: v.string(), epoch: Epoch })), null),
+});
 
 /** Fingerprints of the passwords that a member's Redis accepts, and of those that it uses. */
 export interface CredentialsAnswer {
@@ -112,8 +121,13 @@ export function readPromiseAnswer(body: string): PromiseAnswer | null {
   return read(Answer, body);
 }
 
-export function readOffset(body: string): number | null {
-  return read(Offset, body)?.offset ?? null;
+export function readOffset(body: string): OffsetReply | null {
+  return read(Offset, body);
+}
+
+/** Undefined: it is no question. */
+export function readHandoverQuestion(body: string): HandoverQuestion | null | undefined {
+  return read(OffsetQuestion, body)?.handover;
 }
 
 export function readCredentialsAnswer(body: string): CredentialsAnswer | null {

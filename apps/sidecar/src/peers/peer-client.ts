@@ -5,8 +5,9 @@
  * signature is no answer. Does not repeat anything.
  */
 import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
-import type { PromiseAnswer, PromiseRequest } from "@leasehold/election";
+import type { HandoverQuestion, PromiseAnswer, PromiseRequest } from "@leasehold/election";
 import type { MemberReport, Peer } from "@leasehold/replication";
+import type { OffsetReply } from "../await-offset.ts";
 import {
   BODY_LIMIT_BYTES,
   PATHS,
@@ -35,7 +36,12 @@ export interface PeerClient {
   /** That our lead is about to change. Who does not know the question is not told. */
   changing(peer: Peer, notice: MemberNotice, timeoutMs: number): Promise<void>;
   /** Null: no answer in time, or its Redis does not answer. */
-  offset(peer: Peer, timeoutMs: number): Promise<number | null>;
+  /** Does it accept this hand-over in advance, too? Null: that is not asked. */
+  offset(
+    peer: Peer,
+    handover: HandoverQuestion | null,
+    timeoutMs: number,
+  ): Promise<OffsetReply | null>;
   /** `refused`: whoever is there knows none of our keys. */
   credentials(peer: Peer, timeoutMs: number): Promise<CredentialsAnswer | "refused" | null>;
   close(): void;
@@ -91,8 +97,9 @@ export function createPeerClient(options: PeerClientOptions): PeerClient {
     async changing(peer, notice, timeoutMs) {
       await ask(peer, { path: PATHS.changing, body: JSON.stringify(notice), timeoutMs });
     },
-    async offset(peer, timeoutMs) {
-      const answer = await ask(peer, { path: PATHS.offset, body: "{}", timeoutMs });
+    async offset(peer, handover, timeoutMs) {
+      const body = JSON.stringify({ handover });
+      const answer = await ask(peer, { path: PATHS.offset, body, timeoutMs });
       return answer === null ? null : readOffset(answer);
     },
     async credentials(peer, timeoutMs) {

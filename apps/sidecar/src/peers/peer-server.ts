@@ -6,12 +6,14 @@
  * by the core, through `PeerRequests`.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { PromiseAnswer, PromiseRequest } from "@leasehold/election";
+import type { HandoverQuestion, PromiseAnswer, PromiseRequest } from "@leasehold/election";
 import type { MemberReport } from "@leasehold/replication";
+import type { OffsetReply } from "../await-offset.ts";
 import {
   BODY_LIMIT_BYTES,
   PATHS,
   readChangeNotice,
+  readHandoverQuestion,
   readPromiseRequest,
   type ChangeNotice,
   type CredentialsAnswer,
@@ -29,7 +31,7 @@ export interface PeerRequests {
   /** As of now: Redis was asked after the request came in. */
   report(): Promise<MemberReport>;
   /** Null: Redis does not answer. */
-  offset(): Promise<number | null>;
+  offset(handover: HandoverQuestion | null): Promise<OffsetReply>;
   hint(): void;
   /** Another member's lead is about to change. */
   changing(notice: ChangeNotice): void;
@@ -161,6 +163,11 @@ function createHandler(requests: PeerRequests): Handler {
     }
     return { status: 200, body: {} };
   };
+  const offset = async (body: string): Promise<Reply> => {
+    const handover = readHandoverQuestion(body);
+    if (handover === undefined) return { status: 400, body: { error: "not such a question" } };
+    return { status: 200, body: await requests.offset(handover) };
+  };
   const changing = (body: string): Reply => {
     const notice = readChangeNotice(body);
     if (!notice) return { status: 400, body: { error: "not a notice of a change" } };
@@ -170,7 +177,7 @@ function createHandler(requests: PeerRequests): Handler {
   };
   return async (path, body) => {
     if (path === PATHS.report) return { status: 200, body: await requests.report() };
-    if (path === PATHS.offset) return { status: 200, body: { offset: await requests.offset() } };
+    if (path === PATHS.offset) return offset(body);
     if (path === PATHS.credentials) return { status: 200, body: requests.credentials() };
     if (path === PATHS.hint) return hint();
     if (path === PATHS.changing) return changing(body);

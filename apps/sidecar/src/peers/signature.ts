@@ -9,6 +9,8 @@
  *
  * Replay of a recorded *request*, and why no nonces are remembered for it:
  * - `report`, `offset` and `credentials` read only; the answer goes to whoever sends the request.
+ *   With a hand-over `offset` replaces the attempt by which the receiver accepts it: the transfer
+ *   that carries another one is accepted by a write, as without any.
  * - `hint` says "look at the Lease"; it is limited in rate and nothing is decided by it.
  * - `promise` binds its receiver for 1.02 D: replayed, it could keep a group without a leader.
  *   Rounds of one asking process only grow, so a round that is not newer is refused

@@ -66,6 +66,8 @@ export class World implements Outside {
   readonly mute = new Set<string>();
   /** What a peer says when it is asked for a promise; would: only to what does not bind. */
   readonly promises = new Map<string, "yes" | "no" | "would">();
+  /** Attempt by which whoever is asked accepts a hand-over in advance. */
+  accepted: string | null = null;
   told: readonly string[] = [];
   api: ApiWay = "up";
   readonly held = new Set<Held>();
@@ -372,7 +374,9 @@ export class World implements Outside {
   private offsets(action: Extract<Action, { type: "awaitOffset" }>): MemberEventBody {
     const own = action.offset === "current" ? (this.redis?.offset ?? 0) : action.offset;
     const theirs = this.peers.get(action.peer.member)?.offset ?? null;
-    return { type: "offsetAwaited", id: action.id, equal: own === theirs, own, theirs };
+    const equal = own === theirs;
+    const accepted = equal && action.handover !== null ? this.accepted : null;
+    return { type: "offsetAwaited", id: action.id, equal, own, theirs, accepted };
   }
 
   sliceOutcome(action: Extract<Action, { type: "writeSlice" }>): MemberEventBody {

@@ -87,24 +87,39 @@ export function askOffset(sidecar: Sidecar, action: Of<"awaitOffset">): void {
   const ownNow = (): number =>
     action.offset === "current" ? (offsetOf(sidecar) ?? -1) : action.offset;
   let theirs: number | null = null;
-  const finish = (equal: boolean, own: number): void =>
-    sidecar.dispatch({ type: "offsetAwaited", id: action.id, equal, own, theirs });
+  const finish = (equal: boolean, own: number, accepted: string | null = null): void =>
+    sidecar.dispatch({ type: "offsetAwaited", id: action.id, equal, own, theirs, accepted });
   const step = (): void => {
     const leftMs = untilMs - world.clock.nowMs;
     if (leftMs <= 0) return finish(false, ownNow());
     const own = ownNow();
-    ask<number | null>(sidecar, {
+    ask<OffsetReply>(sidecar, {
       peer: action.peer,
       timeoutMs: leftMs,
-      put: (target, reply) => reply(offsetOf(target)),
+      put: (target, reply) => answerOffset(target, action.handover, reply),
       answered: (answer) => {
-        theirs = answer ?? theirs;
-        if (answer !== null && answer === own) finish(true, own);
+        theirs = answer?.offset ?? theirs;
+        if (answer?.offset === own) finish(true, own, answer.accepted);
         else sidecar.later(OFFSET_INTERVAL_MS, step);
       },
     });
   };
   step();
+}
+
+interface OffsetReply {
+  readonly offset: number | null;
+  readonly accepted: string | null;
+}
+
+function answerOffset(
+  target: Sidecar,
+  handover: Of<"awaitOffset">["handover"],
+  reply: (answer: OffsetReply) => void,
+): void {
+  const offset = offsetOf(target);
+  if (handover === null) return reply({ offset, accepted: null });
+  target.askHandover(handover, (accepted) => reply({ offset, accepted }));
 }
 
 /** Null: its Redis does not answer. */

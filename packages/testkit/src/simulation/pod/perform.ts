@@ -42,6 +42,8 @@ export function perform(sidecar: Sidecar, action: Action): void {
       return askPromises(sidecar, action);
     case "answerPromise":
       return sidecar.answerPromise(action.requestId, action.answer);
+    case "answerHandover":
+      return sidecar.answerHandover(action.requestId, action.attempt);
     case "hint":
       return hint(sidecar, action);
     case "readSlice":

@@ -19,7 +19,7 @@ import {
   type MemberStatus,
   type RedisObservation,
 } from "@leasehold/replication";
-import type { PromiseAnswer, PromiseRequest } from "@leasehold/election";
+import type { HandoverQuestion, PromiseAnswer, PromiseRequest } from "@leasehold/election";
 import type { Watch, WatchListener } from "../api/server.ts";
 import type { WatchEvent } from "../api/store.ts";
 import { GUARD_STATUS_INTERVAL_MS, PROMISE_ANSWER_MS } from "../figures.ts";
@@ -57,6 +57,7 @@ export class Sidecar implements WatchListener {
   private hasToldStop = false;
   private lastPromiseId = 0;
   private readonly promises = new Map<number, (answer: PromiseAnswer) => void>();
+  private readonly handovers = new Map<number, (attempt: string | null) => void>();
 
   constructor(world: World, pod: Pod) {
     this.world = world;
@@ -152,6 +153,22 @@ export class Sidecar implements WatchListener {
       this.later(PROMISE_ANSWER_MS, () => this.promises.delete(requestId));
       this.handle({ type: "promiseAsked", requestId, request });
     });
+  }
+
+  askHandover(question: HandoverQuestion, answer: (attempt: string | null) => void): void {
+    this.post(() => {
+      this.lastPromiseId += 1;
+      const requestId = this.lastPromiseId;
+      this.handovers.set(requestId, answer);
+      this.later(PROMISE_ANSWER_MS, () => this.handovers.delete(requestId));
+      this.handle({ type: "handoverAsked", requestId, question });
+    });
+  }
+
+  answerHandover(requestId: number, attempt: string | null): void {
+    const reply = this.handovers.get(requestId);
+    this.handovers.delete(requestId);
+    reply?.(attempt);
   }
 
   answerPromise(requestId: number, answer: PromiseAnswer): void {
