@@ -36,6 +36,14 @@ export const DIRECTED_PROFILES: readonly Profile[] = [
     },
   },
   {
+    name: "accepted-cuts",
+    weight: 1,
+    wish: {},
+    ...ROUGH,
+    gapMs: 5_000,
+    faults: { "accepted-into-cut": 6, "sidecar-crashes": 1, "pair-cut": 1, "api-slow": 1 },
+  },
+  {
     name: "late-bytes",
     weight: 1,
     // Small data: a full sync is over before anybody looks.

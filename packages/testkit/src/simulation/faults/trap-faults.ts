@@ -74,6 +74,47 @@ const handoverIntoOutage: Fault = {
   },
 };
 
+/**
+ * The successor accepted in advance: it sees the transfer at once or late, and what it sends to the
+ * API from then on is lost, so that the others see nothing of its term. Nor may they hear of it.
+ */
+const acceptedIntoCut: Fault = {
+  name: "accepted-into-cut",
+  lengthMs: [6_000, 12_000],
+  aftermathMs: 8_000,
+  begin: (world, random) => {
+    const ends: (() => void)[] = [];
+    const frozenMs = random.chance(0.5) ? random.between(500, 3_500) : 0;
+    const isAlone = random.chance(0.5);
+    const trap: Trap = {
+      decided: (_sidecar, actions) => {
+        const handover = leaseWriteIn(actions)?.write.record.handover ?? null;
+        if (handover?.accepted === undefined || ends.length > 0) return;
+        const to = world.livePods().find(({ sidecar }) => sidecar?.identity === handover.to);
+        if (to === undefined) return;
+        const { address } = to.machine;
+        const others = isAlone ? othersOf(world, to.machine) : [];
+        const pairs = others.flatMap((other) => bothWays(address, other));
+        ends.push(cutPairs(world, [[address, API_ADDRESS], ...pairs]));
+        if (frozenMs > 0) freeze(world, to, frozenMs);
+        world.log("fault", `${to.label} is not heard by the API: it has accepted the lead`);
+      },
+    };
+    requestSwitchover(world);
+    const who = ["api", ...world.livePods().map((pod) => pod.name)];
+    return trapped(world, trap, { who, words: "an accepted hand-over into a cut", ends });
+  },
+};
+
+function freeze(world: World, { sidecar }: Pod, ms: number): void {
+  if (!sidecar) return;
+  sidecar.stopped = true;
+  world.clock.after(ms, () => {
+    sidecar.stopped = false;
+    sidecar.resumed();
+  });
+}
+
 /** A member joins the list; the answer is lost, and its leader loses the API. */
 function joinIntoCut(name: string, crashes: boolean): Fault {
   return {
@@ -330,6 +371,7 @@ const stopWithLag: Fault = {
 
 export const TRAP_FAULTS: readonly Fault[] = [
   handoverIntoOutage,
+  acceptedIntoCut,
   joinIntoCut("join-into-cut", false),
   joinIntoCut("join-into-cut-and-crash", true),
   unpausingClient,

@@ -27,9 +27,9 @@ export const FENCES: readonly Mutant[] = [
       {
         file: STEPS,
         find: `if (right(turn) <= 0 || mayBeWritable(turn.state)) return;
-          const { successor, isEqual, request, pausedAt } = handoff;`,
+          const { successor, isEqual, accepted, request, pausedAt } = handoff;`,
         replace: `if (right(turn) <= 0) return;
-          const { successor, isEqual, request, pausedAt } = handoff;`,
+          const { successor, isEqual, accepted, request, pausedAt } = handoff;`,
       },
     ],
   },

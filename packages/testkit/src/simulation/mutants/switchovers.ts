@@ -1,6 +1,8 @@
 /** Planned changes and stops (docs/protocol.md, section 5). */
 import { SIMULATION, type Mutant } from "./mutant.ts";
 
+const ACCEPTANCE = "election/src/acceptance.ts";
+const CLAIM = "election/src/claim.ts";
 const WRITE = "election/src/write.ts";
 const STEPS = "replication/src/handoff-steps.ts";
 const WON = "replication/src/plan-won.ts";
@@ -117,6 +119,36 @@ export const SWITCHOVERS: readonly Mutant[] = [
     profile: "container-stops",
     edits: [
       { file: STOP, find: "  exitAtEnd(turn);\n  goOn(turn);", replace: "  exitAtEnd(turn);" },
+    ],
+  },
+  {
+    name: "a hand-over that was accepted in advance goes stale",
+    rule: "5.5, second review 1",
+    profile: "accepted-cuts",
+    isQuick: true,
+    edits: [
+      {
+        file: CLAIM,
+        find: "  return handover.accepted === undefined;",
+        replace: "  return true;",
+      },
+    ],
+  },
+  {
+    name: "a term that was accepted in advance counts from the sight of the transfer",
+    rule: "5.5, 2.1",
+    profile: "accepted-cuts",
+    edits: [
+      {
+        file: ACCEPTANCE,
+        find: "  if (leaderElapsedMs(acceptance.at, at) > ACCEPTANCE_MS) return state;",
+        replace: "",
+      },
+      {
+        file: ACCEPTANCE,
+        find: "confirmed: { from: acceptance.at, durationMs: record.durationMs },",
+        replace: "confirmed: { from: at, durationMs: record.durationMs },",
+      },
     ],
   },
 ];
