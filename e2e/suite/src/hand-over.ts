@@ -2,7 +2,8 @@
  * Where the milliseconds of a planned hand-over go, read from the sidecars' log at level debug.
  *
  * Each part ends where the next begins, so that they add up: a line is written when the sidecar
- * turns to what follows. "Lease PUT" lasts until the successor has heard of it. Lines of two
+ * turns to what follows. "Lease PUT" lasts until the successor has heard of it, and "renewal PUT" is
+ * nothing where it accepted in advance. Lines of two
  * members are compared, which needs one clock for all nodes. Guarantees: a hand-over of which a
  * line is missing is not shown.
  */
@@ -75,7 +76,7 @@ function handOverFrom(start: Line, after: readonly Line[]): HandOver | null {
   const paused = own.find((line) => acts(line, "awaitOffset"));
   const demoting = own.find((line) => commands(line, "demote"));
   const sending = own.find((line) => writesLease(line, "transfer"));
-  const accepting = others.find((line) => writesLease(line, "acquireHandover"));
+  const accepting = others.find((line) => acts(line, "announce", "acquireHandover"));
   const promoting = others.find((line) => commands(line, "promote"));
   const addressing = others.find((line) => acts(line, "writeSlice"));
   const addressed = after.find(

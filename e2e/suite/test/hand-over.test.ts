@@ -25,7 +25,7 @@ const OLD = [
   line("a 71", { type: "sliceObserved" }, [role("unpause")]),
 ];
 const NEW = [
-  line("b 18", { type: "leaseChanged" }, [{ type: "writeLease", reason: "acquireHandover" }]),
+  line("b 18", { type: "leaseChanged" }, [{ type: "announce", reason: "acquireHandover" }]),
   line("b 41", committed("leaseWritten"), [role("promote")]),
   line("b 47", { type: "redisRoleDone" }, [{ type: "writeSlice", reason: "publish" }]),
   line("b 60", committed("sliceWritten"), []),

@@ -89,6 +89,15 @@ export interface LeaseRecord {
   readonly paused: boolean;
 }
 
+/**
+ * Who may have led last under this record: the new holder of a hand-over leads only once it has
+ * written, unless it accepted in advance, and then it has all that the old one had.
+ */
+export function lastLeader({ holder, handover, released }: LeaseRecord): Identity | null {
+  if (handover !== null && handover.accepted === undefined) return handover.from;
+  return released?.by ?? holder;
+}
+
 /** A record with what the API server needs to compare and swap it. */
 export interface VersionedLease {
   readonly uid: string;

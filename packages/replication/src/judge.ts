@@ -7,6 +7,7 @@ import {
   comparePositions,
   isBehind,
   parseIdentity,
+  lastLeader,
   recordOf,
   versionOf,
   waiterElapsedMs,
@@ -219,7 +220,7 @@ export function silentMembers(state: MemberState): readonly MemberName[] {
 /** A silent member that was attached, or noted above this copy; the last holder always (4.2). */
 export function mayBeAhead(state: MemberState, name: MemberName): boolean {
   const record = recordOf(state.election.view);
-  const last = record?.handover?.from ?? record?.released?.by ?? record?.holder ?? null;
+  const last = record && lastLeader(record);
   if (last !== null && parseIdentity(last)?.pod === name) return true;
   if (record === null) return true;
   const note = record.members[name];

@@ -10,6 +10,7 @@ import {
   parseIdentity,
   permitMs,
   readIsDue,
+  lastLeader,
   recordOf,
   rightMs,
   startRead,
@@ -298,7 +299,8 @@ export function beforeOf(
   state: MemberState,
   record: LeaseRecord | null,
 ): Omit<NonNullable<MemberState["acquiring"]>["before"], "takenAt"> {
-  const from = record?.handover?.from ?? record?.released?.by ?? record?.holder ?? null;
+  const given = record?.holder === state.election.me ? (record.handover?.from ?? null) : null;
+  const from = given ?? (record && lastLeader(record));
   return {
     holder: from === null ? null : (parseIdentity(from)?.pod ?? null),
     position: record?.position ?? null,

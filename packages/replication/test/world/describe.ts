@@ -23,6 +23,10 @@ export function describe(action: Action): string {
       const whom = action.peers.map((peer) => peer.member).join(" ");
       return `askPromises of ${whom} epoch ${epoch} ${binding ? "binding" : "for an opinion"}`;
     }
+    case "answerHandover":
+      return action.attempt === null
+        ? "does not accept in advance"
+        : `accepts by ${action.attempt}`;
     case "answerPromise":
       return `promise ${action.answer.yes ? "yes" : "no"}: ${action.answer.reason}`;
     case "askSource":

@@ -2,7 +2,7 @@
  * The steps of a scenario: what happens to a world, in the order in which the keys of a step are
  * written, and then what must be seen of it.
  */
-import type { LeaseRecord } from "@leasehold/election";
+import type { HandoverQuestion, LeaseRecord } from "@leasehold/election";
 import { expect } from "vitest";
 import {
   reportOf,
@@ -60,6 +60,10 @@ interface Happening {
   readonly pausedFor: { readonly id: string; readonly forMs: number };
   /** The source outside the group answers what it was asked last. */
   readonly source: SourceOutcome;
+  /** The holder asks this member whether it accepts a hand-over before it is in the Lease. */
+  readonly asksToAccept: HandoverQuestion;
+  /** Whoever is asked so by this member accepts by this attempt. */
+  readonly accepts: string | null;
   readonly promise: { readonly holder: string; readonly epoch: number } & Partial<{
     readonly binding: boolean;
     readonly lineage: LeaseRecord["lineage"];
@@ -162,6 +166,10 @@ const PLAYS: Plays = {
     const asked = world.performed.findLast((action) => action.type === "askSource");
     if (asked?.type !== "askSource") throw new Error("the source was not asked");
     world.tell({ type: "sourceAnswered", id: asked.id, outcome });
+  },
+  asksToAccept: (world, question) => world.tell({ type: "handoverAsked", requestId: 1, question }),
+  accepts: (world, attempt) => {
+    world.accepted = attempt;
   },
   promise: (world, change) => {
     const asked = ["r-0", "r-1", "r-2"];
