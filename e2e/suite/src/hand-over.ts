@@ -2,10 +2,9 @@
  * Where the milliseconds of a planned hand-over go, read from the sidecars' log at level debug.
  *
  * Each part ends where the next begins, so that they add up: a line is written when the sidecar
- * turns to what follows. "Lease PUT" lasts until the successor has heard of it, and "renewal PUT" is
- * nothing where it accepted in advance. Lines of two
- * members are compared, which needs one clock for all nodes. Guarantees: a hand-over of which a
- * line is missing is not shown.
+ * turns to what follows. "Lease PUT" lasts until the successor has heard of it; "renewal PUT" is
+ * nothing where it accepted in advance. Lines of two members are compared, which needs one clock
+ * for all nodes. Guarantees: a hand-over of which a line is missing is not shown.
  */
 
 export const PARTS = [

@@ -42,7 +42,7 @@ export type MemberEvent = { readonly at: Instant; readonly jitter: number } & (
       readonly equal: boolean;
       readonly own: Offset;
       readonly theirs: Offset | null;
-      /** Attempt by which the peer accepts the hand-over in advance, in the answer that was equal. */
+      /** By which attempt the peer accepts the hand-over in advance: of the equal answer. */
       readonly accepted: string | null;
     }
   | { readonly type: "sourceAnswered"; readonly id: number; readonly outcome: SourceOutcome }
