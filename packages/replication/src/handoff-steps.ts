@@ -39,7 +39,15 @@ export function planStep(turn: Turn): void {
   if (handoff === null) return;
   if (right(turn) <= 0) return abandon(turn, "the right to lead ended meanwhile");
   if (handoff.phase === "comparing" && handoff.isEqual) return sendTransfer(turn);
+  if (handoff.phase === "demoting" && !isDemoting(turn)) {
+    return abort(turn, "the demotion was not confirmed");
+  }
   if (waiterElapsedMs(handoff.since, turn.at) > STEP_MS) abort(turn, "a step took too long");
+}
+
+/** Once its answer has come without a confirmation, none will come any more. */
+function isDemoting(turn: Turn): boolean {
+  return turn.state.redis.role.pending.some((one) => one.command.kind === "demote");
 }
 
 /** Writes are paused: wait until the successor has every byte. */
