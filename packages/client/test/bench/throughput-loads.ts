@@ -1,4 +1,4 @@
-/** What the contestants of the throughput are asked to do: SETs, in all the ways of asking for them. */
+/** What the contestants of the throughput are asked to do: SETs, in all ways of asking for them. */
 import type { Redis } from "ioredis";
 
 export interface Load {
