@@ -14,6 +14,7 @@ export const LineageShape: v.GenericSchema<unknown, readonly LineageEntry[]> = v
     replid: v.string(),
     startOffset: WholeNumber,
     parent: v.nullable(v.string()),
+    moved: v.exactOptional(v.boolean()),
   }),
 );
 

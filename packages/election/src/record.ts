@@ -20,6 +20,11 @@ export interface LineageEntry {
   readonly startOffset: Offset;
   /** The replid whose bytes up to `startOffset` it continues; null: a new stream of offsets. */
   readonly parent: string | null;
+  /**
+   * No promotion: the history outside the group that it moved in with, up to the promotion that
+   * continues it (docs/protocol.md, section 4.6). Absent: no.
+   */
+  readonly moved?: boolean;
 }
 
 /** How far a copy of the data reaches. Compared by epoch of the last byte, then by offset. */

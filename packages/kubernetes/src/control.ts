@@ -141,7 +141,8 @@ const controlRequest: Shape<ControlRequest> = (value) => {
   if (id === null || (kind !== "switchover" && kind !== "failover" && kind !== "cutover")) {
     return null;
   }
-  return { id, kind, to: text(value["to"]), force: force === true };
+  const request: ControlRequest = { id, kind, to: text(value["to"]), force: force === true };
+  return value["alone"] === true ? { ...request, alone: true } : request;
 };
 
 function dataAt(configMap: ApiObject | null, key: string): string | undefined {

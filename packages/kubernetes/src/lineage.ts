@@ -10,11 +10,12 @@ export function parseLineage(annotation: string | undefined): readonly LineageEn
 
 export function formatLineage(lineage: readonly LineageEntry[]): string {
   return JSON.stringify(
-    lineage.map(({ epoch, replid, startOffset, parent }) => ({
+    lineage.map(({ epoch, replid, startOffset, parent, moved }) => ({
       epoch,
       replid,
       startOffset,
       parent,
+      ...(moved === true && { moved }),
     })),
   );
 }
@@ -25,5 +26,6 @@ function lineageEntry(value: unknown): LineageEntry | null {
   const replid = text(value["replid"]);
   const startOffset = count(value["startOffset"]);
   if (epoch === null || replid === null || startOffset === null) return null;
-  return { epoch, replid, startOffset, parent: text(value["parent"]) };
+  const entry = { epoch, replid, startOffset, parent: text(value["parent"]) };
+  return value["moved"] === true ? { ...entry, moved: true } : entry;
 }

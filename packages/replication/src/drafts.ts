@@ -10,6 +10,7 @@ import {
   type Handover,
   type LeaderPosition,
   type LeaseRecord,
+  type LineageEntry,
   type MemberName,
   type MemberNote,
   type Position,
@@ -17,9 +18,17 @@ import {
 } from "@leasehold/election";
 import { isPaused } from "./control.ts";
 import type { SliceWrite } from "./action.ts";
-import { isOutdatedView, listedMembers, ordinalOf, reportFrom, sameAddress } from "./members.ts";
-import type { MemberRecord, PersistenceMode } from "./observation.ts";
+import {
+  isOutdatedView,
+  listedMembers,
+  ordinalOf,
+  reportFrom,
+  reports,
+  sameAddress,
+} from "./members.ts";
+import type { MemberRecord, MemberReport, PersistenceMode } from "./observation.ts";
 import { durablePosition, ownPosition } from "./redis-view.ts";
+import { awaitsSource, followsSource, sharesCopy } from "./source-view.ts";
 import type { MemberState } from "./state.ts";
 import { otherPeers, type Turn } from "./turn.ts";
 
@@ -87,18 +96,33 @@ export function release(turn: Turn, released: Released): Draft {
 function baseDraft(turn: Turn): RecordDraft {
   const { state, config } = turn;
   const before = recordOf(state.election.view);
+  const moved = movedEntry(turn);
   return {
     holder: state.election.me,
     durationMs: config.leaseDurationMs,
     transitions: before?.transitions ?? 0,
     epoch: 0,
-    lineage: state.lineage,
+    lineage: moved === null ? state.lineage : [moved],
     members: memberNotes(turn),
-    position: leaderPosition(state) ?? before?.position ?? null,
+    position: leaderPosition(state) ?? movedPosition(state, moved) ?? before?.position ?? null,
     handover: null,
     released: null,
     paused: state.lead === null ? (before?.paused ?? false) : isPaused(turn),
   };
+}
+
+/** What a cutover makes the group's history, once that was decided, and as long as it has none. */
+function movedEntry({ state, config }: Turn): LineageEntry | null {
+  const { cutover } = state;
+  return cutover?.sent && awaitsSource(state, config) ? cutover.entry : null;
+}
+
+/** So far the source had been written when it was closed: nobody leads with less. */
+function movedPosition(state: MemberState, moved: LineageEntry | null): LeaderPosition | null {
+  const { cutover, redis } = state;
+  if (moved === null || !cutover?.stood) return null;
+  const { replid, offset } = cutover.stood;
+  return { epoch: moved.epoch, offset, replid, runId: redis.process?.runId ?? "" };
 }
 
 /** Only a primary that is open (or about to be) moves the position that others are measured by. */
@@ -114,7 +138,7 @@ function leaderPosition(state: MemberState): LeaderPosition | null {
 export function memberNotes(turn: Turn): Readonly<Record<MemberName, MemberNote>> {
   const { state } = turn;
   const listed = listInForce(state);
-  if (state.lead?.phase !== "open") return listed;
+  if (state.lead?.phase !== "open" && !gathers(turn)) return listed;
   const names = nextNames(turn, Object.keys(listed));
   return Object.fromEntries(names.map((name) => [name, noteOf(state, name, listed[name])]));
 }
@@ -137,19 +161,31 @@ function nextNames(turn: Turn, listed: readonly MemberName[]): readonly MemberNa
   if (state.election.tries.length > 0) return listed;
   const leaving = listed.find((name) => isLeaving(state, name));
   if (leaving !== undefined) return listed.filter((name) => name !== leaving);
-  const joining = joiningMember(state, listed);
+  const joining = joiningMember(turn, listed);
   return joining !== null && isDurable(state, joining) ? [...listed, joining] : listed;
 }
 
-/** The next one in sync that is not listed. It joins once the record has its name. */
-export function joiningMember(
-  state: MemberState,
-  listed: readonly MemberName[],
-): MemberName | null {
-  const joining = Object.values(state.peers).find(
-    (peer) => peer.answered && peer.report?.inSync && mayJoin(state, listed, peer.report.member),
+/** Follows a source, and those who follow with it. */
+function gathers({ state, config }: Turn): boolean {
+  return state.lead !== null && awaitsSource(state, config);
+}
+
+/**
+ * The next one in sync that is not listed. It joins once the record has its name. Where a source is
+ * followed nobody is in sync yet: whoever has the holder's copy joins, and the holder himself, who
+ * may have come by force.
+ */
+export function joiningMember(turn: Turn, listed: readonly MemberName[]): MemberName | null {
+  const { state, config } = turn;
+  const me = state.start.member;
+  if (gathers(turn) && mayJoin(state, listed, me)) return me;
+  const isWhole = followsSource(state, config);
+  const joins = (report: MemberReport): boolean =>
+    report.inSync || (isWhole && sharesCopy(state, report));
+  const joining = reports(state).find(
+    (report) => joins(report) && mayJoin(state, listed, report.member),
   );
-  return joining?.report?.member ?? null;
+  return joining?.member ?? null;
 }
 
 export function isDurable(state: MemberState, name: MemberName): boolean {
@@ -233,13 +269,14 @@ export function recordDraft(turn: Turn): MemberRecord {
 }
 
 /**
- * A copy of a source that is about to be promoted is in no lineage yet. A process that dies from
+ * A copy of a source that is about to be the group's is in no lineage yet. A process that dies from
  * here on must not leave a record by which the group's only copy counts as empty.
  */
-function cutoverPosition({ cutover, lead, redis }: MemberState): Position | null {
+function cutoverPosition({ cutover, redis }: MemberState): Position | null {
   const { info } = redis;
-  if (!cutover?.sent || lead === null || info === null || redis.dead) return null;
-  return { epoch: lead.epoch, offset: info.offset, replid: info.replid };
+  const entry = cutover?.entry ?? null;
+  if (entry === null || info === null || redis.dead || info.replid !== entry.replid) return null;
+  return { epoch: entry.epoch, offset: info.offset, replid: info.replid };
 }
 
 /** Half a data set, or a whole one whose files are still those of the time before the sync. */

@@ -12,7 +12,7 @@ import { leaveDead, pauseFailed } from "./plan-handoff.ts";
 import { promoted } from "./plan-lead.ts";
 import { observeRecord } from "./plan-record.ts";
 import { observeSlice, sliceWritten } from "./plan-slice.ts";
-import { sourceAnswered, sourceContinued } from "./plan-source.ts";
+import { settleMove, sourceAnswered, sourceContinued } from "./plan-cutover.ts";
 import { requestStop, terminate } from "./plan-stop.ts";
 import {
   isReplicaForCertain,
@@ -85,9 +85,10 @@ function seen(turn: Turn, election: MemberState["election"]): void {
 
 function leaseSeen(turn: Turn): void {
   const record = recordOf(turn.state.election.view);
-  if (record === null) return;
+  if (record === null) return settleMove(turn);
   const handledRequest = record.handover?.request ?? turn.state.handledRequest;
   set(turn, { handledRequest, lineage: uniteLineages(turn.state.lineage, record.lineage) });
+  settleMove(turn);
 }
 
 function podsSeen(
@@ -208,7 +209,8 @@ function promoteAnswered(
   setRedis(turn, { role: { ...state, known: "primary" } });
   const { replid, offset } = outcome;
   const isOwn = data?.kind === "live" || data?.kind === "saved";
-  const parent = isOwn ? asked.parent : sourceContinued(turn.state, asked.parent);
+  const moved = sourceContinued(turn.state, asked.parent);
+  const parent = moved ?? (isOwn ? asked.parent : null);
   // Also if the right ended meanwhile: a replid that was told must not become an unknown one.
   const entry = { epoch: asked.epoch, replid, startOffset: offset, parent };
   set(turn, { lineage: uniteLineages(turn.state.lineage, [entry]) });

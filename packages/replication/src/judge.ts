@@ -26,8 +26,8 @@ import {
   reports,
 } from "./members.ts";
 import type { MemberReport } from "./observation.ts";
-import { awaitsSource } from "./plan-source.ts";
 import { mayLackTail, ownPosition } from "./redis-view.ts";
+import { awaitsSource } from "./source-view.ts";
 import type { MemberState } from "./state.ts";
 import type { Turn } from "./turn.ts";
 
@@ -193,8 +193,9 @@ function wholeElsewhere(state: MemberState, required: Position | null): MemberNa
  */
 function fullerElsewhere(state: MemberState): MemberName | null {
   const own = ownPosition(state);
-  const [first] = state.lineage;
-  if (own === null || !first?.parent || own.replid !== first.parent) return null;
+  const [moved, first] = state.lineage;
+  if (own === null || !moved?.moved || first?.parent !== moved.replid) return null;
+  if (own.replid !== moved.replid) return null;
   const isFuller = ({ position }: MemberReport): boolean => {
     // Whoever followed the first promotion without a byte of it has the same.
     const isSame = position?.epoch === first.epoch && position.offset <= own.offset;

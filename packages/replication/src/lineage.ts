@@ -35,9 +35,8 @@ export interface History {
 export function positionOf(history: History, lineage: readonly LineageEntry[]): Position | null {
   const { replid, offset } = history;
   const own = newestOf(lineage, replid);
+  if (own !== null && isBeyondMove(own, offset, lineage)) return null;
   if (own !== null) return positionAt(own, offset, lineage);
-  const before = positionBefore(history, lineage);
-  if (before !== null) return before;
   // Promoted, but nobody learned of it: only what it shares with the known history counts.
   if (history.replid2 === null) return null;
   const parent = newestOf(lineage, history.replid2);
@@ -46,12 +45,16 @@ export function positionOf(history: History, lineage: readonly LineageEntry[]): 
 }
 
 /**
- * In what the first promotion continued: the history of the source that a group moved in from. Up
- * to that promotion it is the group's; what the source wrote after it is not.
+ * The history of the source that a group moved in from is the group's up to the promotion that
+ * continued it; what the source wrote after that is not.
  */
-function positionBefore({ replid, offset }: History, [first]: readonly LineageEntry[]) {
-  if (first === undefined || first.parent !== replid || offset > first.startOffset) return null;
-  return { epoch: first.epoch - 1, offset, replid };
+function isBeyondMove(
+  { moved, replid }: LineageEntry,
+  offset: Offset,
+  lineage: readonly LineageEntry[],
+): boolean {
+  const next = lineage.find((entry) => !entry.moved && entry.parent === replid);
+  return moved === true && next !== undefined && offset > next.startOffset;
 }
 
 function newestOf(lineage: readonly LineageEntry[], replid: string): LineageEntry | null {

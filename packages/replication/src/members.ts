@@ -105,18 +105,30 @@ export function ineligibility(
   if (config.priority === 0) return "priority 0: never leader";
   const unlisted = whyUnlisted(state);
   if (unlisted !== null) return unlisted;
+  // A copy of a source is made anew if it was cut: it is not what the holder is to lead with.
+  const isCopy = config.source !== null && state.lineage.length === 0;
+  if (isCopy && isFollowedElsewhere(state)) return "another member follows the source";
   const pod = podOf(state, start.member);
   if (state.pods !== null && pod?.uid !== start.podUid) return "its pod is gone or another one";
   if (stop !== null || pod?.terminating) return "terminating";
   if (state.pods !== null && start.ordinal >= state.pods.replicas) return "scaled away";
   if (!redisIsUp(state)) return "Redis does not answer or is loading";
   if (clockSkewMs(state) > MAX_SKEW_MS) return "the guard's clock differs from the sidecar's";
-  // A cut copy of a source is made anew: it is not what the holder is to lead with.
-  const isCopy = config.source !== null && state.lineage.length === 0;
   if (redis.data?.kind === "half" && !isCopy) return "a full sync was cut: half a data set";
   if (recordIsStuck(state, at)) return "its record cannot be made durable";
   if (isBanned(state, at)) return "killed for hanging less than 30 s ago";
   return whyTooFar(state, config);
+}
+
+/**
+ * Nobody takes that place but by force: who is on the list already is to lead once the group has
+ * what it moves in with, and the source is opened and closed by one member alone.
+ */
+function isFollowedElsewhere(state: MemberState): boolean {
+  const record = recordOf(state.election.view);
+  const last = record?.holder ?? record?.released?.by ?? null;
+  const pod = last === null ? null : (parseIdentity(last)?.pod ?? null);
+  return pod !== null && pod !== state.start.member;
 }
 
 /** The volume hangs, or the last write failed: it could not promote, nor keep a promise. */

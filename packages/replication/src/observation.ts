@@ -190,6 +190,8 @@ export interface ControlRequest {
   readonly to: MemberName | null;
   /** Of a cutover: the writers of the source are stopped, it need not be closed. */
   readonly force: boolean;
+  /** Of a cutover: also if no other member has all of it. Absent: no. */
+  readonly alone?: boolean;
 }
 
 /** The record file on the data volume. */

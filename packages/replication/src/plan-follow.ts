@@ -6,8 +6,8 @@
 import { waiterElapsedMs } from "@leasehold/election";
 import type { RedisAddress } from "./observation.ts";
 import { isInSync, promotedHolder, sameAddress } from "./members.ts";
-import { relayingHolder } from "./plan-source.ts";
 import { mayBeWritable, redisIsUp, setRedis } from "./redis-view.ts";
+import { hasRelayedCopy, relayingHolder } from "./source-view.ts";
 import { right, role, set, type Turn } from "./turn.ts";
 
 /**
@@ -28,6 +28,8 @@ export function planFollow(turn: Turn): void {
   if (!redisIsUp(turn.state) || redis.role.pending.length > 0 || broken.length > 0) return;
   if (isInSync(turn.state, turn.config)) return arrive(turn);
   if (stop?.reported || right(turn) > 0) return;
+  // Should a cutover make it the group's, it is no copy that came from a disk.
+  if (hasRelayedCopy(turn.state, turn.config)) return arrive(turn);
   const { info } = redis;
   const leading = promotedHolder(turn.state)?.address ?? relayingHolder(turn.state, turn.config);
   if (leading === null || info === null || info.syncing) return;

@@ -11,12 +11,11 @@ import {
   type Offset,
 } from "@leasehold/election";
 import { abandon } from "./handoff.ts";
-import { isDurable, joiningMember } from "./drafts.ts";
 import { uniteLineages } from "./lineage.ts";
 import { MAX_SKEW_MS, clockSkewMs } from "./members.ts";
 import { inheritedMs, planLeadPermit } from "./plan-fence.ts";
-import { ensureRecord } from "./plan-record.ts";
-import { dropCutover, endCutover } from "./plan-source.ts";
+import { dropCutover, endCutover } from "./plan-cutover.ts";
+import { letJoin } from "./plan-source.ts";
 import { names, planWon } from "./plan-won.ts";
 import type { Lead, MemberState } from "./state.ts";
 import { act, announce, right, role, set, type Turn } from "./turn.ts";
@@ -242,13 +241,6 @@ function unpauseAgain(turn: Turn): void {
   if (waiterElapsedMs(lead.pausedAt, turn.at) < SAY_AGAIN_MS) return;
   set(turn, { lead: { ...lead, pausedAt: turn.at } });
   role(turn, { kind: "unpause" }, "unfence");
-}
-
-/** A name is durable before the Lease shows it (second review 6). */
-function letJoin(turn: Turn): void {
-  const listed = Object.keys(recordOf(turn.state.election.view)?.members ?? {});
-  const name = joiningMember(turn.state, listed);
-  if (name !== null && !isDurable(turn.state, name)) ensureRecord(turn, { membersSent: [name] });
 }
 
 /** Its fence would come late: it stops, and leads no more beside this guard (section 2). */

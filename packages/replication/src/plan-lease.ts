@@ -32,6 +32,7 @@ import { askAgain, isFresh } from "./plan-poll.ts";
 import { ensureRecord } from "./plan-record.ts";
 import type { Reason } from "./reason.ts";
 import { mayBeWritable, redisIsUp } from "./redis-view.ts";
+import { awaitsSource } from "./source-view.ts";
 import type { MemberState } from "./state.ts";
 import { act, announce, nextId, podOf, set, writeLease, writePermit, type Turn } from "./turn.ts";
 
@@ -92,8 +93,14 @@ function hasNews(turn: Turn): boolean {
   const record = recordOf(election.view);
   if (election.view.kind === "missing") return true;
   if (lead === null || record === null) return false;
+  if (awaitsSource(turn.state, turn.config)) return movesIn(turn) || listWillChange(turn);
   if (lead.phase === "publishing") return record.lineage.at(-1)?.epoch !== lineage.at(-1)?.epoch;
   return lead.phase === "open" && listWillChange(turn);
+}
+
+/** The Lease is to say what the group moves in with. */
+function movesIn({ state }: Turn): boolean {
+  return state.cutover?.sent === true;
 }
 
 /**

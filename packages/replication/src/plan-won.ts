@@ -27,7 +27,8 @@ import type { MemberReport } from "./observation.ts";
 import { demoteSurely, killRedis, planLeadPermit } from "./plan-fence.ts";
 import { askAgain, askPeers, isFreshSince } from "./plan-poll.ts";
 import { ensureRecord } from "./plan-record.ts";
-import { awaitsSource, planSource } from "./plan-source.ts";
+import { ownsMoved } from "./plan-cutover.ts";
+import { planSource } from "./plan-source.ts";
 import { releaseLease } from "./plan-stop.ts";
 import {
   isReplicaForCertain,
@@ -36,6 +37,7 @@ import {
   ownPosition,
   redisIsUp,
 } from "./redis-view.ts";
+import { awaitsSource } from "./source-view.ts";
 import type { Lead, MemberState } from "./state.ts";
 import { announce, right, role, set, type Turn } from "./turn.ts";
 
@@ -55,17 +57,13 @@ export function planWon(turn: Turn): void {
   if (lead.retryAt !== null && lead.retryAt.monotonicMs > turn.at.monotonicMs) {
     return giveUpLate(turn, lead);
   }
-  if (awaitsSource(state, turn.config)) return planFollowing(turn, lead);
+  if (awaitsSource(state, turn.config)) {
+    if (planSource(turn) === "leaves") giveUp(turn, lead, "it stops");
+    return;
+  }
   if (!redisIsUp(state)) return planWithoutRedis(turn, lead);
-  planPromotion(turn, lead, false);
-}
-
-/** A copy of a source that was found equal to it needs no further judgement. */
-function planFollowing(turn: Turn, lead: Lead): void {
-  const step = planSource(turn);
-  const now = turn.state.lead;
-  if (step === "leaves") giveUp(turn, lead, "it stops");
-  else if (step === "promotes" && now !== null) planPromotion(turn, now, true);
+  // A copy of a source that was found equal to it needs no further judgement.
+  planPromotion(turn, lead, ownsMoved(turn));
 }
 
 function planPromotion(turn: Turn, lead: Lead, isEqual: boolean): void {

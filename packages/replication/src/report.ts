@@ -17,8 +17,8 @@ import {
   ownPosition,
   redisIsUp,
 } from "./redis-view.ts";
-import { awaitsSource, followsSource } from "./plan-source.ts";
 import { isReadable } from "./readiness.ts";
+import { awaitsSource, followsSource } from "./source-view.ts";
 import type { MemberState } from "./state.ts";
 import { podOf } from "./turn.ts";
 

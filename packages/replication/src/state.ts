@@ -288,11 +288,15 @@ export interface Cutover {
   readonly since: Instant;
   /** False: people say that nobody writes there any more. */
   readonly closes: boolean;
+  /** People want it though no other member has all of it. */
+  readonly alone: boolean;
   /** Null: the source was not asked yet. */
   readonly askId: number | null;
   /** Where the source stood after it was closed, and when that was known here. */
   readonly stood: { readonly replid: string; readonly offset: Offset; readonly at: Instant } | null;
-  /** A promotion was sent, whatever became of it. */
+  /** The source's history as the Lease is to have it; null: that is not decided. */
+  readonly entry: LineageEntry | null;
+  /** It was sent, and the Lease has it, or may have it. */
   readonly sent: boolean;
   /** Why it cannot be, by the source's word. */
   readonly failed: string | null;

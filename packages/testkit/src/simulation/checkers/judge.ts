@@ -14,7 +14,7 @@ import { Durability } from "./durability.ts";
 import { Founder } from "./founder.ts";
 import { Freshness } from "./freshness.ts";
 import { Lineage } from "./lineage.ts";
-import { KeepsItsOwn, MovedWhole, OneTaker } from "./moving.ts";
+import { KeepsItsOwn, MovedTwice, MovedWhole, OneTaker } from "./moving.ts";
 import { OneWriter } from "./one-writer.ts";
 import { Permits } from "./permits.ts";
 import { Rights } from "./rights.ts";
@@ -41,6 +41,7 @@ export class Judge implements RedisJudge, StoreJudge {
       new Turns(world),
       new Freshness(world),
       new MovedWhole(world),
+      new MovedTwice(world),
       new OneTaker(world),
       new KeepsItsOwn(world),
     ];

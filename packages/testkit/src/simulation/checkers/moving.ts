@@ -5,8 +5,9 @@
  */
 import type { Action, MemberEvent } from "@leasehold/replication";
 import type { LedgerWrite } from "../clients/ledger.ts";
+import type { Pod } from "../pod/pod.ts";
 import type { Sidecar } from "../pod/sidecar.ts";
-import { holds } from "../redis/history.ts";
+import { holds, includes } from "../redis/history.ts";
 import type { RedisServer } from "../redis/server.ts";
 import type { Source } from "../source/source.ts";
 import { Checker } from "./checker.ts";
@@ -84,6 +85,46 @@ export class MovedWhole extends Checker {
 function isOfBefore(write: LedgerWrite, { redis, stood }: Source): boolean {
   if (write.place === null || stood === null || !holds(redis.head, write.place)) return false;
   return write.server === stood.server || write.acceptedMs <= stood.atMs;
+}
+
+/** A copy that was there so long ago may have gone while the promotion was on its way. */
+const GONE_MS = 500;
+
+export class MovedTwice extends Checker {
+  readonly name = "moved twice";
+  readonly promise =
+    "After a cutover the loss of any one member loses nothing of what the source had: another " +
+    "one has all of it, and may lead.";
+  /** When a member was last seen with all of it, and on the list. */
+  private readonly heirs = new Map<Pod, number>();
+
+  override sampled(): void {
+    if (this.world.judge.promotions > 0) return;
+    for (const pod of this.world.livePods()) {
+      if (this.isHeir(pod)) this.heirs.set(pod, this.world.clock.nowMs);
+    }
+  }
+
+  override promoted(server: RedisServer): void {
+    const { source, store, judge, clock } = this.world;
+    if (source === null || judge.promotions > 1 || store.replicas < 2) return;
+    if (source.mover.goesAlone) return;
+    const others = this.world.livePods().filter((pod) => pod.redis !== server);
+    if (others.some((pod) => this.isHeir(pod))) return;
+    const lately = [...this.heirs].some(
+      ([pod, atMs]) => pod.redis !== server && clock.nowMs - atMs <= GONE_MS,
+    );
+    if (!lately)
+      this.broken(`${server.site.label} is promoted, and nobody else has it and may lead`);
+  }
+
+  private isHeir({ name, redis }: Pod): boolean {
+    const { source, store } = this.world;
+    const stood = source?.stood ?? null;
+    if (stood === null || redis === null || !redis.isRunning() || redis.loading) return false;
+    const listed = store.lease?.record.members ?? {};
+    return name in listed && includes(redis.head, stood.head);
+  }
 }
 
 export class OneTaker extends Checker {

@@ -79,7 +79,8 @@ export class SourceAdmin {
   private standing(talk: Talk, end: (outcome: SourceOutcome) => void): void {
     const { source, sidecar } = this;
     const look = (server: RedisServer): SourceOutcome => {
-      source.stood = { server, atMs: sidecar.world.clock.nowMs, by: sidecar };
+      const { head } = server;
+      source.stood = { server, head, atMs: sidecar.world.clock.nowMs, by: sidecar };
       return { kind: "stands", replid: server.replid, offset: server.offset };
     };
     talk.ask(look, (outcome) => {

@@ -16,6 +16,8 @@ const REOPEN_MS = 75_000;
 
 export class Mover {
   isDone = false;
+  /** They said that the group may lead with one copy. */
+  goesAlone = false;
   /** Ids of all requests for a cutover. */
   readonly asked = new Set<string>();
   private readonly world: World;

@@ -10,7 +10,7 @@ import { Ledger, type LedgerWrite } from "../clients/ledger.ts";
 import { Writer } from "../clients/writer.ts";
 import { Machine } from "../machine.ts";
 import type { Sidecar } from "../pod/sidecar.ts";
-import { Segment } from "../redis/history.ts";
+import { type Point, Segment } from "../redis/history.ts";
 import { RedisServer } from "../redis/server.ts";
 import type { RedisSite, RedisWorld } from "../redis/types.ts";
 import { Volume } from "../redis/volume.ts";
@@ -30,6 +30,7 @@ const CLOSED = 1_000_000;
 /** Its last word, inside a cutover, on where it stands. */
 interface Stood {
   readonly server: RedisServer;
+  readonly head: Point;
   readonly atMs: number;
   readonly by: Sidecar;
 }
