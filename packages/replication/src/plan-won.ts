@@ -221,8 +221,7 @@ function promote(turn: Turn, lead: Lead): void {
   if (turn.state.redis.role.pending.length > 0) return giveUpLate(turn, lead);
   // With the list that is in force: should the Lease be deleted, it says whose promises are needed.
   const membersSent = listsInForce(turn.state.election);
-  const filled = turn.state.cutover?.sent ?? false;
-  if (!ensureRecord(turn, { promotes: lead.epoch, membersSent, filled })) {
+  if (!ensureRecord(turn, { promotes: lead.epoch, membersSent })) {
     set(turn, { lead: { ...lead, phase: "recording" } });
     return giveUpLate(turn, lead);
   }
