@@ -15,6 +15,7 @@ import { fold } from "./fold.ts";
 import { abandon } from "./handoff.ts";
 import { memberViolations } from "./invariants.ts";
 import { noteMissed } from "./lag.ts";
+import { ownsMoved } from "./plan-cutover.ts";
 import { planFailsafe } from "./plan-failsafe.ts";
 import { planFence } from "./plan-fence.ts";
 import { planFollow } from "./plan-follow.ts";
@@ -40,6 +41,7 @@ export function decide(state: MemberState, event: MemberEvent, config: MemberCon
   const turn: Turn = { state, actions: [], at: event.at, config };
   fold(turn, event);
   noteMissed(turn);
+  ownsMoved(turn);
   drawJitter(turn, state, event.jitter);
   // A Redis without a right stops before anything else is thought about (section 3).
   planFence(turn);

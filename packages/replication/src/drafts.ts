@@ -55,10 +55,14 @@ export function wantsNewEpoch(state: MemberState): boolean {
   return lead === null || lead.phase === "won" || lead.phase === "recording";
 }
 
-export function renewal(turn: Turn): Draft {
+/** With `moved` it makes that the group's history, which has none. */
+export function renewal(turn: Turn, moved?: LineageEntry): Draft {
   const { state } = turn;
   const epoch = wantsNewEpoch(state) ? nextEpoch(state) : (state.election.term?.epoch ?? 0);
-  return { purpose: "renew", record: { ...baseDraft(turn), epoch } };
+  const record = { ...baseDraft(turn), epoch };
+  if (moved === undefined) return { purpose: "renew", record };
+  const position = movedPosition(state, moved) ?? record.position;
+  return { purpose: "renew", record: { ...record, lineage: [moved], position } };
 }
 
 /** Without `handover` and `released`: the first write of a new holder removes both (5.5). */
@@ -96,31 +100,24 @@ export function release(turn: Turn, released: Released): Draft {
 function baseDraft(turn: Turn): RecordDraft {
   const { state, config } = turn;
   const before = recordOf(state.election.view);
-  const moved = movedEntry(turn);
   return {
     holder: state.election.me,
     durationMs: config.leaseDurationMs,
     transitions: before?.transitions ?? 0,
     epoch: 0,
-    lineage: moved === null ? state.lineage : [moved],
+    lineage: state.lineage,
     members: memberNotes(turn),
-    position: leaderPosition(state) ?? movedPosition(state, moved) ?? before?.position ?? null,
+    position: leaderPosition(state) ?? before?.position ?? null,
     handover: null,
     released: null,
     paused: state.lead === null ? (before?.paused ?? false) : isPaused(turn),
   };
 }
 
-/** What a cutover makes the group's history, once that was decided, and as long as it has none. */
-function movedEntry({ state, config }: Turn): LineageEntry | null {
-  const { cutover } = state;
-  return cutover?.sent && awaitsSource(state, config) ? cutover.entry : null;
-}
-
 /** So far the source had been written when it was closed: nobody leads with less. */
-function movedPosition(state: MemberState, moved: LineageEntry | null): LeaderPosition | null {
+function movedPosition(state: MemberState, moved: LineageEntry): LeaderPosition | null {
   const { cutover, redis } = state;
-  if (moved === null || !cutover?.stood) return null;
+  if (!cutover?.stood) return null;
   const { replid, offset } = cutover.stood;
   return { epoch: moved.epoch, offset, replid, runId: redis.process?.runId ?? "" };
 }

@@ -25,7 +25,7 @@ import {
   reports,
 } from "./members.ts";
 import type { ControlRequest } from "./observation.ts";
-import { planRenewal } from "./plan-lease.ts";
+import { renewMoved } from "./plan-lease.ts";
 import { askPeers, isFreshSince } from "./plan-poll.ts";
 import { ensureRecord } from "./plan-record.ts";
 import { mayBeWritable, setRedis } from "./redis-view.ts";
@@ -169,18 +169,15 @@ function askHeirs(turn: Turn, { stood }: Cutover): void {
 function moveIn(turn: Turn, cutover: Cutover): void {
   const { election } = turn.state;
   const { stood } = cutover;
-  // A renewal that is under way would leave open which of the two committed.
-  if (stood === null || election.term === null || election.tries.length > 0) return;
+  if (stood === null || election.term === null) return;
   const epoch = election.term.epoch - 1;
   const entry = { epoch, replid: stood.replid, startOffset: 0, parent: null, moved: true };
   set(turn, { cutover: { ...cutover, entry } });
   const need = { promotes: epoch + 1, membersSent: listsInForce(election), filled: true };
   const why = ineligibility(turn.state, turn.config, turn.at);
   if (!ensureRecord(turn, need) || why !== null || right(turn) <= 0) return;
-  set(turn, { cutover: { ...cutover, entry, sent: true } });
-  planRenewal(turn);
-  if (turn.state.election.tries.length > 0) return;
-  set(turn, { cutover: { ...cutover, entry } });
+  const sent = renewMoved(turn, entry);
+  set(turn, { cutover: { ...cutover, entry, sent } });
 }
 
 /** An answer of the API settles whether the Lease has it. */

@@ -22,6 +22,7 @@ import {
   type ClaimWay,
   type Draft,
   type LeaseRecord,
+  type LineageEntry,
 } from "@leasehold/election";
 import { forcedHere, isPaused } from "./control.ts";
 import { acquisition, listWillChange, renewal, wantsNewEpoch } from "./drafts.ts";
@@ -62,6 +63,14 @@ export function planRenewal(turn: Turn): void {
   sendDraft(turn, renewal(turn), election.view.kind === "missing" ? "recreate" : "renew");
 }
 
+/** False: it could not leave now. Not sent again by itself: what it says is true now. */
+export function renewMoved(turn: Turn, moved: LineageEntry): boolean {
+  const { election } = turn.state;
+  if (!mayRenew(turn) || election.tries.length > 0 || viewIsInDoubt(election)) return false;
+  sendDraft(turn, renewal(turn, moved), "renew");
+  return true;
+}
+
 /** There is a Lease to keep, and nothing is on its way that a renewal would spoil. */
 export function mayRenew(turn: Turn): boolean {
   const { election, handoff, lead, broken } = turn.state;
@@ -93,14 +102,9 @@ function hasNews(turn: Turn): boolean {
   const record = recordOf(election.view);
   if (election.view.kind === "missing") return true;
   if (lead === null || record === null) return false;
-  if (awaitsSource(turn.state, turn.config)) return movesIn(turn) || listWillChange(turn);
+  if (awaitsSource(turn.state, turn.config)) return listWillChange(turn);
   if (lead.phase === "publishing") return record.lineage.at(-1)?.epoch !== lineage.at(-1)?.epoch;
   return lead.phase === "open" && listWillChange(turn);
-}
-
-/** The Lease is to say what the group moves in with. */
-function movesIn({ state }: Turn): boolean {
-  return state.cutover?.sent === true;
 }
 
 /**

@@ -132,10 +132,15 @@ function judgeData(turn: Turn, info: RedisInfo): void {
   setRedis(turn, { unsavedSync, data: { runId, replid, offset, kind: "live", position: null } });
 }
 
-/** What still comes from there is no data of the group, whatever the group began with. */
-function followsSource({ config }: Turn, { upstream }: RedisInfo): boolean {
+/**
+ * What still comes from there is no data of the group, whatever the group began with; but for what
+ * the Lease calls the group's, while nobody was promoted on it yet.
+ */
+function followsSource({ config, state }: Turn, { upstream, replid }: RedisInfo): boolean {
   const { source } = config;
+  const newest = state.lineage.at(-1);
   if (source === null || upstream === null) return false;
+  if (newest?.moved && newest.replid === replid) return false;
   return source.host === upstream.host && source.port === upstream.port;
 }
 
