@@ -3,6 +3,7 @@
  * places, and whoever has data of the group keeps it. What a restart of the source opens again is
  * the operator's (docs/protocol.md, section 4.6), so nothing is judged that it takes after one.
  */
+import type { LeaseRecord } from "@leasehold/election";
 import type { Action, MemberEvent } from "@leasehold/replication";
 import type { LedgerWrite } from "../clients/ledger.ts";
 import type { Pod } from "../pod/pod.ts";
@@ -71,13 +72,14 @@ export class MovedWhole extends Checker {
   /** From here on it is a write of the group, with what is promised of those. */
   private takeOver(server: RedisServer, write: LedgerWrite): void {
     if (write.acknowledgedMs < 0) return;
-    const { ledger, clock } = this.world;
+    const { ledger, clock, store, source } = this.world;
     const taken = ledger.open("address");
     taken.server = server;
     taken.place = write.place;
     taken.replid = server.replid;
     taken.acceptedMs = clock.nowMs;
     taken.acknowledgedMs = clock.nowMs;
+    taken.copies = store.replicas > 1 && !source?.mover.goesAlone ? 1 : 0;
   }
 }
 
@@ -87,7 +89,7 @@ function isOfBefore(write: LedgerWrite, { redis, stood }: Source): boolean {
   return write.server === stood.server || write.acceptedMs <= stood.atMs;
 }
 
-/** A copy that was there so long ago may have gone while the promotion was on its way. */
+/** A copy that was there so long ago may have gone while the PUT was on its way. */
 const GONE_MS = 500;
 
 export class MovedTwice extends Checker {
@@ -97,25 +99,44 @@ export class MovedTwice extends Checker {
     "one has all of it, and may lead.";
   /** When a member was last seen with all of it, and on the list. */
   private readonly heirs = new Map<Pod, number>();
+  private hasMoved = false;
+  private hasOpened = false;
 
   override sampled(): void {
-    if (this.world.judge.promotions > 0) return;
+    if (this.hasMoved) return;
     for (const pod of this.world.livePods()) {
       if (this.isHeir(pod)) this.heirs.set(pod, this.world.clock.nowMs);
     }
   }
 
-  override promoted(server: RedisServer): void {
-    const { source, store, judge, clock } = this.world;
-    if (source === null || judge.promotions > 1 || store.replicas < 2) return;
-    if (source.mover.goesAlone) return;
-    const others = this.world.livePods().filter((pod) => pod.redis !== server);
+  /** The step that cannot be taken back: from here on the source counts for nothing. */
+  override leaseCommitted({ lineage, holder }: LeaseRecord): void {
+    if (this.hasMoved || !lineage.at(-1)?.moved) return;
+    this.hasMoved = true;
+    const { source, store, clock } = this.world;
+    if (store.replicas < 2 || source?.mover.goesAlone) return;
+    const own = holder === null ? null : this.world.podOfIdentity(holder);
+    const others = this.world.livePods().filter((pod) => pod !== own);
     if (others.some((pod) => this.isHeir(pod))) return;
     const lately = [...this.heirs].some(
-      ([pod, atMs]) => pod.redis !== server && clock.nowMs - atMs <= GONE_MS,
+      ([pod, atMs]) => pod !== own && clock.nowMs - atMs <= GONE_MS,
     );
-    if (!lately)
-      this.broken(`${server.site.label} is promoted, and nobody else has it and may lead`);
+    if (!lately) this.broken(`${own?.label} moves in, and nobody else has it and may lead`);
+  }
+
+  override promoted(server: RedisServer): void {
+    if (this.world.source === null || this.hasMoved) return;
+    this.broken(`${server.site.label} is promoted before the Lease says that the group moved in`);
+  }
+
+  /** What its volume kept does not lead while another one has all. */
+  override redisChanged(server: RedisServer): void {
+    const { source } = this.world;
+    if (this.hasOpened || source?.stood == null || !server.isWritable()) return;
+    this.hasOpened = true;
+    if (includes(server.head, source.stood.head)) return;
+    const heir = this.world.livePods().find((pod) => pod.redis !== server && this.isHeir(pod));
+    if (heir) this.broken(`${server.site.label} leads without what ${heir.label} has`);
   }
 
   private isHeir({ name, redis }: Pod): boolean {
@@ -139,7 +160,7 @@ export class OneTaker extends Checker {
     if (source === null || !server.isWritable()) return;
     this.hasOpened = true;
     const { redis, stood, isClosed } = source;
-    if (!redis.alive || redis !== stood?.server || isClosed) return;
+    if (!redis.alive || redis !== stood?.server || isClosed || source.isQuiet) return;
     this.broken(`${server.site.label} takes writes, and so does the source`);
   }
 

@@ -46,13 +46,14 @@ function outOfSync(pod: Pod, leader: Pod): string | null {
 
 /**
  * Nobody on the list has the group's data any more, or only what came of a cut full sync, or a
- * member was scaled away while nobody led; or, after a cutover, the only one on the list has less
- * than others: that nobody leads then is right, an operator decides.
+ * member was scaled away while nobody led; or, after a cutover that people wanted with one copy, others
+ * have more: that nobody leads then is right, an operator decides.
  */
 export function isHopeless(world: World): boolean {
   const hasAcknowledged = world.ledger.writes.some((write) => write.acknowledgedMs >= 0);
-  // A cutover that was promoted makes the source's data the group's.
-  const hasMoved = world.source !== null && world.judge.promotions > 0;
+  // By the Lease, or a promotion where that is deleted, the source's data is the group's.
+  const isTold = (world.store.lease?.record.lineage ?? []).length > 0;
+  const hasMoved = world.source !== null && (isTold || world.judge.promotions > 0);
   if (!hasAcknowledged && !hasMoved) return false;
   const holders = world
     .livePods()
@@ -67,7 +68,8 @@ export function isHopeless(world: World): boolean {
     return !isCut && (known.length === 0 || known.includes(pod.name));
   });
   const isBetter = (pod: Pod): boolean => able.every((one) => mostWrites(one) < mostWrites(pod));
-  if (hasMoved && holders.some((pod) => isBetter(pod))) return true;
+  const isAlone = world.store.replicas === 1 || world.source?.mover.goesAlone === true;
+  if (hasMoved && isAlone && holders.some((pod) => isBetter(pod))) return true;
   if (able.length > 0) return false;
   // Without persistence an empty group starts anew by itself.
   return world.options.mode !== "none" || holders.length > 0;

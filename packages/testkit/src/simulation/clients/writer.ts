@@ -47,6 +47,11 @@ export class Writer {
     this.stopped = true;
   }
 
+  /** It was stopped, and nothing of it is under way. */
+  get isIdle(): boolean {
+    return this.stopped && this.open === null;
+  }
+
   /** Where its open connection gets refusals only, and since when; null: it has no such one. */
   get refusals(): { readonly server: RedisServer; readonly sinceMs: number } | null {
     const { server, connection, refusedSinceMs } = this;

@@ -232,6 +232,8 @@ export const DIRECTED_PROFILES: readonly Profile[] = [
       "api-slow": 1,
       switchover: 1,
       "lease-delete": 1,
+      "moved-and-lost": 2,
+      "force-failover": 2,
     },
   },
   {
@@ -252,6 +254,14 @@ export const DIRECTED_PROFILES: readonly Profile[] = [
       partition: 1,
       "slow-disk": 1,
     },
+  },
+  {
+    name: "cutover-losses",
+    weight: 0,
+    wish: { migrates: true },
+    ...CALM,
+    gapMs: 2_000,
+    faults: { "moved-and-lost": 6, "redis-crashes": 1, "sidecar-crashes": 1 },
   },
   {
     name: "late-closings",

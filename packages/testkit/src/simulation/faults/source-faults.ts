@@ -4,15 +4,21 @@ import type { World } from "../world.ts";
 import type { Random } from "../../random.ts";
 import { instant, pickPod, type Effect, type Fault } from "./fault.ts";
 import type { Pod } from "../pod/pod.ts";
+import { Volume } from "../redis/volume.ts";
 import { SOURCE_ADDRESS } from "../source/source.ts";
 import { bothWays, cutPairs } from "./node-faults.ts";
 import { type Trap, trapped } from "./trap-faults.ts";
 
 const NOBODY: readonly string[] = [];
+const LOST_AFTERMATH_MS = 10_000;
 
 function cutover(world: World, random: Random): Effect | null {
   const mover = world.source?.mover;
-  if (!mover?.ask()) return null;
+  if (mover === undefined) return null;
+  if (random.chance(0.2)) {
+    return mover.askByForce() ? { who: NOBODY, words: "a cutover is forced" } : null;
+  }
+  if (!mover.ask()) return null;
   if (random.chance(0.25)) world.clock.after(random.between(5, 9_000), () => mover.withdraw());
   return { who: NOBODY, words: "a cutover is asked for" };
 }
@@ -87,7 +93,7 @@ const slow: Fault = {
 
 function script(world: World, random: Random): Effect | null {
   const { source } = world;
-  if (!source?.redis.isRunning() || source.redis.isBusy()) return null;
+  if (!source?.redis.isRunning() || source.redis.isBusy() || source.isQuiet) return null;
   const lengthMs = random.between(300, 6_000);
   const { id } = source.ledger.open("direct");
   const write = { id, bytes: 80, waitMs: 0, connection: null, answer: () => undefined };
@@ -226,6 +232,46 @@ const crashesMoved: Fault = {
   },
 };
 
+/** Its node and its volume are gone for good; the next pod of its name begins empty elsewhere. */
+function loseForGood(world: World, pod: Pod, random: Random): void {
+  const { machine, spec } = pod;
+  const spare = world.machines.find((one) => world.podsOn(one).length === 0 && one.powered);
+  if (spare === undefined || pod.gone || !machine.powered) return;
+  world.log("fault", `${pod.label} is lost for good`);
+  const touch = world.faults.begin([pod.name], world.clock.nowMs);
+  world.kubelet.powerOff(machine);
+  pod.volume.wipe(true);
+  world.clock.after(random.between(500, 20_000), () => {
+    world.kubelet.forceDelete(pod);
+    pod.isDisowned = true;
+    world.kubelet.createPod(spec.ordinal, spare, new Volume(world.options.mode));
+    world.faults.end(touch, world.clock.nowMs, LOST_AFTERMATH_MS);
+  });
+}
+
+/** The member that ends a migration is lost around the step that cannot be taken back. */
+const losesMoved: Fault = {
+  name: "moved-and-lost",
+  lengthMs: [3_000, 12_000],
+  aftermathMs: 0,
+  begin: (world, random) => {
+    let isSet = true;
+    const isStep = (action: Action): boolean =>
+      (action.type === "writeLease" && action.write.record.lineage.at(-1)?.moved === true) ||
+      (action.type === "redisRole" && action.command.kind === "promote");
+    const trap: Trap = {
+      decided: ({ pod }, actions) => {
+        if (!isSet || !actions.some((action) => isStep(action))) return;
+        isSet = false;
+        const inMs = random.chance(0.5) ? random.between(0, 60) : random.between(0, 1_500);
+        world.clock.after(inMs, () => loseForGood(world, pod, random));
+      },
+    };
+    world.source?.mover.ask();
+    return trapped(world, trap, { who: NOBODY, words: "a cutover into a loss" });
+  },
+};
+
 export const SOURCE_FAULTS: readonly Fault[] = [
   instant("cutover", 0, cutover),
   instant("cutover-withdraw", 0, ({ source }) =>
@@ -239,4 +285,5 @@ export const SOURCE_FAULTS: readonly Fault[] = [
   intoTrouble,
   heldUp,
   crashesMoved,
+  losesMoved,
 ];

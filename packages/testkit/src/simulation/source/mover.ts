@@ -9,6 +9,9 @@ import type { Source } from "./source.ts";
 /** Nobody answers: the request is taken back. */
 const PATIENCE_MS = 25_000;
 const AGAIN_MS = 4_000;
+/** Between two looks whether anything is still on its way to the source. */
+const IDLE_MS = 1_000;
+const RESUME_MS = 500;
 const MOVE_MS = [200, 3_000] as const;
 const SHUT_DOWN_MS = [3_000, 9_000] as const;
 /** Half a minute of tries of a failed opening, and the cutover that came before it. */
@@ -34,16 +37,60 @@ export class Mover {
   }
 
   /** False: another request is open. */
-  ask(): boolean {
+  ask(force = false): boolean {
     const { store, clock } = this.world;
-    if (store.control.request !== null || this.isDone) return false;
+    if (store.control.request !== null || this.isDone || this.source.isQuiet !== force)
+      return false;
     const id = `c${clock.nowMs.toFixed(0)}`;
     this.asked.add(id);
-    const request = { id, kind: "cutover", to: null, force: false } as const;
-    store.setControl({ ...store.control, request });
-    this.world.log("mover", `asks for a cutover: ${id}`);
+    store.setControl({ ...store.control, request: { id, kind: "cutover", to: null, force } });
+    this.world.log("mover", `asks for a cutover${force ? ", by force" : ""}: ${id}`);
     clock.after(PATIENCE_MS, () => this.withdraw(id));
     return true;
+  }
+
+  /** The writers are stopped first; they go on if nothing comes of it. */
+  askByForce(): boolean {
+    const { source, world } = this;
+    if (world.store.control.request !== null || this.hasMoved || source.isQuiet) return false;
+    source.stopWriters();
+    source.isQuiet = true;
+    world.log("mover", "stops the writers of the source");
+    this.whenIdle(() => this.ask(true) || this.resume());
+    return true;
+  }
+
+  /** A look twice finds nothing on its way. */
+  private whenIdle(then: () => void): void {
+    const { clock } = this.world;
+    const wasIdle = this.source.isIdle;
+    clock.after(IDLE_MS, () => {
+      if (wasIdle && this.source.isIdle) then();
+      else this.whenIdle(then);
+    });
+    clock.after(2 * IDLE_MS, () => this.resumeLater());
+  }
+
+  private resumeLater(): void {
+    if (!this.source.isQuiet || this.hasMoved) return;
+    if (this.maySeeItOver()) this.resume();
+    else this.world.clock.after(RESUME_MS, () => this.resumeLater());
+  }
+
+  /** By `status`: a holder that follows, cuts over from nothing, and no request for it. */
+  private maySeeItOver(): boolean {
+    const { store, pods } = this.world;
+    const record = store.lease?.record;
+    if (record === undefined || store.control.request !== null) return false;
+    const holder = pods.find((pod) => pod.sidecar?.identity === record.holder)?.sidecar;
+    const phase = holder?.alive ? holder.status().phase : "";
+    return phase.startsWith("follows the source") || phase.startsWith("copies the source");
+  }
+
+  private resume(): void {
+    if (!this.source.isQuiet || this.hasMoved) return;
+    this.world.log("mover", "lets the writers of the source go on");
+    this.source.startWriters();
   }
 
   /** That one, or whichever is open. False: there is none. */

@@ -52,7 +52,9 @@ export class Source implements RedisSite {
   private readonly redisWorld: RedisWorld;
   /** `min-replicas-to-write` of its configuration. */
   private readonly minReplicas: number;
-  private readonly writers: Writer[] = [];
+  private writers: Writer[] = [];
+  /** People say that nobody writes to it, and it is so. */
+  isQuiet = false;
   private pid = 1;
   private isShutDown = false;
 
@@ -73,7 +75,7 @@ export class Source implements RedisSite {
     this.redisWorld = { clock, network, options, random, redisAt, judge: this.judge() };
     this.redis = this.start();
     this.mover = new Mover(world, this);
-    for (let i = 0; i <= WRITERS; i += 1) this.addWriter();
+    this.startWriters();
   }
 
   get isClosed(): boolean {
@@ -94,6 +96,19 @@ export class Source implements RedisSite {
 
   stopWriters(): void {
     for (const writer of this.writers) writer.stop();
+  }
+
+  startWriters(): void {
+    this.isQuiet = false;
+    this.writers = [];
+    for (let i = 0; i <= WRITERS; i += 1) this.addWriter();
+  }
+
+  /** Nothing that they sent is still to be executed. */
+  get isIdle(): boolean {
+    const { redis, writers } = this;
+    if (!redis.isRunning() || redis.isBusy()) return false;
+    return writers.every((writer) => writer.isIdle);
   }
 
   /** For good. */
