@@ -24,7 +24,7 @@ import {
   reportFrom,
   reports,
 } from "./members.ts";
-import type { ControlRequest } from "./observation.ts";
+import type { ControlRequest, MemberReport } from "./observation.ts";
 import { renewMoved } from "./plan-lease.ts";
 import { askPeers, isFreshSince } from "./plan-poll.ts";
 import { ensureRecord } from "./plan-record.ts";
@@ -142,10 +142,14 @@ function whyNoHeir(turn: Turn, { alone, stood }: Cutover): string | null {
   if (alone || others(state).length === 0) return null;
   const listed = recordOf(state.election.view)?.members ?? {};
   const isAsked = stood === null || isFreshSince(turn, stood.at);
-  const heir = reports(state).find(
-    (one) => one.member in listed && sharesCopy(state, one) && one.offset >= (stood?.offset ?? 0),
-  );
+  const hasAll = (one: MemberReport): boolean =>
+    sharesCopy(state, one) && one.offset >= (stood?.offset ?? 0);
+  const heir = reports(state).find((one) => one.member in listed && mayInherit(one) && hasAll(one));
   return isAsked && heir !== undefined ? null : "no other member has all of it yet";
+}
+
+function mayInherit({ priority, terminating }: MemberReport): boolean {
+  return priority > 0 && !terminating;
 }
 
 function others(state: MemberState): readonly string[] {

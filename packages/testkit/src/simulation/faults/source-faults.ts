@@ -18,7 +18,7 @@ function cutover(world: World, random: Random): Effect | null {
   if (random.chance(0.2)) {
     return mover.askByForce() ? { who: NOBODY, words: "a cutover is forced" } : null;
   }
-  if (!mover.ask()) return null;
+  if (!mover.ask(false, random.chance(0.08))) return null;
   if (random.chance(0.25)) world.clock.after(random.between(5, 9_000), () => mover.withdraw());
   return { who: NOBODY, words: "a cutover is asked for" };
 }

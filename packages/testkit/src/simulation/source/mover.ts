@@ -37,14 +37,17 @@ export class Mover {
   }
 
   /** False: another request is open. */
-  ask(force = false): boolean {
+  ask(force = false, alone = false): boolean {
     const { store, clock } = this.world;
     if (store.control.request !== null || this.isDone || this.source.isQuiet !== force)
       return false;
     const id = `c${clock.nowMs.toFixed(0)}`;
     this.asked.add(id);
-    store.setControl({ ...store.control, request: { id, kind: "cutover", to: null, force } });
-    this.world.log("mover", `asks for a cutover${force ? ", by force" : ""}: ${id}`);
+    const request = { id, kind: "cutover", to: null, force, alone } as const;
+    store.setControl({ ...store.control, request });
+    this.goesAlone ||= alone;
+    const how = `${force ? ", by force" : ""}${alone ? ", with one copy" : ""}`;
+    this.world.log("mover", `asks for a cutover${how}: ${id}`);
     clock.after(PATIENCE_MS, () => this.withdraw(id));
     return true;
   }
