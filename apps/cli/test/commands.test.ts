@@ -281,7 +281,7 @@ describe("cutover", () => {
     const ran = await run("cutover", "--writers-stopped", "-o", "json");
     expect(ran.code).toBe(0);
     expect(JSON.parse(ran.stdout)).toMatchObject({
-      request: { kind: "cutover", to: null, force: true },
+      request: { kind: "cutover", to: null, force: true, alone: false },
       outcome: "done",
       before: null,
     });

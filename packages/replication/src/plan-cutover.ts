@@ -16,20 +16,13 @@ import {
   waiterElapsedMs,
 } from "@leasehold/election";
 import type { SourceOutcome } from "./event.ts";
-import {
-  MAX_SKEW_MS,
-  allOrdinals,
-  clockSkewMs,
-  ineligibility,
-  reportFrom,
-  reports,
-} from "./members.ts";
-import type { ControlRequest, MemberReport } from "./observation.ts";
+import { MAX_SKEW_MS, allOrdinals, clockSkewMs, ineligibility, reportFrom } from "./members.ts";
+import type { ControlRequest } from "./observation.ts";
 import { renewMoved } from "./plan-lease.ts";
 import { askPeers, isFreshSince } from "./plan-poll.ts";
 import { ensureRecord } from "./plan-record.ts";
 import { mayBeWritable, setRedis } from "./redis-view.ts";
-import { awaitsSource, sharesCopy, whyNotWhole } from "./source-view.ts";
+import { awaitsSource, hasHeir, whyNotWhole } from "./source-view.ts";
 import type { Cutover, MemberState } from "./state.ts";
 import { act, announce, nextId, right, set, type Turn } from "./turn.ts";
 
@@ -37,6 +30,10 @@ import { act, announce, nextId, right, set, type Turn } from "./turn.ts";
 const CUTOVER_MS = 10_000;
 /** For a copy to be whole and for all members to answer, before the source is closed. */
 const READY_MS = 3_000;
+/** An opening is tried for half a minute, from the end of the right at the latest. */
+const OPENING_MS = 35_000;
+/** A process that was not scheduled for so long may find the Lease in other hands. */
+const STALLED_MS = 1_000;
 const ASK_TIMEOUT_MS = 150;
 /** Between two questions how far the others are. */
 const ASK_AGAIN_MS = 40;
@@ -45,6 +42,9 @@ export function planCutover(turn: Turn): void {
   const request = turn.state.control?.request ?? null;
   const isNew = request !== null && request.id !== turn.state.handledRequest;
   if (turn.state.cutover === null && isNew) begin(turn, request);
+  if (turn.state.cutover !== null) {
+    set(turn, { cutover: { ...turn.state.cutover, heldAt: turn.at } });
+  }
   const { cutover } = turn.state;
   // The Lease may say so already: nothing is taken back before that is known.
   if (cutover === null || cutover.sent) return;
@@ -69,7 +69,8 @@ function begin(turn: Turn, request: ControlRequest): void {
   }
   announce(turn, "cutoverRequested", { words: "a cutover from the source was requested" });
   const { id: requestId, force, alone } = request;
-  const wish = { requestId, closes: !force, alone: alone ?? false, since: turn.at };
+  const { at } = turn;
+  const wish = { requestId, closes: !force, alone: alone ?? false, since: at, heldAt: at };
   const steps = { askId: null, stood: null, entry: null, sent: false, failed: null };
   set(turn, { cutover: { ...wish, ...steps } });
 }
@@ -79,7 +80,8 @@ function begin(turn: Turn, request: ControlRequest): void {
  * member that missed one question, has a moment for it.
  */
 function close(turn: Turn, cutover: Cutover): void {
-  const why = whyNotWhole(turn.state) ?? whyNotNow(turn) ?? whyNoHeir(turn, cutover);
+  const why =
+    whyTooSoon(turn) ?? whyNotWhole(turn.state) ?? whyNotNow(turn) ?? whyNoHeir(turn, cutover);
   if (why !== null) {
     const isOver = waiterElapsedMs(cutover.since, turn.at) >= READY_MS;
     return isOver ? failCutover(turn, why) : undefined;
@@ -129,6 +131,14 @@ function whyNotNow(turn: Turn): string | null {
   return whyNotAlone(state);
 }
 
+/** Who followed before, and lost the place to force, tries for a while to open what it closed. */
+function whyTooSoon({ state, at }: Turn): string | null {
+  const { holder = null, takenAt = null } = state.lead?.before ?? {};
+  if (holder === null || holder === state.start.member || takenAt === null) return null;
+  if (waiterElapsedMs(takenAt, at) >= OPENING_MS) return null;
+  return `${holder} followed it a moment ago, and may be opening it: ask again in half a minute`;
+}
+
 /** Data that a silent member may know of would be dropped for the source's. */
 function whyNotAlone(state: MemberState): string | null {
   if (state.pods === null) return "the members are not known yet";
@@ -136,20 +146,13 @@ function whyNotAlone(state: MemberState): string | null {
   return silent === undefined ? null : `${silent} is silent, and may know of data of the group`;
 }
 
-/** Were this member lost in the next moment, nobody who may lead would have what it moved in with. */
+/** Were this member lost a moment later, nobody who may lead would have what was moved in. */
 function whyNoHeir(turn: Turn, { alone, stood }: Cutover): string | null {
   const { state } = turn;
   if (alone || others(state).length === 0) return null;
-  const listed = recordOf(state.election.view)?.members ?? {};
   const isAsked = stood === null || isFreshSince(turn, stood.at);
-  const hasAll = (one: MemberReport): boolean =>
-    sharesCopy(state, one) && one.offset >= (stood?.offset ?? 0);
-  const heir = reports(state).find((one) => one.member in listed && mayInherit(one) && hasAll(one));
-  return isAsked && heir !== undefined ? null : "no other member has all of it yet";
-}
-
-function mayInherit({ priority, terminating }: MemberReport): boolean {
-  return priority > 0 && !terminating;
+  if (isAsked && hasHeir(state, stood?.offset ?? 0)) return null;
+  return 'no other member has all of it yet (a cutover "alone" goes without)';
 }
 
 function others(state: MemberState): readonly string[] {
@@ -212,6 +215,8 @@ export function dropCutover(turn: Turn): void {
   const holder = recordOf(election.view)?.holder ?? election.me;
   if (holder !== election.me) return set(turn, { cutover: null });
   if (cutover.sent || !awaitsSource(turn.state, turn.config) || mayBeWritable(turn.state)) return;
+  // The next right finds the cutover, and ends it; an opening now could come after a new closing.
+  if (waiterElapsedMs(cutover.heldAt, turn.at) > STALLED_MS) return;
   failCutover(turn, "the right to lead ended meanwhile");
 }
 

@@ -18,7 +18,7 @@ import {
   redisIsUp,
 } from "./redis-view.ts";
 import { isReadable } from "./readiness.ts";
-import { awaitsSource, followsSource } from "./source-view.ts";
+import { awaitsSource, followsSource, hasHeir } from "./source-view.ts";
 import type { MemberState } from "./state.ts";
 import { podOf } from "./turn.ts";
 
@@ -138,9 +138,10 @@ export function statusOf(state: MemberState, at: Instant, config: MemberConfig):
 function sourcePhase(state: MemberState, config: MemberConfig): string | null {
   if (state.lead === null || !awaitsSource(state, config)) return null;
   if (state.cutover !== null) return "cutting over from the source";
-  return followsSource(state, config)
-    ? "follows the source outside the group, until a cutover"
-    : "copies the source outside the group";
+  if (!followsSource(state, config)) return "copies the source outside the group";
+  const isReady = state.pods?.replicas === 1 || hasHeir(state, 0);
+  const until = isReady ? ", until a cutover" : "; no other member has all of it yet";
+  return `follows the source outside the group${until}`;
 }
 
 function phaseOf(state: MemberState, lead: string | null, handoff: string | null): string {

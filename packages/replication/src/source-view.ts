@@ -2,7 +2,7 @@
  * What is seen of a move from outside: whether the group still waits for its data, who follows the
  * source, and whose copies are the holder's (docs/protocol.md, section 4.6). Decides nothing.
  */
-import { recordOf } from "@leasehold/election";
+import { recordOf, type Offset } from "@leasehold/election";
 import type { MemberConfig } from "./config.ts";
 import { reports, sameAddress } from "./members.ts";
 import type { MemberReport, RedisAddress } from "./observation.ts";
@@ -47,6 +47,16 @@ function relaying(state: MemberState, config: MemberConfig): MemberReport | null
   if (!awaitsSource(state, config)) return null;
   const holder = recordOf(state.election.view)?.holder ?? null;
   return reports(state).find((one) => one.relays && one.identity === holder) ?? null;
+}
+
+/** Another member has this one's copy as far as that, is on the list, and may lead. */
+export function hasHeir(state: MemberState, offset: Offset): boolean {
+  const listed = recordOf(state.election.view)?.members ?? {};
+  const mayLead = (one: MemberReport): boolean =>
+    one.member in listed && one.priority > 0 && !one.terminating;
+  return reports(state).some(
+    (one) => mayLead(one) && sharesCopy(state, one) && one.offset >= offset,
+  );
 }
 
 /** It follows this member, and has the history of this member's copy. */

@@ -298,6 +298,8 @@ export interface Cutover {
   readonly entry: LineageEntry | null;
   /** It was sent, and the Lease has it, or may have it. */
   readonly sent: boolean;
+  /** The newest turn with a right. */
+  readonly heldAt: Instant;
   /** Why it cannot be, by the source's word. */
   readonly failed: string | null;
 }

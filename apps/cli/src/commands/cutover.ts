@@ -13,14 +13,13 @@ import type { Session } from "../session.ts";
 
 interface Flags {
   readonly writersStopped: boolean;
+  readonly alone: boolean;
 }
 
 export function cutoverCommand(session: Session): Command {
-  const command = new Command("cutover").option(
-    "--writers-stopped",
-    "nobody writes to the source any more: do not close it",
-    false,
-  );
+  const command = new Command("cutover")
+    .option("--writers-stopped", "nobody writes to the source any more: do not close it", false)
+    .option("--alone", "also if no other member has all of it: its loss would lose it", false);
   return groupCommand<Flags>(session, command, async (context) => {
     const snapshot = await snapshotOf(context);
     const status = statusOf(snapshot);
@@ -35,8 +34,8 @@ export function cutoverCommand(session: Session): Command {
     if (words !== null) {
       return report(context, resultOf(context, asked, { outcome: "refused", words }));
     }
-    const force = context.flags.writersStopped;
-    const request = { id: randomUUID(), kind: "cutover", to: null, force } as const;
+    const { writersStopped: force, alone } = context.flags;
+    const request = { id: randomUUID(), kind: "cutover", to: null, force, alone } as const;
     const outcome = await perform(context, request);
     // Who follows a source leads under the epoch that it has already.
     await finish(context, { ...asked, request, epoch: status.epoch - 1 }, outcome);

@@ -46,8 +46,8 @@ function outOfSync(pod: Pod, leader: Pod): string | null {
 
 /**
  * Nobody on the list has the group's data any more, or only what came of a cut full sync, or a
- * member was scaled away while nobody led; or, after a cutover that people wanted with one copy, others
- * have more: that nobody leads then is right, an operator decides.
+ * member was scaled away while nobody led; or, after a cutover that people wanted with one copy,
+ * others have more: that nobody leads then is right, an operator decides.
  */
 export function isHopeless(world: World): boolean {
   const hasAcknowledged = world.ledger.writes.some((write) => write.acknowledgedMs >= 0);

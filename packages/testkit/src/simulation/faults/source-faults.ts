@@ -242,8 +242,8 @@ function loseForGood(world: World, pod: Pod, random: Random): void {
   world.kubelet.powerOff(machine);
   pod.volume.wipe(true);
   world.clock.after(random.between(500, 20_000), () => {
-    world.kubelet.forceDelete(pod);
-    pod.isDisowned = true;
+    world.store.removePod(spec.uid);
+    pod.end("kill");
     world.kubelet.createPod(spec.ordinal, spare, new Volume(world.options.mode));
     world.faults.end(touch, world.clock.nowMs, LOST_AFTERMATH_MS);
   });

@@ -39,8 +39,8 @@ export class Mover {
   /** False: another request is open. */
   ask(force = false, alone = false): boolean {
     const { store, clock } = this.world;
-    if (store.control.request !== null || this.isDone || this.source.isQuiet !== force)
-      return false;
+    const isLate = this.isDone || this.source.isQuiet !== force;
+    if (store.control.request !== null || isLate) return false;
     const id = `c${clock.nowMs.toFixed(0)}`;
     this.asked.add(id);
     const request = { id, kind: "cutover", to: null, force, alone } as const;
