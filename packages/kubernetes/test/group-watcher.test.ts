@@ -252,7 +252,7 @@ describe("control", () => {
   test("brings what people ask for", async () => {
     start();
     await vi.waitFor(() => expect(seen.controls).toHaveLength(1));
-    const request = { id: "1", kind: "switchover", to: "orders-1", force: false };
+    const request = { id: "1", kind: "cutover", to: "orders-1", force: false, alone: true };
     putControl({
       paused: "true",
       request: JSON.stringify(request),

@@ -11,12 +11,16 @@ const position: fc.Arbitrary<Position> = fc.record(
   { epoch: integer, offset: integer, replid: word, restored: fc.boolean() },
   { requiredKeys: ["epoch", "offset", "replid"] },
 );
-const lineageEntry: fc.Arbitrary<LineageEntry> = fc.record({
-  epoch: integer,
-  replid: word,
-  startOffset: integer,
-  parent: fc.option(word),
-});
+const lineageEntry: fc.Arbitrary<LineageEntry> = fc.record(
+  {
+    epoch: integer,
+    replid: word,
+    startOffset: integer,
+    parent: fc.option(word),
+    moved: fc.constant(true),
+  },
+  { requiredKeys: ["epoch", "replid", "startOffset", "parent"] },
+);
 const record: fc.Arbitrary<LeaseRecord> = fc.record({
   holder: fc.option(word),
   durationMs: fc.integer({ min: 1, max: 3600 }).map((seconds) => seconds * 1000),

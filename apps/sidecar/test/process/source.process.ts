@@ -49,7 +49,7 @@ async function sourceWithKeys(): Promise<SourceServer> {
   return source;
 }
 
-/** The one that copies the source, once its copy is whole. */
+/** The one that copies the source, once its copy is whole and another member has it, too. */
 async function follower(of: Group): Promise<GroupMember> {
   let found: GroupMember | null = null;
   await of.until("a member that follows the source", WHOLE_MS, async () => {
@@ -57,7 +57,7 @@ async function follower(of: Group): Promise<GroupMember> {
     const index = views.findIndex((view) => {
       const redis = view?.status.redis;
       const isWhole = redis?.linkUp && !redis.syncing && !redis.rewriting;
-      const isUp = view?.report.redis === "up";
+      const isUp = view?.report.redis === "up" && view.status.phase.endsWith("until a cutover");
       return isUp && view.status.holdsLease && isWhole && redis.upstream?.host === "127.0.0.1";
     });
     found = of.members[index] ?? null;
@@ -182,6 +182,35 @@ it("a cutover under load loses no acknowledged write, and no member takes one be
   const late = await answerTo(moving, ask(moving, { kind: "cutover" }), 5_000);
   expect(late).toMatchObject({ done: false, refused: false });
   expect(late.words).toContain("leave the source closed");
+});
+
+it("the member that ended a cutover is lost, and another one has every byte", async () => {
+  const source = await sourceWithKeys();
+  const moving = await groupBehind(source);
+  // They write to the source alone, as long as it takes their writes.
+  const movers = moversOf(source, () => null);
+  const holder = await follower(moving);
+  ask(moving, { kind: "cutover" });
+  await moving.until("an address", 15_000, () => moving.currentLeader() !== null);
+  await holder.cutPower();
+  const lostAt = performance.now();
+  await moving.until("another one to lead", 15_000, async () => {
+    const leader = moving.currentLeader();
+    return leader !== null && leader !== holder && (await takesWrites(leader));
+  });
+  const seconds = ((performance.now() - lostAt) / 1000).toFixed(1);
+  await Promise.all(movers.map((mover) => mover.stop()));
+  const leader = moving.currentLeader();
+  if (leader === null) throw new Error("nobody leads");
+  const total = movers.reduce((sum, { acknowledged }) => sum + acknowledged.length, 0);
+  process.stdout.write(
+    `${total} writes acknowledged by the source; led again after ${seconds} s\n`,
+  );
+  expect(total).toBeGreaterThan(0);
+  expect(await lostBy(leader, movers)).toEqual([]);
+  expect(Number(await command(leader, "DBSIZE"))).toBeGreaterThanOrEqual(KEYS);
+  await moving.until("an answer", 5_000, () => requestOf(moving) === undefined);
+  await expect(source.client().set("late", "write")).rejects.toThrow("NOREPLICAS");
 });
 
 it("a cutover waits for every member's word, and the source stays open until then", async () => {

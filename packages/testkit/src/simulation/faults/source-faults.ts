@@ -236,7 +236,8 @@ const crashesMoved: Fault = {
 function loseForGood(world: World, pod: Pod, random: Random): void {
   const { machine, spec } = pod;
   const spare = world.machines.find((one) => world.podsOn(one).length === 0 && one.powered);
-  if (spare === undefined || pod.gone || !machine.powered) return;
+  // A group of one has nothing else to go on with.
+  if (world.store.replicas < 2 || spare === undefined || pod.gone || !machine.powered) return;
   world.log("fault", `${pod.label} is lost for good`);
   const touch = world.faults.begin([pod.name], world.clock.nowMs);
   world.kubelet.powerOff(machine);

@@ -120,7 +120,7 @@ export class Mover {
   insist(): void {
     const { store } = this.world;
     // Whoever asked for something else, and got no answer, takes it back.
-    if (store.control.request?.kind === "switchover") {
+    if (store.control.request !== null && store.control.request.kind !== "cutover") {
       store.setControl({ ...store.control, request: null });
     }
     this.awaitOpen(this.world.clock.nowMs + REOPEN_MS);
