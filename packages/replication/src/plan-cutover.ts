@@ -24,7 +24,7 @@ import { ensureRecord } from "./plan-record.ts";
 import { mayBeWritable, setRedis } from "./redis-view.ts";
 import { awaitsSource, hasHeir, whyNotWhole } from "./source-view.ts";
 import type { Cutover, MemberState } from "./state.ts";
-import { act, announce, nextId, right, set, type Turn } from "./turn.ts";
+import { act, announce, nextId, right, role, set, type Turn } from "./turn.ts";
 
 /** Writers of the source are refused meanwhile; a copy that follows well needs a moment. */
 const CUTOVER_MS = 10_000;
@@ -51,13 +51,16 @@ export function planCutover(turn: Turn): void {
   if (request?.id !== cutover.requestId) return failCutover(turn, "it was withdrawn");
   if (cutover.askId === null) return close(turn, cutover);
   if (cutover.failed !== null) return failCutover(turn, cutover.failed);
-  const why = whyNotEqual(turn.state, cutover) ?? whyNotNow(turn) ?? whyNoHeir(turn, cutover);
+  const why =
+    whyNotEqual(turn.state, cutover) ??
+    whyNotNow(turn) ??
+    (cutover.detaches ? null : whyNoHeir(turn, cutover));
   // What keeps it from a promotion (its volume, its list) must not keep the source closed.
   if (waiterElapsedMs(cutover.since, turn.at) >= CUTOVER_MS) {
     return failCutover(turn, `${why ?? "it could not promote"}, after ${CUTOVER_MS / 1000} s`);
   }
-  if (why === null) return moveIn(turn, cutover);
-  set(turn, { cutover: { ...cutover, entry: null } });
+  if (why === null) return detach(turn, cutover);
+  set(turn, { cutover: { ...cutover, entry: null, detaches: false } });
   askHeirs(turn, cutover);
 }
 
@@ -71,8 +74,8 @@ function begin(turn: Turn, request: ControlRequest): void {
   const { id: requestId, force, alone } = request;
   const { at } = turn;
   const wish = { requestId, closes: !force, alone: alone ?? false, since: at, heldAt: at };
-  const steps = { askId: null, stood: null, entry: null, sent: false, failed: null };
-  set(turn, { cutover: { ...wish, ...steps } });
+  const steps = { askId: null, stood: null, detaches: false, entry: null, sent: false };
+  set(turn, { cutover: { ...wish, ...steps, failed: null } });
 }
 
 /**
@@ -108,9 +111,9 @@ export function sourceAnswered(turn: Turn, id: number, outcome: SourceOutcome): 
   set(turn, { cutover: { ...cutover, stood: { replid, offset, at: turn.at } } });
 }
 
-function whyNotEqual(state: MemberState, { stood }: Cutover): string | null {
+function whyNotEqual(state: MemberState, { stood, detaches }: Cutover): string | null {
   const { info, infoAt } = state.redis;
-  const whole = whyNotWhole(state);
+  const whole = whyNotWhole(state, !detaches);
   if (whole !== null || info === null || infoAt === null) return whole;
   if (stood === null) return "the source did not say where it stands";
   // An answer of before tells of before.
@@ -166,6 +169,18 @@ function askHeirs(turn: Turn, { stood }: Cutover): void {
   const { startedAt } = turn.state.poll;
   if (startedAt !== null && waiterElapsedMs(startedAt, turn.at) < ASK_AGAIN_MS) return;
   askPeers(turn, ASK_TIMEOUT_MS);
+}
+
+/**
+ * While the outcome of what comes next is open, a source that restarts would hand this copy, and
+ * those that follow it, another history.
+ */
+function detach(turn: Turn, cutover: Cutover): void {
+  const { info, role: state } = turn.state.redis;
+  set(turn, { cutover: { ...cutover, detaches: true } });
+  if (state.pending.length > 0) return;
+  if (info?.linkUp) return role(turn, { kind: "demote", cutClients: false }, "cutoverRequested");
+  moveIn(turn, { ...cutover, detaches: true });
 }
 
 /**

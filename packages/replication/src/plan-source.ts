@@ -35,7 +35,7 @@ export function planSource(turn: Turn): SourceStep {
   }
   answerForce(turn);
   letJoin(turn);
-  if (redisIsUp(turn.state)) attach(turn, source);
+  if (redisIsUp(turn.state) && !cutover?.detaches) attach(turn, source);
   planCutover(turn);
   return "stays";
 }

@@ -22,11 +22,11 @@ export function followsSource(state: MemberState, config: MemberConfig): boolean
 }
 
 /** The data set of the source, all of it, and in the files as well. */
-export function whyNotWhole(state: MemberState): string | null {
+export function whyNotWhole(state: MemberState, linked = true): string | null {
   const { info } = state.redis;
   if (info === null || !redisIsUp(state)) return "its Redis does not answer or is loading";
   if (info.syncing) return "its first copy of the source is under way";
-  if (!info.linkUp) return "its link to the source is down";
+  if (linked && !info.linkUp) return "its link to the source is down";
   return info.rewriting ? "its first copy of the source is not on its disk yet" : null;
 }
 
@@ -53,7 +53,7 @@ function relaying(state: MemberState, config: MemberConfig): MemberReport | null
 export function hasHeir(state: MemberState, offset: Offset): boolean {
   const listed = recordOf(state.election.view)?.members ?? {};
   const mayLead = (one: MemberReport): boolean =>
-    one.member in listed && one.priority > 0 && !one.terminating;
+    one.member in listed && one.priority > 0 && !one.terminating && !one.coldStart;
   return reports(state).some(
     (one) => mayLead(one) && sharesCopy(state, one) && one.offset >= offset,
   );

@@ -294,6 +294,8 @@ export interface Cutover {
   readonly askId: number | null;
   /** Where the source stood after it was closed, and when that was known here. */
   readonly stood: { readonly replid: string; readonly offset: Offset; readonly at: Instant } | null;
+  /** Its Redis leaves the source, so that nothing takes the place of what was compared. */
+  readonly detaches: boolean;
   /** The source's history as the Lease is to have it; null: that is not decided. */
   readonly entry: LineageEntry | null;
   /** It was sent, and the Lease has it, or may have it. */

@@ -8,7 +8,7 @@ import type { Action, MemberEvent } from "@leasehold/replication";
 import type { LedgerWrite } from "../clients/ledger.ts";
 import type { Pod } from "../pod/pod.ts";
 import type { Sidecar } from "../pod/sidecar.ts";
-import { holds, includes } from "../redis/history.ts";
+import { holds, includes, type WritePlace } from "../redis/history.ts";
 import type { RedisServer } from "../redis/server.ts";
 import type { Source } from "../source/source.ts";
 import { Checker } from "./checker.ts";
@@ -50,7 +50,9 @@ export class MovedWhole extends Checker {
     for (const write of source.ledger.writes) {
       if (write.place === null || !isOfBefore(write, source)) continue;
       if (holds(server.head, write.place)) this.takeOver(server, write);
-      else if (!this.hasDied(server, source)) return this.lacks(server, write);
+      else if (!this.hasDied(server, source) && this.isSomewhere(write.place)) {
+        return this.lacks(server, write);
+      }
     }
   }
 
@@ -62,6 +64,11 @@ export class MovedWhole extends Checker {
     return this.promotions.some(
       (one) => one.server !== server && !one.server.alive && one.atMs > (stood?.atMs ?? 0),
     );
+  }
+
+  /** The loss of a second member may take the last copy of the group; the source has it. */
+  private isSomewhere(place: WritePlace): boolean {
+    return this.world.livePods().some((pod) => copiesOf(pod).some((copy) => holds(copy, place)));
   }
 
   private lacks(server: RedisServer, write: LedgerWrite): void {

@@ -232,12 +232,18 @@ const crashesMoved: Fault = {
   },
 };
 
+/** Worlds that have lost a member for good. */
+const BEREFT = new WeakSet<World>();
+
 /** Its node and its volume are gone for good; the next pod of its name begins empty elsewhere. */
 function loseForGood(world: World, pod: Pod, random: Random): void {
   const { machine, spec } = pod;
   const spare = world.machines.find((one) => world.podsOn(one).length === 0 && one.powered);
-  // A group of one has nothing else to go on with.
-  if (world.store.replicas < 2 || spare === undefined || pod.gone || !machine.powered) return;
+  // A group of one has nothing else to go on with; and of two losses nothing is promised.
+  const isSecond = BEREFT.has(world);
+  if (world.store.replicas < 2 || isSecond || spare === undefined || pod.gone || !machine.powered)
+    return;
+  BEREFT.add(world);
   world.log("fault", `${pod.label} is lost for good`);
   const touch = world.faults.begin([pod.name], world.clock.nowMs);
   world.kubelet.powerOff(machine);
