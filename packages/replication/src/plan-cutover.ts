@@ -18,6 +18,7 @@ import {
 import type { SourceOutcome } from "./event.ts";
 import { MAX_SKEW_MS, allOrdinals, clockSkewMs, ineligibility, reportFrom } from "./members.ts";
 import type { ControlRequest } from "./observation.ts";
+import { joiningMember } from "./drafts.ts";
 import { renewMoved } from "./plan-lease.ts";
 import { askPeers, isFreshSince } from "./plan-poll.ts";
 import { ensureRecord } from "./plan-record.ts";
@@ -51,17 +52,14 @@ export function planCutover(turn: Turn): void {
   if (request?.id !== cutover.requestId) return failCutover(turn, "it was withdrawn");
   if (cutover.askId === null) return close(turn, cutover);
   if (cutover.failed !== null) return failCutover(turn, cutover.failed);
-  const why =
-    whyNotEqual(turn.state, cutover) ??
-    whyNotNow(turn) ??
-    (cutover.detaches ? null : whyNoHeir(turn, cutover));
+  const why = whyNotEqual(turn.state, cutover) ?? whyNotNow(turn) ?? whyNoHeir(turn, cutover);
   // What keeps it from a promotion (its volume, its list) must not keep the source closed.
   if (waiterElapsedMs(cutover.since, turn.at) >= CUTOVER_MS) {
     return failCutover(turn, `${why ?? "it could not promote"}, after ${CUTOVER_MS / 1000} s`);
   }
+  askHeirs(turn, cutover);
   if (why === null) return detach(turn, cutover);
   set(turn, { cutover: { ...cutover, entry: null, detaches: false } });
-  askHeirs(turn, cutover);
 }
 
 function begin(turn: Turn, request: ControlRequest): void {
@@ -85,10 +83,13 @@ function begin(turn: Turn, request: ControlRequest): void {
 function close(turn: Turn, cutover: Cutover): void {
   const why =
     whyTooSoon(turn) ?? whyNotWhole(turn.state) ?? whyNotNow(turn) ?? whyNoHeir(turn, cutover);
-  if (why !== null) {
-    const isOver = waiterElapsedMs(cutover.since, turn.at) >= READY_MS;
-    return isOver ? failCutover(turn, why) : undefined;
+  if (waiterElapsedMs(cutover.since, turn.at) < READY_MS) {
+    if (why !== null || !isFreshSince(turn, cutover.since)) return askSoon(turn);
+    // Whoever has the copy, too, is on the list first.
+    const listed = Object.keys(recordOf(turn.state.election.view)?.members ?? {});
+    if (joiningMember(turn, listed) !== null) return;
   }
+  if (why !== null) return failCutover(turn, why);
   const askId = nextId(turn);
   set(turn, { cutover: { ...cutover, askId, since: turn.at } });
   act(turn, { type: "askSource", reason: "cutoverRequested", id: askId, closes: cutover.closes });
@@ -150,11 +151,12 @@ function whyNotAlone(state: MemberState): string | null {
 }
 
 /** Were this member lost a moment later, nobody who may lead would have what was moved in. */
-function whyNoHeir(turn: Turn, { alone, stood }: Cutover): string | null {
+function whyNoHeir(turn: Turn, { alone, stood, detaches }: Cutover): string | null {
   const { state } = turn;
   if (alone || others(state).length === 0) return null;
   const isAsked = stood === null || isFreshSince(turn, stood.at);
-  if (isAsked && hasHeir(state, stood?.offset ?? 0)) return null;
+  // Older servers drop those who follow when they are told to follow another one.
+  if (isAsked && hasHeir(state, stood?.offset ?? 0, !detaches)) return null;
   return 'no other member has all of it yet (a cutover "alone" goes without)';
 }
 
@@ -166,6 +168,10 @@ function others(state: MemberState): readonly string[] {
 function askHeirs(turn: Turn, { stood }: Cutover): void {
   if (stood === null) return;
   if (!isFreshSince(turn, stood.at)) return askPeers(turn, ASK_TIMEOUT_MS, stood.at);
+  askSoon(turn);
+}
+
+function askSoon(turn: Turn): void {
   const { startedAt } = turn.state.poll;
   if (startedAt !== null && waiterElapsedMs(startedAt, turn.at) < ASK_AGAIN_MS) return;
   askPeers(turn, ASK_TIMEOUT_MS);

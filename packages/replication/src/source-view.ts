@@ -50,17 +50,22 @@ function relaying(state: MemberState, config: MemberConfig): MemberReport | null
 }
 
 /** Another member has this one's copy as far as that, is on the list, and may lead. */
-export function hasHeir(state: MemberState, offset: Offset): boolean {
+export function hasHeir(state: MemberState, offset: Offset, linked = true): boolean {
   const listed = recordOf(state.election.view)?.members ?? {};
   const mayLead = (one: MemberReport): boolean =>
     one.member in listed && one.priority > 0 && !one.terminating && !one.coldStart;
   return reports(state).some(
-    (one) => mayLead(one) && sharesCopy(state, one) && one.offset >= offset,
+    (one) => mayLead(one) && sharesCopy(state, one, linked) && one.offset >= offset,
   );
 }
 
 /** It follows this member, and has the history of this member's copy. */
-export function sharesCopy({ start, redis }: MemberState, report: MemberReport): boolean {
-  if (report.redis !== "up" || !sameAddress(report.follows, start.address)) return false;
+export function sharesCopy(
+  { start, redis }: MemberState,
+  report: MemberReport,
+  linked = true,
+): boolean {
+  if (report.redis !== "up") return false;
+  if (linked && !sameAddress(report.follows, start.address)) return false;
   return report.replid !== null && report.replid === redis.info?.replid;
 }

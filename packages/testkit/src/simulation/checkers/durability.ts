@@ -7,8 +7,10 @@
  * reached nobody else when their primary was lost.
  */
 import type { LeaseRecord } from "@leasehold/election";
+import type { Action, MemberEvent } from "@leasehold/replication";
 import type { LedgerWrite } from "../clients/ledger.ts";
 import type { Pod } from "../pod/pod.ts";
+import type { Sidecar } from "../pod/sidecar.ts";
 import { holds, includes, type Point } from "../redis/history.ts";
 import type { RedisServer } from "../redis/server.ts";
 import { Checker } from "./checker.ts";
@@ -75,6 +77,11 @@ export class Durability extends Checker {
       const { nowMs: atMs } = this.world.clock;
       if (head !== null) this.release = { to: null, head, atMs, from: released.by };
     }
+  }
+
+  /** People take the loss. */
+  override decided(_sidecar: Sidecar, _event: MemberEvent, actions: readonly Action[]): void {
+    if (actions.some(({ reason }) => reason === "acquireForced")) this.release = null;
   }
 
   override promoted(server: RedisServer, epoch: number): void {

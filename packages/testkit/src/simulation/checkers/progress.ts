@@ -46,8 +46,8 @@ function outOfSync(pod: Pod, leader: Pod): string | null {
 
 /**
  * Nobody on the list has the group's data any more, or only what came of a cut full sync, or a
- * member was scaled away while nobody led; or, after a cutover that people wanted with one copy,
- * others have more: that nobody leads then is right, an operator decides.
+ * member was scaled away while nobody led; or, after a cutover, those on the list that are left
+ * have less than one who had not joined it yet: that nobody leads then is right, an operator decides.
  */
 export function isHopeless(world: World): boolean {
   const hasAcknowledged = world.ledger.writes.some((write) => write.acknowledgedMs >= 0);
@@ -68,8 +68,7 @@ export function isHopeless(world: World): boolean {
     return !isCut && (known.length === 0 || known.includes(pod.name));
   });
   const isBetter = (pod: Pod): boolean => able.every((one) => mostWrites(one) < mostWrites(pod));
-  const isAlone = world.store.replicas === 1 || world.source?.mover.goesAlone === true;
-  if (hasMoved && isAlone && holders.some((pod) => isBetter(pod))) return true;
+  if (hasMoved && holders.some((pod) => isBetter(pod))) return true;
   if (able.length > 0) return false;
   // Without persistence an empty group starts anew by itself.
   return world.options.mode !== "none" || holders.length > 0;
