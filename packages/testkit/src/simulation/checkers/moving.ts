@@ -98,6 +98,8 @@ function isOfBefore(write: LedgerWrite, { redis, stood }: Source): boolean {
 
 /** A copy that was there so long ago may have gone while the PUT was on its way. */
 const GONE_MS = 500;
+/** So long another copy must have been untouched by any fault to count as within reach. */
+const CALM_MS = 8_000;
 
 export class MovedTwice extends Checker {
   readonly name = "moved twice";
@@ -142,7 +144,11 @@ export class MovedTwice extends Checker {
     if (this.hasOpened || source?.stood == null || !server.isWritable()) return;
     this.hasOpened = true;
     if (includes(server.head, source.stood.head)) return;
-    const heir = this.world.livePods().find((pod) => pod.redis !== server && this.isHeir(pod));
+    // Of two that are not well nothing is promised: it may be silent just now.
+    const unwell = this.world.faults.touched(this.world.clock.nowMs - CALM_MS);
+    const heir = this.world
+      .livePods()
+      .find((pod) => pod.redis !== server && this.isHeir(pod) && !unwell.includes(pod.name));
     if (heir) this.broken(`${server.site.label} leads without what ${heir.label} has`);
   }
 
