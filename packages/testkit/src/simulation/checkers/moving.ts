@@ -8,7 +8,7 @@ import type { Action, MemberEvent } from "@leasehold/replication";
 import type { LedgerWrite } from "../clients/ledger.ts";
 import type { Pod } from "../pod/pod.ts";
 import type { Sidecar } from "../pod/sidecar.ts";
-import { holds, includes, type WritePlace } from "../redis/history.ts";
+import { holds, includes } from "../redis/history.ts";
 import type { RedisServer } from "../redis/server.ts";
 import type { Source } from "../source/source.ts";
 import { Checker } from "./checker.ts";
@@ -19,7 +19,13 @@ export class MovedWhole extends Checker {
   readonly promise =
     "A group that leads after a cutover has every write that the source accepted before it.";
   private first: RedisServer | null = null;
+  private movedBy: string | null = null;
   private readonly promotions: { readonly server: RedisServer; readonly atMs: number }[] = [];
+
+  override leaseCommitted({ lineage, holder }: LeaseRecord): void {
+    if (this.movedBy !== null || !lineage.at(-1)?.moved || holder === null) return;
+    this.movedBy = this.world.podOfIdentity(holder)?.name ?? null;
+  }
 
   override promoted(server: RedisServer): void {
     this.promotions.push({ server, atMs: this.world.clock.nowMs });
@@ -50,7 +56,7 @@ export class MovedWhole extends Checker {
     for (const write of source.ledger.writes) {
       if (write.place === null || !isOfBefore(write, source)) continue;
       if (holds(server.head, write.place)) this.takeOver(server, write);
-      else if (!this.hasDied(server, source) && this.isSomewhere(write.place)) {
+      else if (!this.hasDied(server, source) && !this.hasLostTwo(server, source)) {
         return this.lacks(server, write);
       }
     }
@@ -66,9 +72,12 @@ export class MovedWhole extends Checker {
     );
   }
 
-  /** The loss of a second member may take the last copy of the group; the source has it. */
-  private isSomewhere(place: WritePlace): boolean {
-    return this.world.livePods().some((pod) => copiesOf(pod).some((copy) => holds(copy, place)));
+  /** Another one leads than moved in, and a second one is not well: of that nothing is promised. */
+  private hasLostTwo(server: RedisServer, { stood }: Source): boolean {
+    const { movedBy, world } = this;
+    if (movedBy === null || world.podOf(server).name === movedBy) return false;
+    const touched = world.faults.touched(stood?.atMs ?? 0);
+    return touched.some((name) => name !== "api" && name !== movedBy);
   }
 
   private lacks(server: RedisServer, write: LedgerWrite): void {
