@@ -49,7 +49,7 @@ export interface Connection {
   ask(commands: readonly Command[]): Promise<Answer>;
   /** At once; open questions are answered with `closed`. What was not sent yet still may be. */
   close(): void;
-  /** As `close`, and what a cut holds up is never sent: the kernel forgets it (TCP without TLS). */
+  /** As `close`, and what a cut holds up is never sent: the kernel forgets it (TCP, with or without TLS). */
   abort(): void;
 }
 
@@ -79,11 +79,13 @@ export async function openConnection(
 ): Promise<Opening> {
   const endAtMs = performance.now() + request.deadlineMs;
   const where = describeEndpoint(options);
-  const redis = new Redis(redisOptions(options));
+  const carrier = "socket" in options || !options.tls ? null : carrierTo(options);
+  const redis = new Redis(redisOptions(options, carrier));
   let lastError: unknown = null;
   redis.on("error", (error: unknown) => (lastError = error));
   const fail = (failure: Failure): Opening => {
     redis.disconnect();
+    carrier?.destroy();
     return failure;
   };
 
@@ -109,9 +111,9 @@ export async function openConnection(
     redis.disconnect();
   };
   const abort = (): void => {
-    const { stream } = redis;
+    const stream = carrier ?? redis.stream;
     redis.off("close", request.onClosed);
-    if (stream instanceof Socket && !("encrypted" in stream)) stream.resetAndDestroy();
+    if (stream instanceof Socket) stream.resetAndDestroy();
     redis.disconnect();
   };
   const isOpen = (): boolean => redis.status === "ready";
@@ -139,15 +141,24 @@ export async function isListening(
   return answer === LATE ? null : answer;
 }
 
+/** What carries TLS: only a plain socket can be reset. Its errors come out at the TLS end. */
+function carrierTo({ host, port }: { readonly host: string; readonly port: number }): Socket {
+  return createConnection({ host, port, noDelay: true }).on("error", () => undefined);
+}
+
 /** ioredis without anything that it does by itself. */
-function redisOptions(options: RedisServerOptions) {
+function redisOptions(options: RedisServerOptions, carrier: Socket | null) {
   const { username = "" } = options;
   const password = passwordOf(options);
   const tls = "socket" in options ? undefined : options.tls;
   return {
     ...("socket" in options
       ? { path: options.socket }
-      : { host: options.host, port: options.port, ...(tls ? { tls } : {}) }),
+      : {
+          host: options.host,
+          port: options.port,
+          ...(tls && carrier ? { tls: { ...tls, socket: carrier } } : {}),
+        }),
     ...(password === "" ? {} : { password, ...(username === "" ? {} : { username }) }),
     lazyConnect: true,
     retryStrategy: null,

@@ -4,6 +4,8 @@
  */
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import { createLoopbackCertificate } from "@leasehold/testkit/certificate";
 import { expect, it } from "vitest";
 import { createRedisSource } from "../src/index.ts";
 
@@ -22,19 +24,25 @@ function answer(socket: Socket, chunk: string): void {
   }
 }
 
-it("resets a connection whose closing was not answered, so that it comes no later", async () => {
+const CERTIFICATE = createLoopbackCertificate();
+
+const resets = "resets a connection whose closing was not answered, so that it comes no later";
+it.each(["TCP", "TLS"])(`${resets} (%s)`, async (kind) => {
   const ended = Promise.withResolvers<string>();
-  const server = createServer((socket) => {
+  const speak = (socket: Socket): void => {
     socket.setEncoding("utf8");
     socket.on("data", (chunk: string) => answer(socket, chunk));
     socket.once("end", () => ended.resolve("end"));
     socket.once("error", (error: NodeJS.ErrnoException) => ended.resolve(error.code ?? ""));
-  });
+  };
+  const { certPem: cert, keyPem: key } = CERTIFICATE;
+  const server = kind === "TLS" ? createTlsServer({ cert, key }, speak) : createServer(speak);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   try {
-    const source = createRedisSource({ host: "127.0.0.1", port });
+    const tls = kind === "TLS" ? { tls: { ca: cert } } : {};
+    const source = createRedisSource({ host: "127.0.0.1", port, ...tls });
     const outcome = await source.stand(true, 300);
     expect(outcome).toMatchObject({ kind: "failed" });
     expect(outcome).toMatchObject({ words: expect.stringContaining("did not answer in 300 ms") });

@@ -25,10 +25,14 @@ function portProblems({ tls, port, plaintextPort }: Settings["redis"]): readonly
 }
 
 function sourceProblems({ source, redis }: Settings): readonly string[] {
-  if (source.host === "" || redis.tls === null) return [];
+  const { host, tls } = source;
+  if (tls !== null && (tls.certFile === "") !== (tls.keyFile === "")) {
+    return ["source.tls.certFile and source.tls.keyFile belong together: set both or none."];
+  }
+  if (host === "" || redis.tls === null) return [];
   return [
-    "source.host needs redis.tls to be absent: what follows a source speaks no TLS. Remove one of " +
-      "them, and set redis.tls after the cutover.",
+    "source.host needs redis.tls to be absent: Redis follows a source over a port without TLS. " +
+      "Remove one of them, and set redis.tls after the cutover.",
   ];
 }
 

@@ -46,6 +46,19 @@ const Tls = v.strictObject({
   ),
 });
 
+const SourceTls = v.strictObject({
+  caFile: described(
+    v.optional(v.string(), ""),
+    "Who signed its certificate, PEM; empty: whom Node trusts",
+  ),
+  serverName: described(
+    v.optional(v.string(), ""),
+    "The name that its certificate must have; empty: source.host",
+  ),
+  certFile: described(v.optional(v.string(), ""), "Certificate shown to it, PEM; empty: none"),
+  keyFile: described(v.optional(v.string(), ""), "Its private key, PEM"),
+});
+
 const Redis = v.strictObject({
   socket: described(
     v.optional(v.string(), ""),
@@ -238,6 +251,7 @@ export const SettingsSchema = v.strictObject({
         v.optional(v.string(), ""),
         "File that holds that password; empty: it asks for none",
       ),
+      tls: described(v.optional(v.nullable(SourceTls), null), "How it is followed over TLS"),
     }),
     {},
   ),

@@ -9,6 +9,7 @@
  * follows. Does not decide whether Redis follows. Whoever shares the pod's network can follow, too.
  */
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { encodeCommand, takeCommands } from "./handshake.ts";
 
 export interface RelaySource {
@@ -17,6 +18,8 @@ export interface RelaySource {
   readonly username: string;
   /** Asked for each connection: a rotated one needs no restart. Empty: none. */
   readonly password: () => Promise<string>;
+  /** The same of what TLS needs; null: it speaks none. */
+  readonly secure: (() => Promise<ConnectionOptions>) | null;
 }
 
 export interface Relay {
@@ -76,27 +79,31 @@ function listening(server: Server): Promise<number> {
 
 async function relay(replica: Socket, source: RelaySource): Promise<void> {
   const password = await source.password();
-  const upstream = connect({ host: source.host, port: source.port, noDelay: true });
+  const to = { host: source.host, port: source.port, noDelay: true };
+  const tls = (await source.secure?.()) ?? null;
+  if (replica.destroyed) return;
+  const upstream = tls === null ? connect(to) : connectTls({ ...to, ...tls });
   replica.once("close", () => upstream.destroy());
   upstream.once("close", () => replica.destroy());
-  // What an error says comes with the end of the connection.
   upstream.on("error", () => upstream.destroy());
-  await connected(upstream);
+  await connected(upstream, tls === null ? "connect" : "secureConnect");
   if (password !== "") await prove(upstream, source.username, password);
   upstream.pipe(replica);
   shakeHands(replica, upstream);
 }
 
-function connected(socket: Socket): Promise<void> {
+function connected(socket: Socket, event: "connect" | "secureConnect"): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => socket.destroy(), CONNECT_MS);
-    socket.once("connect", () => {
+    let why = "";
+    socket.once("error", (error) => (why = `: ${error.message}`));
+    socket.once(event, () => {
       clearTimeout(timer);
       resolve();
     });
     socket.once("close", () => {
       clearTimeout(timer);
-      reject(new Error("it does not take a connection"));
+      reject(new Error(`it does not take a connection${why}`));
     });
   });
 }

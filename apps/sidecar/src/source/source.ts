@@ -3,6 +3,7 @@
  * it at the cutover.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ConnectionOptions } from "node:tls";
 import { createRedisSource, type RedisSource } from "@leasehold/redis";
 import { readNeeded } from "../auth/secret-file.ts";
 import type { Log } from "../log.ts";
@@ -13,6 +14,8 @@ import { openRelay, type Relay } from "./relay.ts";
 const OPEN_TRIES = 15;
 const OPEN_AGAIN_MS = 2_000;
 
+type SourceTls = NonNullable<Settings["source"]["tls"]>;
+
 export interface Source extends RedisSource, Relay {}
 
 /** Null: no source is configured. Rejects if the relay gets no port. */
@@ -20,14 +23,35 @@ export async function openSource(
   { source }: Pick<Settings, "source">,
   log: Pick<Log, "warn" | "error">,
 ): Promise<Source | null> {
-  const { host, port, username, passwordFile } = source;
+  const { host, port, username, passwordFile, tls } = source;
   if (host === "") return null;
   const password = async (): Promise<string> =>
     passwordFile === "" ? "" : readNeeded(passwordFile, "source.passwordFile");
-  const relay = await openRelay({ host, port, username, password }, (words) => log.warn(words));
-  const ask = async (): Promise<RedisSource> =>
-    createRedisSource({ host, port, username, password: await password() });
+  const secure = tls === null ? null : (): Promise<ConnectionOptions> => readTls(tls);
+  const relay = await openRelay({ host, port, username, password, secure }, (words) =>
+    log.warn(words),
+  );
+  const ask = async (): Promise<RedisSource> => {
+    const over = secure === null ? {} : { tls: await secure() };
+    return createRedisSource({ host, port, username, password: await password(), ...over });
+  };
   return { ...relay, ...oneByOne(ask, log) };
+}
+
+/** Read for each connection: a renewed certificate needs no restart. */
+async function readTls(tls: SourceTls): Promise<ConnectionOptions> {
+  const read = async (path: string, key: string): Promise<string | undefined> =>
+    path === "" ? undefined : readNeeded(path, `source.tls.${key}`);
+  const [ca, cert, key] = await Promise.all([
+    read(tls.caFile, "caFile"),
+    read(tls.certFile, "certFile"),
+    read(tls.keyFile, "keyFile"),
+  ]);
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined || key === undefined ? {} : { cert, key }),
+    ...(tls.serverName === "" ? {} : { servername: tls.serverName }),
+  };
 }
 
 /**

@@ -9,11 +9,15 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createLoopbackCertificate } from "@leasehold/testkit/certificate";
 import { Redis } from "ioredis";
 
 export interface SourceServer {
   readonly host: string;
   readonly port: number;
+  /** The same with TLS, and who signed its certificate. */
+  readonly tlsPort: number;
+  readonly caFile: string;
   /** Of the user that the group follows with. */
   readonly passwordFile: string;
   client(): Redis;
@@ -32,7 +36,19 @@ export async function startSource(): Promise<SourceServer> {
   writeFileSync(passwordFile, "let me move\n");
   const file = join(directory, "redis.conf");
   const user = `user ${SOURCE_USER} on ">let me move" ${RULES}`;
-  const lines = [`port ${port}`, "bind 127.0.0.1", `dir ${directory}`, 'save ""', user];
+  const tlsPort = await freePort();
+  const { certPem, keyPem } = createLoopbackCertificate();
+  const [caFile, keyFile] = [join(directory, "ca.crt"), join(directory, "tls.key")];
+  writeFileSync(caFile, certPem);
+  writeFileSync(keyFile, keyPem);
+  const tls = [
+    `tls-port ${tlsPort}`,
+    `tls-cert-file ${caFile}`,
+    `tls-key-file ${keyFile}`,
+    `tls-ca-cert-file ${caFile}`,
+    "tls-auth-clients no",
+  ];
+  const lines = [`port ${port}`, "bind 127.0.0.1", `dir ${directory}`, 'save ""', user, ...tls];
   writeFileSync(file, `${lines.join("\n")}\n`);
   const server = spawn("redis-server", [file], { stdio: "ignore" });
   const clients: Redis[] = [];
@@ -46,6 +62,8 @@ export async function startSource(): Promise<SourceServer> {
   return {
     host: "127.0.0.1",
     port,
+    tlsPort,
+    caFile,
     passwordFile,
     client,
     signal(name) {

@@ -213,6 +213,20 @@ it("the member that ended a cutover is lost, and another one has every byte", as
   await expect(source.client().set("late", "write")).rejects.toThrow("NOREPLICAS");
 });
 
+it("a source is followed and closed over TLS", async () => {
+  const source = await sourceWithKeys();
+  const { host, tlsPort: port, caFile, passwordFile } = source;
+  const over = { host, port, username: SOURCE_USER, passwordFile, tls: { caFile } };
+  const moving = await groupBehind(source, { source: over });
+  const holder = await follower(moving);
+  await source.client().set("last", "write");
+  const answer = await answerTo(moving, ask(moving, { kind: "cutover" }), 15_000);
+  expect(answer).toMatchObject({ done: true });
+  expect(await command(holder, "GET", "last")).toBe("write");
+  expect(Number(await command(holder, "DBSIZE"))).toBe(KEYS + 1);
+  await expect(source.client().set("late", "write")).rejects.toThrow("NOREPLICAS");
+});
+
 it("a cutover waits for every member's word, and the source stays open until then", async () => {
   const source = await sourceWithKeys();
   const moving = await groupBehind(source);

@@ -1,7 +1,11 @@
 /** A primary outside the group, as a real Redis plays it: what closes it, and what opens it. */
+import { join } from "node:path";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { createLoopbackCertificate } from "@leasehold/testkit/certificate";
 import { afterEach, expect, it } from "vitest";
 import { createRedisSource } from "../../src/index.ts";
-import { startRedis, stopAll, type RealRedis } from "./real-redis.ts";
+import { freePort, startRedis, stopAll, type RealRedis } from "./real-redis.ts";
 
 afterEach(stopAll);
 
@@ -65,4 +69,36 @@ it("a source that is a replica, or refuses, or is not there, is told apart in wo
   expect(JSON.stringify(refused)).toContain("the source refuses CONFIG GET");
   const gone = await createRedisSource({ host: "127.0.0.1", port: 1 }).reopen(DEADLINE_MS);
   expect(gone).toContain("ECONNREFUSED");
+});
+
+it("a source that speaks TLS is closed and opened over it, and a stranger is not asked", async () => {
+  const { certPem, keyPem } = createLoopbackCertificate();
+  const directory = mkdtempSync(join(tmpdir(), "leasehold-tls-"));
+  const [cert, key] = [join(directory, "cert.pem"), join(directory, "key.pem")];
+  writeFileSync(cert, certPem);
+  writeFileSync(key, keyPem);
+  const tlsPort = await freePort();
+  const files = [`tls-cert-file ${cert}`, `tls-key-file ${key}`, `tls-ca-cert-file ${cert}`];
+  const redis = await primary(`tls-port ${tlsPort}`, ...files, "tls-auth-clients no");
+  rmSync(directory, { recursive: true });
+  const endpoint = { host: "127.0.0.1", port: tlsPort };
+  const source = createRedisSource({ ...endpoint, tls: { ca: certPem } });
+  expect(await source.stand(true, DEADLINE_MS)).toMatchObject({ kind: "stands" });
+  await expect(redis.client().set("late", "1")).rejects.toThrow("NOREPLICAS");
+  expect(await source.reopen(DEADLINE_MS)).toBeNull();
+  expect(await redis.client().set("open", "1")).toBe("OK");
+  const stranger = createRedisSource({
+    ...endpoint,
+    tls: { ca: createLoopbackCertificate().certPem },
+  });
+  expect(await stranger.stand(true, DEADLINE_MS)).toMatchObject({
+    kind: "failed",
+    words: expect.stringContaining("self-signed certificate"),
+  });
+  expect(await redis.client().set("still", "open")).toBe("OK");
+  const gone = createRedisSource({ host: "127.0.0.1", port: 1, tls: { ca: certPem } });
+  expect(await gone.reopen(DEADLINE_MS)).toContain("ECONNREFUSED");
+  redis.signal("SIGSTOP");
+  expect(await source.stand(true, 300)).toMatchObject({ kind: "failed" });
+  redis.signal("SIGCONT");
 });
