@@ -92,6 +92,9 @@ volumeMounts:
   {{- if (include "leasehold.source" . | fromYaml).existingSecret }}
   - {name: source, mountPath: /etc/leasehold/source, readOnly: true}
   {{- end }}
+  {{- if (include "leasehold.source" . | fromYaml).tls.existingSecret }}
+  - {name: source-tls, mountPath: /etc/leasehold/source-tls, readOnly: true}
+  {{- end }}
   - {name: api-token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
   - {name: run, mountPath: /run/leasehold}
   - {name: data, mountPath: /data}
@@ -237,6 +240,13 @@ secret:
     defaultMode: 0440
     items:
       - {key: {{ .existingSecretPasswordKey }}, path: password}
+{{- end }}
+{{- if .tls.existingSecret }}
+- name: source-tls
+  secret:
+    secretName: {{ .tls.existingSecret }}
+    optional: true
+    defaultMode: 0440
 {{- end }}
 {{- end }}
 # For the sidecar alone: whoever breaks into Redis reaches no API.

@@ -76,7 +76,16 @@ valkeyConfig: use `config` and `commonConfiguration`
 {{- end -}}
 {{- with include "leasehold.source" . | fromYaml -}}
 {{- if and .host $tls.enabled -}}
-{{- fail "leasehold: bootstrap.externalPrimary needs tls.enabled=false: what follows it speaks no TLS. Set tls.enabled after the cutover." -}}
+{{- fail "leasehold: bootstrap.externalPrimary needs tls.enabled=false: Redis follows it over a port without TLS. Set tls.enabled after the cutover." -}}
+{{- end -}}
+{{- if and (not .tls.enabled) (or .tls.existingSecret .tls.serverName .tls.clientCertificate) -}}
+{{- fail "leasehold: bootstrap.externalPrimary.tls.existingSecret, serverName and clientCertificate need bootstrap.externalPrimary.tls.enabled=true; set it or remove them." -}}
+{{- end -}}
+{{- if and .tls.enabled (not .host) -}}
+{{- fail "leasehold: bootstrap.externalPrimary.tls needs bootstrap.externalPrimary.host; set it, or remove tls after the cutover." -}}
+{{- end -}}
+{{- if and .tls.clientCertificate (not .tls.existingSecret) -}}
+{{- fail "leasehold: bootstrap.externalPrimary.tls.clientCertificate needs bootstrap.externalPrimary.tls.existingSecret, a Secret with tls.crt and tls.key." -}}
 {{- end -}}
 {{- if and (not .host) (or .existingSecret .username) -}}
 {{- fail "leasehold: bootstrap.externalPrimary.existingSecret and username need bootstrap.externalPrimary.host; set it, or remove them after the cutover." -}}

@@ -119,6 +119,7 @@ renewIntervalMs: {{ div $durationMs (eq $.Values.election.profile "fast" | terna
 {{/* Whom it moves in from. `--reuse-values` of an older release brings no `bootstrap` at all. */}}
 {{- define "leasehold.source" -}}
 {{- $none := dict "host" "" "port" 6379 "username" "" "existingSecret" "" "existingSecretPasswordKey" "redis-password" -}}
+{{- $_ := set $none "tls" (dict "enabled" false "existingSecret" "" "serverName" "" "clientCertificate" false) -}}
 {{- dig "bootstrap" "externalPrimary" dict .Values.AsMap | mergeOverwrite $none | toYaml -}}
 {{- end -}}
 
@@ -176,6 +177,13 @@ configuration: {{ include "leasehold.redisLines" . }}
   "port" (.port | int64)
   "username" .username
   "passwordFile" (empty .existingSecret | ternary "" "/etc/leasehold/source/password")) -}}
+{{- if .tls.enabled -}}
+{{- $_ := set $config.source "tls" (dict
+  "caFile" (empty .tls.existingSecret | ternary "" "/etc/leasehold/source-tls/ca.crt")
+  "serverName" .tls.serverName
+  "certFile" (.tls.clientCertificate | ternary "/etc/leasehold/source-tls/tls.crt" "")
+  "keyFile" (.tls.clientCertificate | ternary "/etc/leasehold/source-tls/tls.key" "")) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if $values.sentinelCompat.enabled -}}

@@ -14,6 +14,7 @@ const USER = { name: "app", rules: "~*", passwordKey: "app" };
 const users = (name: string) => ({
   auth: { acl: { users: [{ ...USER, name }], existingSecret: "s" } },
 });
+const SOURCE_TLS = { enabled: true, clientCertificate: true, existingSecret: "s" };
 const TLS = { enabled: true, existingSecret: "s" };
 const CERT_MANAGER = { enabled: true, issuerRef: { name: "i" } };
 const mounting = (name: string) => [{ name: "x", image: "x", volumeMounts: [{ name }] }];
@@ -122,6 +123,27 @@ const SENTENCES: readonly Case[] = [
     says: "bootstrap.externalPrimary.username needs bootstrap.externalPrimary.existingSecret",
     refused: { bootstrap: { externalPrimary: { host: "old", username: "u" } } },
     passes: { bootstrap: { externalPrimary: { host: "old", username: "u", existingSecret: "s" } } },
+  },
+  {
+    says: "externalPrimary.tls.existingSecret, serverName and clientCertificate need",
+    refused: { bootstrap: { externalPrimary: { host: "old", tls: { serverName: "s" } } } },
+    passes: {
+      bootstrap: { externalPrimary: { host: "old", tls: { enabled: true, serverName: "s" } } },
+    },
+  },
+  {
+    says: "bootstrap.externalPrimary.tls needs bootstrap.externalPrimary.host",
+    refused: { bootstrap: { externalPrimary: { tls: { enabled: true } } } },
+    passes: { bootstrap: { externalPrimary: { host: "old", tls: { enabled: true } } } },
+  },
+  {
+    says: "externalPrimary.tls.clientCertificate needs bootstrap.externalPrimary.tls.existingSecret",
+    refused: {
+      bootstrap: {
+        externalPrimary: { host: "old", tls: { enabled: true, clientCertificate: true } },
+      },
+    },
+    passes: { bootstrap: { externalPrimary: { host: "old", tls: SOURCE_TLS } } },
   },
   {
     says: "tls.existingSecret and tls.certManager need tls.enabled=true",

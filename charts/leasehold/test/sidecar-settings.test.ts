@@ -114,19 +114,30 @@ test("access arrives, and only as names of files", async () => {
 test("a primary outside the group arrives, its password as the name of a file", async () => {
   const { stdout } = await printConfig({ ci: "external-primary" });
   const passwordFile = "/etc/leasehold/source/password";
-  const source = { host: "old-redis-master", port: 6379, username: "mover", passwordFile };
+  const tls = {
+    caFile: "/etc/leasehold/source-tls/ca.crt",
+    serverName: "",
+    certFile: "/etc/leasehold/source-tls/tls.crt",
+    keyFile: "/etc/leasehold/source-tls/tls.key",
+  };
+  const source = { host: "old-redis-master", port: 6379, username: "mover", passwordFile, tls };
   expect(JSON.parse(stdout).source).toEqual(source);
   const objects = await render({ ci: "external-primary" });
   const { spec } = find(objects, "StatefulSet").spec.template;
   expect(spec.initContainers.at(-1).volumeMounts).toContainEqual(
     expect.objectContaining({ name: "source", mountPath: "/etc/leasehold/source" }),
   );
+  expect(spec.initContainers.at(-1).volumeMounts).toContainEqual(
+    expect.objectContaining({ name: "source-tls", mountPath: "/etc/leasehold/source-tls" }),
+  );
   expect(spec.containers[0].volumeMounts).not.toContainEqual(
-    expect.objectContaining({ name: "source" }),
+    expect.objectContaining({ name: expect.stringContaining("source") }),
   );
   // The Secret may be deleted before the last pod has restarted without it.
   const secret = expect.objectContaining({ secretName: "old-redis", optional: true });
   expect(spec.volumes).toContainEqual({ name: "source", secret });
+  const authority = expect.objectContaining({ secretName: "old-redis-tls", optional: true });
+  expect(spec.volumes).toContainEqual({ name: "source-tls", secret: authority });
 });
 
 test("the chart refuses the directives that the sidecar refuses", () => {

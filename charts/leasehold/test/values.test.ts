@@ -26,6 +26,12 @@ const GROUNDS: Readonly<Record<string, object>> = {
   "bootstrap.externalPrimary": {
     bootstrap: { externalPrimary: { host: "old", username: "mover", existingSecret: "given" } },
   },
+  "bootstrap.externalPrimary.tls.enabled": { bootstrap: { externalPrimary: { host: "old" } } },
+  "bootstrap.externalPrimary.tls": {
+    bootstrap: {
+      externalPrimary: { host: "old", tls: { enabled: true, existingSecret: "given" } },
+    },
+  },
   "metrics.dashboard.enabled": {},
   "metrics.dashboard": { metrics: { dashboard: { enabled: true } } },
   "metrics.exporter.enabled": {},
