@@ -49,7 +49,7 @@ export interface Connection {
   ask(commands: readonly Command[]): Promise<Answer>;
   /** At once; open questions are answered with `closed`. What was not sent yet still may be. */
   close(): void;
-  /** As `close`, and what a cut holds up is never sent: the kernel forgets it (TCP, with or without TLS). */
+  /** As `close`, and what a cut holds up is never sent: the kernel forgets it (TCP alone). */
   abort(): void;
 }
 

@@ -47,7 +47,7 @@ function outOfSync(pod: Pod, leader: Pod): string | null {
 /**
  * Nobody on the list has the group's data any more, or only what came of a cut full sync, or a
  * member was scaled away while nobody led; or, after a cutover, those on the list that are left
- * have less than one who had not joined it yet: that nobody leads then is right, an operator decides.
+ * have less than one who is not on it: that nobody leads then is right, an operator decides.
  */
 export function isHopeless(world: World): boolean {
   const hasAcknowledged = world.ledger.writes.some((write) => write.acknowledgedMs >= 0);

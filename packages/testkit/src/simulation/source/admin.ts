@@ -12,6 +12,7 @@ import { SOURCE_MS, SOURCE_OPEN_AGAIN_MS, SOURCE_OPEN_TRIES } from "../figures.t
 import type { RedisServer } from "../redis/server.ts";
 import type { Sidecar } from "../pod/sidecar.ts";
 import type { Source } from "./source.ts";
+import { REOPENS } from "./mover.ts";
 import { Talk } from "./talk.ts";
 
 const LATE = { kind: "failed", words: "the source did not answer in time" } as const;
@@ -64,7 +65,13 @@ export class SourceAdmin {
 
   private closeAndStand(talk: Talk, end: (outcome: SourceOutcome) => void): void {
     const { source } = this;
+    const { world } = this.sidecar;
+    const beganMs = world.clock.nowMs;
     const close = (): void => {
+      if (talk.isOver && source.openedMs > beganMs) {
+        const words = "a closing took effect after the opening that was decided after it";
+        world.violate({ checker: "source reopens", promise: REOPENS, words });
+      }
       source.redis.minReplicas = source.numberWhen(true);
       source.closedBy = this.sidecar;
       this.sidecar.world.log(source.label, `closed by ${this.sidecar.pod.label}`);
@@ -106,10 +113,11 @@ export class SourceAdmin {
         source.redis.minReplicas = source.numberWhen(false);
         this.sidecar.world.log(source.label, `opened by ${this.sidecar.pod.label}`);
       };
-      talk.ask(
-        () => source.isClosed,
-        (isClosed) => (isClosed ? talk.ask(open, finish) : finish()),
-      );
+      const look = (): boolean => {
+        source.openedMs = this.sidecar.world.clock.nowMs;
+        return source.isClosed;
+      };
+      talk.ask(look, (isClosed) => (isClosed ? talk.ask(open, finish) : finish()));
     });
   }
 

@@ -6,6 +6,8 @@ import type { RequestResult } from "@leasehold/replication";
 import type { World } from "../world.ts";
 import type { Source } from "./source.ts";
 
+export const REOPENS = "A cutover that fails leaves the source open again.";
+
 /** Nobody answers: the request is taken back. */
 const PATIENCE_MS = 25_000;
 const AGAIN_MS = 4_000;
@@ -139,7 +141,7 @@ export class Mover {
     }
     world.violate({
       checker: "source reopens",
-      promise: "A cutover that fails leaves the source open again.",
+      promise: REOPENS,
       words: `it is closed, and nobody leads, ${REOPEN_MS / 1_000} s after the last fault`,
     });
   }

@@ -44,6 +44,8 @@ export class Source implements RedisSite {
   readonly mover: Mover;
   redis: RedisServer;
   stood: Stood | null = null;
+  /** When it was last to be opened, closed or not; -1: never. */
+  openedMs = -1;
   /** Who raised the number last. */
   closedBy: Sidecar | null = null;
   /** Said that it must be opened by hand, which people are told. */

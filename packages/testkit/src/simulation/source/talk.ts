@@ -14,7 +14,7 @@ export class Talk {
   private readonly failed: (words: string) => void;
   private readonly timer: Timer;
   private server: RedisServer | null = null;
-  private isOver = false;
+  isOver = false;
 
   /** `failed` is called at most once, and nothing else of it after that. */
   constructor(sidecar: Sidecar, deadlineMs: number, failed: (words: string) => void) {
