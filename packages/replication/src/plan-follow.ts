@@ -28,8 +28,7 @@ export function planFollow(turn: Turn): void {
   if (!redisIsUp(turn.state) || redis.role.pending.length > 0 || broken.length > 0) return;
   if (isInSync(turn.state, turn.config)) return arrive(turn);
   if (stop?.reported || right(turn) > 0) return;
-  // Should a cutover make it the group's, it is no copy that came from a disk.
-  if (hasRelayedCopy(turn.state, turn.config)) return arrive(turn);
+  if (hasRelayedCopy(turn.state, turn.config)) return arriveBehindSource(turn);
   const { info } = redis;
   const leading = promotedHolder(turn.state)?.address ?? relayingHolder(turn.state, turn.config);
   if (leading === null || info === null || info.syncing) return;
@@ -50,6 +49,18 @@ function bounceOnce(turn: Turn, upstream: RedisAddress): void {
   if (waiterElapsedMs(at, turn.at) < (bounced ? BOUNCE_AGAIN_MS : BOUNCE_AFTER_MS)) return;
   set(turn, { follow: { upstream, at: turn.at, bounced: true } });
   role(turn, { kind: "follow", upstream, bounce: true }, "bounce");
+}
+
+/**
+ * Should a cutover make it the group's, this copy came by the stream, and is what it is until a
+ * later one is loaded. Before that it has no position: its history is in no lineage.
+ */
+function arriveBehindSource(turn: Turn): void {
+  const { data, info } = turn.state.redis;
+  arrive(turn);
+  if (data === null || info === null || data.kind === "live") return;
+  const { replid, offset } = info;
+  setRedis(turn, { data: { ...data, replid, offset, kind: "live", position: null } });
 }
 
 function arrive(turn: Turn): void {

@@ -240,7 +240,8 @@ function loseForGood(world: World, pod: Pod, random: Random): void {
   const { machine, spec } = pod;
   const spare = world.machines.find((one) => world.podsOn(one).length === 0 && one.powered);
   // A group of one has nothing else to go on with; and of two losses nothing is promised.
-  const isNoMatter = world.store.replicas < 2 || BEREFT.has(world);
+  const isAlone = world.store.replicas < 2 || world.source?.mover.goesAlone === true;
+  const isNoMatter = isAlone || BEREFT.has(world);
   if (isNoMatter || spare === undefined || pod.gone || !machine.powered) return;
   BEREFT.add(world);
   world.log("fault", `${pod.label} is lost for good`);

@@ -68,7 +68,7 @@ export class SourceAdmin {
     const { world } = this.sidecar;
     const beganMs = world.clock.nowMs;
     const close = (): void => {
-      if (talk.isOver && source.openedMs > beganMs) {
+      if (talk.isOver && talk.wasHeldUp && source.openedMs > beganMs) {
         const words = "a closing took effect after the opening that was decided after it";
         world.violate({ checker: "source reopens", promise: REOPENS, words });
       }

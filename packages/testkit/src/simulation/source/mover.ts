@@ -27,6 +27,8 @@ export class Mover {
   readonly asked = new Set<string>();
   private readonly world: World;
   private readonly source: Source;
+  /** For what is still on its way to the source. */
+  private isWaiting = false;
 
   constructor(world: World, source: Source) {
     this.world = world;
@@ -60,25 +62,26 @@ export class Mover {
     if (world.store.control.request !== null || this.hasMoved || source.isQuiet) return false;
     source.stopWriters();
     source.isQuiet = true;
+    this.isWaiting = true;
     world.log("mover", "stops the writers of the source");
-    this.whenIdle(() => this.ask(true) || this.resume());
+    this.whenIdle();
+    this.world.clock.after(RESUME_MS, () => this.resumeLater());
     return true;
   }
 
   /** A look twice finds nothing on its way. */
-  private whenIdle(then: () => void): void {
-    const { clock } = this.world;
+  private whenIdle(): void {
     const wasIdle = this.source.isIdle;
-    clock.after(IDLE_MS, () => {
-      if (wasIdle && this.source.isIdle) then();
-      else this.whenIdle(then);
+    this.world.clock.after(IDLE_MS, () => {
+      this.isWaiting = !(wasIdle && this.source.isIdle);
+      if (this.isWaiting) this.whenIdle();
+      else this.ask(true);
     });
-    clock.after(2 * IDLE_MS, () => this.resumeLater());
   }
 
   private resumeLater(): void {
     if (!this.source.isQuiet || this.hasMoved) return;
-    if (this.maySeeItOver()) this.resume();
+    if (!this.isWaiting && this.maySeeItOver()) this.resume();
     else this.world.clock.after(RESUME_MS, () => this.resumeLater());
   }
 

@@ -15,6 +15,8 @@ export class Talk {
   private readonly timer: Timer;
   private server: RedisServer | null = null;
   isOver = false;
+  /** What arrived last had met a cut. */
+  wasHeldUp = false;
 
   /** `failed` is called at most once, and nothing else of it after that. */
   constructor(sidecar: Sidecar, deadlineMs: number, failed: (words: string) => void) {
@@ -73,6 +75,7 @@ export class Talk {
     const isHeldUp = !world.network.isOpen(here, there);
     world.network.send(here, there, () => {
       if (isHeldUp && this.isOver) return;
+      this.wasHeldUp = isHeldUp;
       arrive();
     });
   }
