@@ -1,7 +1,8 @@
 /** Following a source outside the group, and the cutover (docs/protocol.md, section 4.6). */
 import { SIMULATION, type Mutant } from "./mutant.ts";
 
-const SOURCE = "replication/src/plan-source.ts";
+const CUTOVER = "replication/src/plan-cutover.ts";
+const SOURCE_VIEW = "replication/src/source-view.ts";
 
 export const MOVING_IN: readonly Mutant[] = [
   {
@@ -11,9 +12,14 @@ export const MOVING_IN: readonly Mutant[] = [
     isQuick: true,
     edits: [
       {
-        file: SOURCE,
+        file: CUTOVER,
         find: "  return isNewer && isEqual ? null :",
         replace: "  return isNewer || isEqual || stood.offset > 0 ? null :",
+      },
+      {
+        file: SOURCE_VIEW,
+        find: " && one.offset >= offset,",
+        replace: ",",
       },
     ],
   },
@@ -47,21 +53,68 @@ export const MOVING_IN: readonly Mutant[] = [
     profile: "migrations",
     edits: [
       {
-        file: SOURCE,
+        file: CUTOVER,
         find: '  if (cutover.closes) act(turn, { type: "openSource", reason: "cutoverRefused" });',
         replace: "",
       },
     ],
   },
   {
-    name: "a source is opened although a promotion was sent",
+    name: "a source is opened although the Lease may have its history",
     rule: "4.6",
     profile: "migrations",
     edits: [
       {
-        file: SOURCE,
-        find: "  if (!awaitsSource(turn.state, turn.config) || mayBeWritable(turn.state)) return;",
+        file: CUTOVER,
+        find: "  if (cutover.sent || !awaitsSource(turn.state, turn.config) || mayBeWritable(turn.state)) return;",
         replace: "",
+      },
+      {
+        file: CUTOVER,
+        find: "  if (cutover === null || cutover.sent) return;",
+        replace: "  if (cutover === null) return;",
+      },
+    ],
+  },
+  {
+    name: "nobody waits for the Lease to say what the group moves in with",
+    rule: "4.6",
+    profile: "migrations",
+    edits: [
+      {
+        file: CUTOVER,
+        find: "  set(turn, { cutover: { ...cutover, entry, sent } });",
+        replace: "  set(turn, { cutover: { ...cutover, entry, sent }, lineage: [entry] });",
+      },
+    ],
+  },
+  {
+    name: "a cutover does not mind that no other member has it all",
+    rule: "4.6",
+    profile: "migrations",
+    isQuick: true,
+    edits: [
+      {
+        file: CUTOVER,
+        find: "  if (alone || others(state).length === 0) return null;",
+        replace: "  if (alone || others(state).length >= 0) return null;",
+      },
+    ],
+  },
+  {
+    name: "who has it all is not on the list before the cutover",
+    rule: "4.6",
+    profile: "cutover-losses",
+    edits: [
+      {
+        file: SOURCE_VIEW,
+        find: "one.member in listed && one.priority > 0",
+        replace: "(one.member in listed || one.priority > 0)",
+      },
+      {
+        file: "replication/src/drafts.ts",
+        find: "report.inSync || (isWhole && sharesCopy(state, report));",
+        replace: "report.inSync || (isWhole && me < '' && sharesCopy(state, report));",
       },
     ],
   },
@@ -72,7 +125,7 @@ export const MOVING_IN: readonly Mutant[] = [
     isQuick: true,
     edits: [
       {
-        file: SOURCE,
+        file: SOURCE_VIEW,
         find: "  return config.source !== null && state.lineage.length === 0;",
         replace: "  return config.source !== null && state.lineage.length < 99;",
       },
@@ -84,7 +137,7 @@ export const MOVING_IN: readonly Mutant[] = [
     profile: "cutover-crashes",
     edits: [
       {
-        file: SOURCE,
+        file: CUTOVER,
         find: "  return entry.parent === stood.replid && entry.startOffset >= stood.offset;",
         replace: "  return stood.offset >= 0;",
       },
@@ -97,8 +150,8 @@ export const MOVING_IN: readonly Mutant[] = [
     edits: [
       {
         file: "replication/src/lineage.ts",
-        find: "if (before !== null) return before;",
-        replace: "if (before !== null && before.epoch < 0) return before;",
+        find: "  if (own !== null && isBeyondMove(own, offset, lineage)) return null;",
+        replace: "  if (own?.moved) return null;",
       },
     ],
   },
