@@ -175,6 +175,11 @@ function restartedMayLead(turn: Turn, lead: Lead): boolean {
   const own = ownPosition(turn.state);
   // A better copy whose API is away cannot take over now; it may when it is back.
   if (reports(turn.state).some((one) => comparePositions(one.position, own) > 0)) return false;
+  // Who has not yet heard what the group moved in with has no position, and may have it all.
+  const moved = turn.state.lineage.at(-1);
+  const isMore = (one: MemberReport): boolean =>
+    one.replid === moved?.replid && one.offset > (own?.offset ?? 0);
+  if (moved?.moved && reports(turn.state).some((one) => isMore(one))) return false;
   // The Lease's position is up to R old: a copy that lost its tail may lack what came after it.
   const last = lastKnown(turn.state, lead);
   if (own !== null && !mayLackTail(turn.state) && !isBehind(own, last)) return true;
