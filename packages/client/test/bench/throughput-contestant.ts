@@ -1,6 +1,6 @@
 /**
  * One contestant of the throughput, in a process of its own: what one leaves to the garbage
- * collector, or teaches to the compiler, is then no burden of the other. Each message is the number
+ * collector, or teaches V8's compiler, is then no burden of the other. Each message is the number
  * of milliseconds to go on for; the answer is what came of it.
  */
 import { Redis } from "ioredis";
