@@ -8,6 +8,7 @@ import { reports, sameAddress } from "./members.ts";
 import type { MemberReport, RedisAddress } from "./observation.ts";
 import { redisIsUp } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
+import { podOf } from "./turn.ts";
 
 /** There is a source, and the group has no history of its own. */
 export function awaitsSource(state: MemberState, config: MemberConfig): boolean {
@@ -52,8 +53,11 @@ function relaying(state: MemberState, config: MemberConfig): MemberReport | null
 /** Another member has this one's copy as far as that, is on the list, and may lead. */
 export function hasHeir(state: MemberState, offset: Offset, linked = true): boolean {
   const listed = recordOf(state.election.view)?.members ?? {};
+  // By its own word and by its pod: where its API is away it hears of its deletion late.
+  const stops = (one: MemberReport): boolean =>
+    one.terminating || podOf(state, one.member)?.terminating === true;
   const mayLead = (one: MemberReport): boolean =>
-    one.member in listed && one.priority > 0 && !one.terminating && !one.coldStart;
+    one.member in listed && one.priority > 0 && !stops(one) && !one.coldStart;
   return reports(state).some(
     (one) => mayLead(one) && sharesCopy(state, one, linked) && one.offset >= offset,
   );
