@@ -7,8 +7,6 @@ import { Redis } from "ioredis";
 import { createLeasehold, staticTopology } from "../../src/index.ts";
 import { LOADS } from "./throughput-loads.ts";
 
-export type Kind = "stock" | "leasehold";
-
 export interface Turn {
   readonly perSecond: number;
   /** This process' own time for one SET, in user and system mode. */

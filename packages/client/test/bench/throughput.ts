@@ -1,14 +1,17 @@
 /**
  * Row 31: SETs through the client and through stock ioredis, each in a process of its own, in short
  * turns on one server. The figures are medians over pairs of turns, which a machine that is shared
- * disturbs least: what slows one turn slows its neighbour.
+ * disturbs least: what slows one turn slows its neighbour. Where the kernel lets us, server and
+ * contestants have a core each: which of them it puts beside which halves or doubles the rate of
+ * requests awaited one by one, and changes between one turn and the next.
  */
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { startRedis, stopAll } from "../process/real-redis.ts";
+import { LOOPBACK, startRedisAt, stopAll } from "../process/real-redis.ts";
+import { coresFor, type Cores } from "./cores.ts";
 import { markdown, medianOf, type Report } from "./report.ts";
-import type { Kind, Turn } from "./throughput-contestant.ts";
+import type { Turn } from "./throughput-contestant.ts";
 import { LOADS } from "./throughput-loads.ts";
 
 const TURN_MS = 100;
@@ -38,10 +41,13 @@ interface Spread {
 
 /** Each of `rounds` rounds has ten pairs. */
 export async function measureThroughput(rounds: number, only: string): Promise<Report> {
-  const { port } = await startRedis();
+  const cores = coresFor();
+  const { port } = await startRedisAt({ ...LOOPBACK, run: cores.server });
   const rows: Row[] = [];
   for (const { name } of LOADS.filter((load) => load.name.includes(only))) {
-    const children = (["stock", "leasehold"] as const).map((kind) => start(kind, port, name));
+    const children = (["stock", "leasehold"] as const).map((kind) => {
+      return start([kind, String(port), name], cores);
+    });
     try {
       const [stock, ours] = await Promise.all(children.map(contestantOf));
       if (stock && ours) rows.push(await compare(name, rounds * 10, { stock, ours }));
@@ -50,12 +56,13 @@ export async function measureThroughput(rounds: number, only: string): Promise<R
     }
   }
   await stopAll();
-  return { rows, text: textOf(rows), broken: rows.flatMap(brokenBy) };
+  return { rows, text: `${textOf(rows)}\n${cores.words}`, broken: rows.flatMap(brokenBy) };
 }
 
-function start(kind: Kind, port: number, load: string): ChildProcess {
+function start(words: readonly string[], { client }: Cores): ChildProcess {
   const file = join(import.meta.dirname, "throughput-contestant.ts");
-  return fork(file, [kind, String(port), load]);
+  const [execPath = process.execPath, ...execArgv] = [...client, process.execPath];
+  return fork(file, words, { execPath, execArgv });
 }
 
 async function contestantOf(child: ChildProcess): Promise<Contestant> {

@@ -21,7 +21,7 @@ export interface Ground {
   readonly run: readonly string[];
 }
 
-const LOOPBACK: Ground = { host: "127.0.0.1", run: [] };
+export const LOOPBACK: Ground = { host: "127.0.0.1", run: [] };
 
 export interface RealRedis {
   readonly host: string;
