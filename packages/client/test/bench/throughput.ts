@@ -61,7 +61,7 @@ export async function measureThroughput(rounds: number, only: string): Promise<R
 
 function start(words: readonly string[], { client }: Cores): ChildProcess {
   const file = join(import.meta.dirname, "throughput-contestant.ts");
-  const [execPath = process.execPath, ...execArgv] = [...client, process.execPath];
+  const [execPath, ...execArgv] = [...client, process.execPath];
   return fork(file, words, { execPath, execArgv });
 }
 
