@@ -157,7 +157,8 @@ function whyTooFar(state: MemberState, config: MemberConfig): string | null {
 }
 
 /**
- * Upstream is the holder's pod, link up, its replid is the holder's, little behind (section 4.3).
+ * Upstream is the holder's pod, link up, its replid is the holder's, little behind (section 4.3);
+ * not with an empty copy, which only lacks its first byte then (4.1).
  * Who is not may lead all the same: a copy that hears nothing may be the only other one.
  */
 export function isInSync(state: MemberState, config: MemberConfig): boolean {
@@ -165,6 +166,7 @@ export function isInSync(state: MemberState, config: MemberConfig): boolean {
   const newest = state.lineage.at(-1);
   if (!redisIsUp(state) || info === null || newest === undefined) return false;
   if (state.lead?.phase === "open") return true;
+  if (state.redis.data?.kind === "empty") return false;
   if (!info.linkUp || info.syncing || info.upstream === null || isGate(info.upstream)) return false;
   const holder = promotedHolder(state);
   if (holder === null || !sameAddress(holder.address, info.upstream)) return false;

@@ -4,7 +4,13 @@
  * 4.1 and 6). A closed socket proves nothing; a refused one, the guard's report of this very
  * process, a newer guard or a newer run_id do (red-team U4, second review 3).
  */
-import { isBehind, waiterElapsedMs, type Instant, type Position } from "@leasehold/election";
+import {
+  isBehind,
+  recordOf,
+  waiterElapsedMs,
+  type Instant,
+  type Position,
+} from "@leasehold/election";
 import { positionOf } from "./lineage.ts";
 import type { GuardObservation, MemberRecord, RedisInfo, RedisObservation } from "./observation.ts";
 import type { DataTrust, MemberState, RedisState, RoleState } from "./state.ts";
@@ -119,7 +125,7 @@ function judgeData(turn: Turn, info: RedisInfo): void {
     return;
   }
   if (data.kind === "live" || info.syncing || positionOf(info, lineage) === null) return;
-  if (followsSource(turn, info)) return;
+  if (followsSource(turn, info) || lacksFirstByte(turn, info)) return;
   // A full sync that ended leaves its upstream's history, whether or not the link is still up.
   const synced = info.linkUp && info.upstream !== null;
   // Mode none loads no file: whatever is in it came by a sync.
@@ -142,6 +148,15 @@ function followsSource({ config, state }: Turn, { upstream, replid }: RedisInfo)
   if (source === null || upstream === null) return false;
   if (newest?.moved && newest.replid === replid) return false;
   return source.host === upstream.host && source.port === upstream.port;
+}
+
+/**
+ * An empty snapshot from the group's first moment goes on from there by a partial sync. Until the
+ * first byte comes it has none of a group that had one, whatever its link says.
+ */
+function lacksFirstByte({ state }: Turn, { keys, offset }: RedisInfo): boolean {
+  const last = recordOf(state.election.view)?.position ?? null;
+  return keys === 0 && offset === 0 && last !== null && last.offset > 0;
 }
 
 /**
@@ -176,7 +191,7 @@ function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): Data
   const known = positionOf(info, turn.state.lineage) !== null && !followsSource(turn, info);
   // A predecessor of this sidecar has judged this very process: no position means nothing in it.
   const judged = record?.runId === runId && record.position !== null;
-  if (known && info.linkUp) return trust("live", null);
+  if (known && info.linkUp && !lacksFirstByte(turn, info)) return trust("live", null);
   if (known && judged) return trust(record.cold ? "saved" : "live", null);
   // Promoted by a predecessor that died before anybody knew of it: no write was ever let in.
   if (judged && isOwnBranch(info)) return trust("exact", record.position);
