@@ -1,5 +1,5 @@
 /** Reads: what calls itself in sync has what the Lease told of its leader a while ago. */
-import type { LeaseRecord, Offset } from "@leasehold/election";
+import type { LeaseRecord, Position } from "@leasehold/election";
 import type { Pod } from "../pod/pod.ts";
 import { Checker } from "./checker.ts";
 
@@ -14,7 +14,7 @@ export class Freshness extends Checker {
     "A member that hears from the API does not call itself in sync for much longer than D while " +
     "it lacks what the Lease tells of its leader.";
   /** What the Lease told under its present epoch, oldest first. */
-  private told: { readonly atMs: number; readonly offset: Offset }[] = [];
+  private told: { readonly atMs: number; readonly position: Position }[] = [];
   private epoch = 0;
   /** Since when it lacked something, at work and within reach of the API. */
   private readonly since = new Map<Pod, number>();
@@ -24,8 +24,8 @@ export class Freshness extends Checker {
     this.epoch = epoch;
     if (byHand || position === null) return;
     // What the leader of today does not have, nobody can have.
-    this.told = this.told.filter(({ offset }) => offset <= position.offset);
-    this.told.push({ atMs: this.world.clock.nowMs, offset: position.offset });
+    this.told = this.told.filter((one) => !isAhead(one.position, position));
+    this.told.push({ atMs: this.world.clock.nowMs, position });
   }
 
   override leaseDeleted(): void {
@@ -45,7 +45,7 @@ export class Freshness extends Checker {
   private lacking(pod: Pod): number | null {
     const { redis, sidecar } = pod;
     if (!redis?.isRunning() || redis.role === "primary" || !redis.isLinkUp) return null;
-    const oldest = this.told.find(({ offset }) => offset > redis.offset);
+    const oldest = this.told.find(({ position }) => isAhead(position, redis));
     if (oldest === undefined || !sidecar?.isRunning()) return null;
     const seesMs = 2.5 * sidecar.config.renewIntervalMs;
     return sidecar.report().apiAgeMs > seesMs ? null : oldest.atMs;
@@ -66,12 +66,22 @@ export class Freshness extends Checker {
 
   /** The list is as long as the one that is furthest behind needs it. */
   private forgetReached(): void {
-    const offsets = this.world.pods.flatMap(({ redis }) =>
-      redis?.alive && redis.role === "replica" ? [redis.offset] : [],
+    const replicas = this.world.pods.flatMap(({ redis }) =>
+      redis?.alive && redis.role === "replica" ? [redis] : [],
     );
-    const least = Math.min(...offsets);
-    this.told = this.told.filter(({ offset }, index) => {
-      return offset > least || index === this.told.length - 1;
+    this.told = this.told.filter(({ position }, index) => {
+      const isLacked = replicas.some((redis) => isAhead(position, redis));
+      return isLacked || index === this.told.length - 1;
     });
   }
+}
+
+interface Place {
+  readonly replid: string;
+  readonly offset: number;
+}
+
+/** In one history: the first renewal under an epoch may tell of the one before (700015874). */
+function isAhead(one: Place, other: Place): boolean {
+  return one.replid === other.replid && one.offset > other.offset;
 }
