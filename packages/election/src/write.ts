@@ -150,8 +150,7 @@ export function listsInForce(state: ElectionState): readonly MemberName[] {
 export function tryDueInMs(state: ElectionState, intervalMs: number, at: Instant): number | null {
   const open = openTries(state);
   const last = state.lastTryAt;
-  if (last === null) return 0;
-  const sinceLast = waiterElapsedMs(last, at);
+  const sinceLast = last === null ? Infinity : waiterElapsedMs(last, at);
   if (open >= MAX_OPEN_TRIES) return null;
   if (open > 0) return Math.max(0, HEDGE_MS - sinceLast);
   const confirmed = state.term?.confirmed?.from;

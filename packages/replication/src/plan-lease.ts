@@ -44,6 +44,8 @@ const REPORT_AGE_MS = 1000;
 const POD_READ_AGAIN_MS = 500;
 /** A renewal that carries news does not wait for its turn, but leaves this much between two. */
 const NEWS_SPACING_MS = 20;
+/** So long a renewal with news of a promotion waits until the slice was sent. */
+const PROMOTION_MS = 50;
 const STUCK_MS = 6000;
 /** Between two tries to take the Lease of which the first was refused. */
 const CLAIM_AGAIN_MS = 400;
@@ -96,15 +98,24 @@ function hasNews(turn: Turn): boolean {
   const last = election.lastTryAt;
   if (election.tries.length > 0 || viewIsInDoubt(election)) return false;
   if (last !== null && waiterElapsedMs(last, turn.at) < NEWS_SPACING_MS) return false;
-  // It was accepted in advance, and is not over while it stands there (5.5).
-  if (recordOf(election.view)?.handover != null) return true;
-  if (wantsNewEpoch(turn.state)) return true;
   const record = recordOf(election.view);
-  if (election.view.kind === "missing") return true;
+  if (election.view.kind === "missing" || wantsNewEpoch(turn.state)) return true;
+  // It was accepted in advance, and is not over while it stands there (5.5).
+  if (record?.handover != null) return !isAboutToPublish(turn);
   if (lead === null || record === null) return false;
   if (awaitsSource(turn.state, turn.config)) return listWillChange(turn);
-  if (lead.phase === "publishing") return record.lineage.at(-1)?.epoch !== lineage.at(-1)?.epoch;
+  const isBehind = record.lineage.at(-1)?.epoch !== lineage.at(-1)?.epoch;
+  if (isBehind && lead.replid !== null) return !isAboutToPublish(turn);
   return lead.phase === "open" && listWillChange(turn);
+}
+
+/** The address waits for its PUT alone; one of the Lease beside it tells of all that is new. */
+function isAboutToPublish({ state, at }: Turn): boolean {
+  const { lead, slice } = state;
+  const since = lead?.since ?? state.election.term?.confirmed?.from ?? null;
+  if (since === null || lead?.phase === "open") return false;
+  const isSent = lead !== null && slice.pending?.epoch === lead.epoch;
+  return !isSent && waiterElapsedMs(since, at) < PROMOTION_MS;
 }
 
 /**
