@@ -34,7 +34,7 @@ import { ensureRecord } from "./plan-record.ts";
 import type { Reason } from "./reason.ts";
 import { mayBeWritable, redisIsUp } from "./redis-view.ts";
 import { awaitsSource } from "./source-view.ts";
-import type { MemberState } from "./state.ts";
+import type { Lead, MemberState } from "./state.ts";
 import { act, announce, nextId, podOf, set, writeLease, writePermit, type Turn } from "./turn.ts";
 
 /** Peers are asked for their positions when the take-over is this near (section 6). */
@@ -111,11 +111,21 @@ function hasNews(turn: Turn): boolean {
 
 /** The address waits for its PUT alone; one of the Lease beside it tells of all that is new. */
 function isAboutToPublish({ state, at }: Turn): boolean {
-  const { lead, slice } = state;
-  const since = lead?.since ?? state.election.term?.confirmed?.from ?? null;
+  const { lead, acquiring } = state;
+  const since = lead?.since ?? acquiring?.before.takenAt ?? null;
   if (since === null || lead?.phase === "open") return false;
-  const isSent = lead !== null && slice.pending?.epoch === lead.epoch;
-  return !isSent && waiterElapsedMs(since, at) < PROMOTION_MS;
+  if (lead?.phase === "publishing" && sliceLeavesNow(state, lead)) return true;
+  return !sliceIsSent(state, lead) && waiterElapsedMs(since, at) < PROMOTION_MS;
+}
+
+function sliceIsSent({ slice }: MemberState, lead: Lead | null): boolean {
+  return lead !== null && slice.pending?.epoch === lead.epoch;
+}
+
+/** In the very turn in which the promotion was answered: the slice is planned after the Lease. */
+function sliceLeavesNow({ slice }: MemberState, lead: Lead): boolean {
+  const { seen, pending, retryAt } = slice;
+  return seen !== null && seen.epoch < lead.epoch && pending === null && retryAt === null;
 }
 
 /**

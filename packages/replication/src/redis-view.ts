@@ -155,8 +155,10 @@ function followsSource({ config, state }: Turn, { upstream, replid }: RedisInfo)
  * first byte comes it has none of a group that had one, whatever its link says.
  */
 function lacksFirstByte({ state }: Turn, { keys, offset }: RedisInfo): boolean {
-  const last = recordOf(state.election.view)?.position ?? null;
-  return keys === 0 && offset === 0 && last !== null && last.offset > 0;
+  const { record, election, lineage } = state;
+  const told = recordOf(election.view)?.position ?? record.saved?.leaderPosition ?? null;
+  const begins = lineage[0]?.startOffset ?? 0;
+  return keys === 0 && offset <= begins && told !== null && told.offset > begins;
 }
 
 /**
