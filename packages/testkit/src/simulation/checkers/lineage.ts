@@ -12,9 +12,12 @@ export class Lineage extends Checker {
   private readonly accepting = new Set<string>();
   /** The list that is, or was last, in force; null: there never was one. */
   private listed: LeaseRecord["members"] | null = null;
+  /** What the Lease said last: somebody may delete it between publication and first write. */
+  private told: LeaseRecord["lineage"] = [];
 
-  override leaseCommitted(record: LeaseRecord): void {
-    this.listed = record.members;
+  override leaseCommitted({ members, lineage }: LeaseRecord): void {
+    this.listed = members;
+    this.told = lineage;
   }
 
   override promoted(server: RedisServer, epoch: number): void {
@@ -52,7 +55,8 @@ export class Lineage extends Checker {
   private isKnown(replid: string, own: string): boolean {
     const { store, pods } = this.world;
     if (store.slice?.lineage.some((entry) => entry.replid === replid)) return true;
-    if (store.lease?.record.lineage.some((entry) => entry.replid === replid)) return true;
+    const inLease = store.lease === null ? this.told : store.lease.record.lineage;
+    if (inLease.some((entry) => entry.replid === replid)) return true;
     const { listed } = this;
     const others = pods.filter(
       (pod) => !pod.gone && pod.name !== own && (listed === null || pod.name in listed),
