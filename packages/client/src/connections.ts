@@ -47,6 +47,7 @@ export class Connections {
   readonly #events: FollowerEvents;
   #made = 0;
   #isClosed = false;
+  #isVerifying = false;
   readonly #open = new Set<FollowerCore>();
   readonly #plans = new WeakMap<FollowerCore, { plan: ConnectionPlan; redis: RedisOptions }>();
 
@@ -54,6 +55,7 @@ export class Connections {
     this.#settings = settings;
     this.#monitor = monitor;
     this.#events = events;
+    monitor.listen({ doubted: () => this.#verifyLeader() });
   }
 
   get size(): number {
@@ -125,6 +127,24 @@ export class Connections {
       },
       onChange: (listener) => monitor.listen({ changed: listener }),
     };
+  }
+
+  /**
+   * Asks the leader over a connection that stands, since behind a Service a new one may lead
+   * elsewhere. Without any there is nothing to ask: that it was lost, is known.
+   */
+  #verifyLeader(): void {
+    if (this.#isVerifying) return;
+    const core = this.all().find((one) => one.own.followsLeader && one.canBeAsked);
+    if (!core) return;
+    this.#isVerifying = true;
+    void core.role(this.#settings.handshakeTimeoutMs).then((found) => {
+      this.#isVerifying = false;
+      // Without an answer the connection's own watchdog cuts it, which is a failure, too.
+      if ((found !== "replica" && found !== "slave") || this.#isClosed) return;
+      this.#events.roleCheckFailed(core.name ?? "", "it is a replica");
+      this.#monitor.leaderFailed("roleMismatch");
+    });
   }
 
   #redisOptions(given: RedisOptions): RedisOptions {

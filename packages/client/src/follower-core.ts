@@ -113,6 +113,16 @@ export class FollowerCore {
     return String(await this.#heartbeat.ask("info", section));
   }
 
+  /** By a question past the queue that no transaction or subscription forbids. */
+  get canBeAsked(): boolean {
+    return this.node !== null && this.redis.mode !== "subscriber" && !this.path.isSessionOpen;
+  }
+
+  /** What it says that it is; null: nothing within that time. Never rejects. */
+  role(timeoutMs: number): Promise<unknown> {
+    return this.#heartbeat.role(timeoutMs);
+  }
+
   /** A transaction is over: what it left watched or open is dropped with its connection. */
   resetSession(): void {
     if (this.path.isSessionOpen) this.drop("a transaction was left open");

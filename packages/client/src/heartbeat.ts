@@ -40,10 +40,26 @@ export class Heartbeat {
     return this.ask("ping");
   }
 
+  /** By HELLO, which needs no permission for INFO. Null: it does not say, or not in time. */
+  async role(timeoutMs: number): Promise<unknown> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), timeoutMs);
+    });
+    const answer = this.ask("hello").then(roleIn, () => null);
+    return Promise.race([answer, late]).finally(() => clearTimeout(timer));
+  }
+
   ask(name: string, ...words: readonly string[]): Promise<unknown> {
     const command = new Command(name, [...words], { replyEncoding: "utf8" });
     note(command, noteFor(this.#parts.options, { internal: true, batch: null }));
     this.#parts.base.send(command, undefined);
     return command.promise;
   }
+}
+
+/** A list of names and values with RESP2, a map with RESP3. */
+function roleIn(reply: unknown): unknown {
+  if (Array.isArray(reply)) return reply[reply.indexOf("role") + 1];
+  return typeof reply === "object" && reply !== null && "role" in reply ? reply.role : null;
 }

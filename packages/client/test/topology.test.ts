@@ -19,6 +19,8 @@ interface Step {
   readonly alone?: boolean;
   /** A connection to the leader has been lost before this, and none was admitted since. */
   readonly failed?: boolean;
+  /** Another node of the same look. */
+  readonly beside?: string;
   readonly events?: readonly string[];
 }
 
@@ -55,8 +57,16 @@ function nodeOf(text: string): NodeDescription {
   };
 }
 
-function observationOf({ epoch, leader, version, alone }: Step): TopologyObservation {
+/** `a@X is replica`, `a@ is down`. */
+function besideOf(text: string): NodeDescription {
+  const [node = "", word] = text.split(" is ");
+  const found = word === "down" ? { role: "unknown", state: "down" } : { role: "replica" };
+  return { ...nodeOf(node), ...found } as NodeDescription;
+}
+
+function observationOf({ epoch, leader, version, alone, beside }: Step): TopologyObservation {
   const nodes = leader === "none" ? [] : [nodeOf(leader)];
+  if (beside !== undefined) nodes.push(besideOf(beside));
   const [processId, counter] = version?.split(":") ?? [];
   return {
     source: epoch === "none" ? "service" : "status",

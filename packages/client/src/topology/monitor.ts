@@ -36,6 +36,8 @@ export interface MonitorListener {
   refreshed(): void;
   event(event: TopologyEvent): void;
   announced(change: LeaderChanging): void;
+  /** Something unrelated claims to lead: whoever is connected to the leader shall check it. */
+  doubted(): void;
   fault(provider: string, error: Error): void;
 }
 
@@ -149,6 +151,8 @@ export class Monitor {
     for (const event of events) this.#tell((listener) => listener.event?.(event));
     const isContradicted = events.some((event) => event.type === "topologyConflict");
     if (isContradicted) this.requestCheck("roleMismatch");
+    const isDoubted = state.candidate !== null && !state.hasLeaderFailed;
+    if (isDoubted) this.#tell((listener) => listener.doubted?.());
     if (description !== previous) this.#tell((listener) => listener.refreshed?.());
     if (tagOf(previous) === tagOf(description) && previous.epoch === description.epoch) return;
     this.#tell((listener) => listener.changed?.(description, previous));
@@ -181,7 +185,10 @@ export class Monitor {
     const { leader } = this.#state.description;
     const isKnown = proof.replicationId !== null && leader?.replicationId !== null;
     const isLeader = isKnown ? leader?.replicationId === proof.replicationId : leader?.id === id;
-    if (isLeader) return { admitted: true };
+    if (isLeader) {
+      this.#state = { ...this.#state, hasLeaderFailed: false };
+      return { admitted: true };
+    }
     return { admitted: false, why: `its history is not that of ${leader?.id ?? "the leader"}` };
   }
 

@@ -9,11 +9,11 @@ export interface TopologyState {
   readonly seen: ReadonlyMap<string, { readonly processId: string; readonly counter: number }>;
   /** When something that reads the Lease, or a slice of its holder, spoke last. */
   readonly authoritativeAtMs: number | null;
-  /** A connection to the leader was lost or refused, and none has been admitted since. */
+  /** A connection to the leader was lost, refused or unsound, and none has been admitted since. */
   readonly hasLeaderFailed: boolean;
   /** What made the leader one: a source without epochs proves it by its history, or guesses. */
   readonly namedBy: "epoch" | "history" | "guess";
-  /** An unrelated primary, met without an epoch: adopted when it is met again. */
+  /** An unrelated primary, met without an epoch: adopted when met again, once the leader fails. */
   readonly candidate: { readonly id: string; readonly atMs: number } | null;
 }
 

@@ -4,7 +4,9 @@
  * Guarantees: an older epoch never changes the leader; within one epoch there is one leader. What
  * is not read from the Lease overrules what was, if it proves itself the successor by its
  * replication history; else only once the leader has failed and the Lease was not heard of for ten
- * seconds, and until it is. Does not say that the leader is writable: the socket does.
+ * seconds, and until it is. Without epochs, one of an unrelated history leads only after two looks
+ * in a row have met it and the leader has failed. Does not say that the leader is writable: the
+ * socket does.
  */
 import type { NodeDescription, TopologyDescription, TopologyObservation } from "../types.ts";
 import { compareEpochs, lineageOf } from "./order.ts";
@@ -81,7 +83,7 @@ function unordered(state: TopologyState, observation: TopologyObservation, nowMs
   const lineage = lineageOf(named, leader);
   if (lineage === "same") {
     // By another name, it is the same data and the same node.
-    if (named.id !== leader.id) return { state, events: [] };
+    if (named.id !== leader.id) return { state: forgetting(state), events: [] };
     return adopt(forgetting(state), observation);
   }
   if (lineage === "successor") return adopt(forgetting(state), observation, "history");
@@ -94,12 +96,21 @@ function unordered(state: TopologyState, observation: TopologyObservation, nowMs
   if (isUnderAuthority(state, observation, nowMs)) return { state, events: [] };
   if (named.id === leader.id) return adopt(forgetting(state), observation);
   if (epoch !== null && !state.hasLeaderFailed) return { state, events: [] };
+  const hasFailed = state.hasLeaderFailed || isFoundFailed(observation, leader);
   const met = state.candidate?.id === named.id ? state.candidate : { id: named.id, atMs: nowMs };
-  if (nowMs - met.atMs >= MEETING_APART_MS) return adopt(forgetting(state), observation, "guess");
+  if (nowMs - met.atMs >= MEETING_APART_MS) {
+    // Two that cannot be ordered: as long as the one that was known is well, it stays.
+    return hasFailed ? adopt(forgetting(state), observation, "guess") : { state, events: [] };
+  }
   const events: TopologyEvent[] = [
     { type: "topologyConflict", known: leader.id, claimed: named.id },
   ];
   return { state: { ...state, candidate: met }, events };
+}
+
+/** By the same look, which reached the leader's own address or did not. */
+function isFoundFailed({ nodes }: TopologyObservation, { id }: NodeDescription): boolean {
+  return nodes.some((node) => node.id === id && (node.state === "down" || node.role === "replica"));
 }
 
 function isUnderAuthority(
