@@ -70,9 +70,11 @@ const statusOf = async (path: string): Promise<number> => (await fetch(url(path)
 
 describe("the topology", () => {
   it("names the published address of the present holder", () => {
+    const lineage = [{ epoch: 7, replid: "r7", startOffset: 100, parent: "r6" }];
+    status = { ...STATUS, slice: STATUS.slice && { ...STATUS.slice, lineage } };
     const topology = currentTopology(view);
     const address = { id: "orders-0", host: "10.0.0.1", port: 6379 };
-    expect(topology.leader).toEqual({ ...address, epoch: 7 });
+    expect(topology.leader).toEqual({ ...address, epoch: 7, lineage });
     expect(topology.nodes.map((node) => [node.id, node.role, node.lagBytes])).toEqual([
       ["orders-0", "primary", 0],
       ["orders-1", "replica", 100],

@@ -19,7 +19,7 @@ const TOPOLOGY: Topology = {
   namespace: "shop",
   reportedBy: "orders-0",
   epoch: 7,
-  leader: { id: "orders-0", host: "10.0.0.0", port: 6379, epoch: 7 },
+  leader: { id: "orders-0", host: "10.0.0.0", port: 6379, epoch: 7, lineage: [] },
   holder: "orders-0_u_n",
   paused: false,
   failsafe: false,
@@ -147,7 +147,10 @@ describe("the port", () => {
     await vi.waitFor(() => expect(pattern.heard.text).toContain("psubscribe"));
     topology = { ...TOPOLOGY, leader: null };
     sentinel.turned();
-    topology = { ...TOPOLOGY, leader: { id: "orders-1", host: "10.0.0.1", port: 6379, epoch: 7 } };
+    topology = {
+      ...TOPOLOGY,
+      leader: { id: "orders-1", host: "10.0.0.1", port: 6379, epoch: 7, lineage: [] },
+    };
     sentinel.turned();
     sentinel.turned();
     const words = "mymaster 10.0.0.0 6379 10.0.0.1 6379";

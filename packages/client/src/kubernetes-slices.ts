@@ -1,4 +1,5 @@
 /** EndpointSlices of the write Service, as an observation of the topology. Pure. */
+import { branchOf } from "./topology/branch.ts";
 import { nodeOf } from "./topology/node.ts";
 import type { NodeDescription, TopologyObservation } from "./types.ts";
 
@@ -14,6 +15,7 @@ export interface Slice {
 }
 
 const EPOCH = "leasehold.dev/epoch";
+const LINEAGE = "leasehold.dev/lineage";
 const HOLDER = "leasehold.dev/holder";
 const REDIS_PORT = 6379;
 
@@ -48,5 +50,16 @@ function leaderIn(slice: Slice): NodeDescription | null {
   // A holder is `<pod>_<uid>_<nonce>`.
   const pod = slice.metadata.annotations?.[HOLDER]?.split("_", 1)[0];
   const id = pod || `${host}:${port}`;
-  return nodeOf({ id, host, port, zone: endpoint?.zone ?? null, role: "primary" });
+  const lineage = parsed(slice.metadata.annotations?.[LINEAGE]);
+  const branch = branchOf(lineage, { epoch: epochOf(slice), replicationId: null });
+  return nodeOf({ id, host, port, zone: endpoint?.zone ?? null, role: "primary", ...branch });
+}
+
+/** What somebody else wrote must not end the watch. */
+function parsed(annotation: string | undefined): unknown {
+  try {
+    return JSON.parse(annotation ?? "null");
+  } catch {
+    return null;
+  }
 }

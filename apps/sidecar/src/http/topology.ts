@@ -5,7 +5,7 @@
  * the present holder; a member that knows no better says that there is no leader. Ages are
  * relative, so that no reader compares clocks.
  */
-import { parseIdentity } from "@leasehold/election";
+import { parseIdentity, type LineageEntry } from "@leasehold/election";
 import type { MemberReport, MemberStatus, RedisAddress } from "@leasehold/replication";
 
 export interface TopologyFacts {
@@ -29,6 +29,8 @@ export interface Topology {
     readonly port: number;
     /** Of the lead that published this address; `epoch` may be a newer one that was heard of. */
     readonly epoch: number;
+    /** The promotions up to this one, published with its address: where its history branched off. */
+    readonly lineage: readonly LineageEntry[];
   } | null;
   /** Who holds the Lease, promoted or not. */
   readonly holder: string | null;
@@ -90,7 +92,7 @@ function leaderOf(status: MemberStatus): Topology["leader"] {
   if (status.isOver) return null;
   if (!slice?.address || holder === null || slice.holder !== holder) return null;
   const id = parseIdentity(holder)?.pod ?? holder;
-  return { id, ...addressOf(slice.address), epoch: slice.epoch };
+  return { id, ...addressOf(slice.address), epoch: slice.epoch, lineage: slice.lineage };
 }
 
 function nodeOf(report: MemberReport, leading: MemberReport | null): TopologyNode {

@@ -1,6 +1,7 @@
 /**
  * The sidecars' status API: reads its topology (docs/protocol.md of the project). Pure.
  */
+import { branchOf } from "../topology/branch.ts";
 import { nodeOf } from "../topology/node.ts";
 import type { LeaderChanging, NodeDescription, TopologyObservation } from "../types.ts";
 
@@ -20,20 +21,23 @@ export function observationFrom(
   const nodes = listOf(body["nodes"]).map(nodeFrom);
   const leaderId = leader === null ? null : textOf(leader["id"], "leader.id");
   const known = nodes.find((node) => node.id === leaderId);
-  const address = leader && {
-    host: textOf(leader["host"], "leader.host"),
-    port: numberOf(leader["port"], "leader.port"),
-  };
-  const named =
-    leaderId === null || !address
-      ? []
-      : [{ ...(known ?? nodeOf({ id: leaderId, role: "primary", ...address })), ...address }];
+  // Of the leader's own address: the newest epoch that was heard of may be nobody's yet.
+  const epoch = leader === null ? null : numberOf(leader["epoch"] ?? body["epoch"], "epoch");
+  const named: NodeDescription[] = [];
+  if (leader && leaderId !== null && epoch !== null) {
+    const host = textOf(leader["host"], "leader.host");
+    const address = { host, port: numberOf(leader["port"], "leader.port") };
+    const one = known ?? nodeOf({ id: leaderId, role: "primary", ...address });
+    const branch = branchOf(leader["lineage"], { epoch, replicationId: one.replicationId });
+    // What it said before its promotion, it said of the history before.
+    const offset = one.replicationId === branch.replicationId ? one.offset : null;
+    named.push({ ...one, ...address, ...branch, offset });
+  }
   const expected = numberOf(body["expectedNodes"], "expectedNodes");
   return {
     source,
     version: versionFrom(id),
-    // Of the leader's own address: the newest epoch that was heard of may be nobody's yet.
-    epoch: leader === null ? null : numberOf(leader["epoch"] ?? body["epoch"], "epoch"),
+    epoch,
     leaderId,
     expectedNodes: expected > 0 ? expected : null,
     nodes: [...named, ...nodes.filter((node) => node.id !== leaderId)],

@@ -150,6 +150,8 @@ describe("a real group", () => {
       const { namespace, name: service } = group;
       const watching = open({ topology: kubernetesTopology({ namespace, service, cluster }) });
       await watching.leader.ping();
+      const diverged: (bigint | null)[] = [];
+      client.on("leaderChanged", ({ divergedBytes }) => diverged.push(divergedBytes));
       const writers = startWriters(client, 10);
       await sleep(200);
       const to = group.members.find((member) => member !== first);
@@ -177,6 +179,13 @@ describe("a real group", () => {
       expect(gapMs).toBeLessThan(8_000);
       await until(() => watching.topology.leader?.id === third.name);
       expect(watching.topology.epoch).toBe(client.topology.epoch);
+      // Both were pushed, and the lineage beside the address tells where the history branched off.
+      expect(diverged[0]).toBe(0n);
+      expect(diverged.at(-1)).not.toBeNull();
+      const [told, seen] = [client, watching].map(({ topology }) => topology.leader);
+      expect(told?.branchOffset).toBeTypeOf("bigint");
+      expect(seen?.branchOffset).toBe(told?.branchOffset);
+      expect(seen?.previousReplicationId).toBe(told?.previousReplicationId);
       expect(await watching.leader.rpush("tokens", "by the other")).toBeGreaterThan(
         acknowledged / 2,
       );

@@ -1,8 +1,9 @@
 /** Rule 5 of the topology, without epochs: a primary of another history, and the known one beside it. */
+import { once } from "node:events";
 import { afterEach, describe, expect, test } from "vitest";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startBalancer, type Balancer } from "@leasehold/testkit/balancer";
-import { serviceTopology, staticTopology } from "../../src/index.ts";
+import { serviceTopology, staticTopology, type Leasehold } from "../../src/index.ts";
 import { closeAll, open } from "./open-clients.ts";
 import { startRedis, until, type RealRedis } from "./real-redis.ts";
 
@@ -15,6 +16,13 @@ afterEach(async () => {
 });
 
 const addressOf = ({ host, port }: RealRedis): { host: string; port: number } => ({ host, port });
+
+/** Resolves when the client knows. */
+async function killed(client: Leasehold, redis: RealRedis): Promise<void> {
+  const lost = once(client, "leaderLost");
+  await redis.kill();
+  await lost;
+}
 
 /** Behind the Service stands something unrelated by now, and the leader is well. */
 async function moveService() {
@@ -40,7 +48,7 @@ describe("a Service that leads to something unrelated", () => {
     expect([await a.admin.get("k"), await x.admin.get("k")]).toEqual(["second", null]);
     // It is told as it is found, and not for ever.
     expect(conflicts()).toBeLessThan(15);
-    await a.kill();
+    await killed(client, a);
     expect(await client.leader.set("k", "third")).toBe("OK");
     expect(await x.admin.get("k")).toBe("third");
   });
@@ -66,7 +74,7 @@ test("of two unrelated primaries at fixed addresses the one that was known leads
   await sleep(1_500);
   expect(await client.leader.set("k", "second")).toBe("OK");
   expect(await a.admin.get("k")).toBe("second");
-  await a.kill();
+  await killed(client, a);
   expect(await client.leader.set("k", "third")).toBe("OK");
   expect(await x.admin.get("k")).toBe("third");
 });
