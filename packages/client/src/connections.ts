@@ -138,13 +138,14 @@ export class Connections {
     const core = this.all().find((one) => one.own.followsLeader && one.canBeAsked);
     if (!core) return;
     this.#isVerifying = true;
-    void core.role(this.#settings.handshakeTimeoutMs).then((found) => {
+    const take = (found: unknown): void => {
       this.#isVerifying = false;
       // Without an answer the connection's own watchdog cuts it, which is a failure, too.
       if ((found !== "replica" && found !== "slave") || this.#isClosed) return;
       this.#events.roleCheckFailed(core.name ?? "", "it is a replica");
       this.#monitor.leaderFailed("roleMismatch");
-    });
+    };
+    void core.role(this.#settings.handshakeTimeoutMs).then(take);
   }
 
   #redisOptions(given: RedisOptions): RedisOptions {
@@ -186,7 +187,14 @@ export class Connections {
     const monitor = this.#monitor;
     return {
       route: plan.route ?? this.leaderRoute(),
-      open: ({ host, port }, signal) => preflight({ host, port }, checks, signal),
+      open: async ({ host, port }, signal) => {
+        const checked = await preflight({ host, port }, checks, signal);
+        monitor.proved({ host, port }, checked.proof);
+        return checked;
+      },
+      answered: ({ destination, proof }, rttMs) => {
+        monitor.answered(destination, proof.localAddress, rttMs);
+      },
       draw: () => this.draw(),
       spreadMs: (follower) => {
         const [first] = this.#open;

@@ -68,6 +68,7 @@ export class FollowerCore {
       options: own.operation,
       node: () => this.name ?? "",
       sent: (nowMs) => this.busy(nowMs),
+      answered: (rttMs) => this.#at && link.answered(this.#at, rttMs),
     });
     this.#watchdog = new Watchdog(
       {

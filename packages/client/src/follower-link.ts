@@ -6,7 +6,7 @@ import type { ResolvedOptions } from "./operation.ts";
 import type { NodeDescription } from "./types.ts";
 import type { WatchdogOptions } from "./watchdog.ts";
 import type { Follower } from "./follower.ts";
-import type { FollowerCore } from "./follower-core.ts";
+import type { Connected, FollowerCore } from "./follower-core.ts";
 
 export interface FollowerLink {
   readonly route: Route;
@@ -20,6 +20,8 @@ export interface FollowerLink {
     readonly lastLeader: NodeDescription | null;
     readonly lastEpoch: number | null;
   };
+  /** While it was idle. */
+  answered(at: Connected, rttMs: number): void;
   opened(follower: FollowerCore): void;
   closed(follower: FollowerCore): void;
   readonly events: FollowerEvents;

@@ -18,6 +18,7 @@ export interface HeartbeatParts {
   readonly options: ResolvedOptions;
   node(): string;
   sent(nowMs: number): void;
+  answered(rttMs: number): void;
 }
 
 export class Heartbeat {
@@ -30,10 +31,11 @@ export class Heartbeat {
   send(): void {
     const sentAtMs = performance.now();
     this.#parts.sent(sentAtMs);
-    this.ping().catch((error: Error) => {
-      const durationMs = performance.now() - sentAtMs;
-      this.#parts.events.heartbeatFailed(this.#parts.node(), error, durationMs);
-    });
+    const tookMs = (): number => performance.now() - sentAtMs;
+    this.ping().then(
+      () => this.#parts.answered(tookMs()),
+      (error: Error) => this.#parts.events.heartbeatFailed(this.#parts.node(), error, tookMs()),
+    );
   }
 
   ping(): Promise<unknown> {

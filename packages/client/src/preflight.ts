@@ -145,10 +145,12 @@ function proofOf(replies: readonly Reply[], rttMs: number): NodeProof {
     throw new Error("it does not tell its role: allow its user HELLO or INFO");
   }
   const loading = ping instanceof Error && ping.message.startsWith("LOADING");
+  const link = fields.get("master_link_status");
   if (ping instanceof Error && !loading && !/^(NOPERM|MASTERDOWN)/.test(ping.message)) throw ping;
   return {
     role: role === "master" ? "primary" : "replica",
     loading,
+    isLinkUp: link === undefined ? null : link === "up",
     localAddress: typeof client === "string" ? (/\bladdr=(\S+)/.exec(client)?.[1] ?? null) : null,
     ...historyOf(fields),
     version: greeting.get("version") ?? null,

@@ -43,6 +43,9 @@ export class ReaderRoute implements Route {
 
   admit(destination: Destination, proof: NodeProof): Admission {
     if (proof.loading) return { admitted: false, why: "it is loading its data" };
+    if (proof.role === "replica" && proof.isLinkUp === false) {
+      return { admitted: false, why: "its link to its leader is down" };
+    }
     if (this.#preference.mode === "replica" && proof.role !== "replica") {
       return { admitted: false, why: "it is no replica any more" };
     }

@@ -26,7 +26,10 @@ export interface ReadPreference {
   readonly zone?: string;
   /** Default `prefer`. */
   readonly zonePolicy?: "prefer" | "require";
-  /** Nodes within this time of the fastest one share the reads. Default 15 ms. */
+  /**
+   * Nodes within this time of the fastest one share the reads, by `rttMs`; one that this client
+   * has not measured yet is not left out. Default 15 ms.
+   */
   readonly localThresholdMs?: number;
   /** The last word: out of those that fit, the ones that may answer. */
   readonly selector?: (nodes: readonly NodeDescription[]) => readonly NodeDescription[];

@@ -20,7 +20,7 @@ export interface NodeDescription {
   readonly zone: string | null;
   /** As it was seen last. */
   readonly role: NodeRole;
-  /** `suspect`: not in sync, or loading. `down`: it does not answer. */
+  /** `suspect`: not in sync with its leader, or loading. `down`: it does not answer. */
   readonly state: "up" | "suspect" | "down";
   /** The present history of its data; null: unknown. */
   readonly replicationId: string | null;
@@ -32,7 +32,7 @@ export interface NodeDescription {
   readonly offset: bigint | null;
   /** An upper bound; null: unknown, which meets no bound. */
   readonly stalenessMs: number | null;
-  /** Of the last look; null: unknown. */
+  /** Smoothed over looks, handshakes and idle `PING`s of this client; null: there was none. */
   readonly rttMs: number | null;
   /** How long ago this was observed. */
   readonly ageMs: number;
@@ -140,6 +140,8 @@ export interface NodeProof {
   readonly role: "primary" | "replica";
   /** Loads its data: takes no commands yet. */
   readonly loading: boolean;
+  /** Of a replica: its link to its leader is up; null: a primary, or unknown. */
+  readonly isLinkUp: boolean | null;
   /** The address that the server itself sees: behind a Service this tells the pods apart. */
   readonly localAddress: string | null;
   /** The present history of its data; null: the user may not run `INFO`. */

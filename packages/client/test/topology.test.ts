@@ -83,6 +83,7 @@ function observationOf({ epoch, leader, version, alone, beside }: Step): Topolog
 const PROOF: NodeProof = {
   role: "primary",
   loading: false,
+  isLinkUp: null,
   localAddress: null,
   replicationId: null,
   previousReplicationId: null,

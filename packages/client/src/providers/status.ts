@@ -6,6 +6,10 @@
  * answer is read without bound. After all endpoints have failed there is a pause, and it begins
  * anew, for ever. So is one that names nobody, or nobody new, for two seconds after its leader has
  * failed: its sidecar may be cut off from the group, and then tells what was.
+ * No stream is resumed by `Last-Event-ID`, though its events have ids: each begins with the whole
+ * state, so nothing is missed; an id is of one sidecar, and who comes back asks the next one; and
+ * with the newest id a sidecar would leave out that state, which tells that it still knows it. An
+ * announcement that was missed costs what an unannounced change does.
  * Where streaming is impossible (`mode: "poll"`, or no stream at any endpoint), it asks instead.
  */
 import { request as requestHttp, type IncomingMessage } from "node:http";

@@ -6,6 +6,7 @@
  * touches nothing. Decides nothing by itself: `update` does.
  */
 import type {
+  Address,
   CheckReason,
   Epoch,
   LeaderChanging,
@@ -21,6 +22,7 @@ import { INITIAL, type TopologyEvent, type TopologyState } from "./state.ts";
 import { update } from "./update.ts";
 import { nodeOf } from "./node.ts";
 import { lineageOf } from "./order.ts";
+import { RoundTrips } from "./round-trips.ts";
 import { sampled, stalenessOf, type Samples } from "./staleness.ts";
 
 /** Where a connection shall go, and what its socket will be compared with. */
@@ -50,6 +52,7 @@ export class Monitor {
   #state: TopologyState = INITIAL;
   #samples: Samples = [];
   #heardAtMs = performance.now();
+  readonly #roundTrips = new RoundTrips();
   readonly #heardFrom = new Map<string, number>();
   readonly #listeners = new Set<Partial<MonitorListener>>();
   readonly #stop = new AbortController();
@@ -58,7 +61,23 @@ export class Monitor {
 
   constructor(providers: readonly TopologyProvider[], tools: ProbeTools) {
     this.#providers = providers;
-    this.#tools = tools;
+    this.#tools = {
+      probe: async (address, signal) => {
+        const proof = await tools.probe(address, signal);
+        this.#roundTrips.proved(address, proof);
+        return proof;
+      },
+    };
+  }
+
+  /** A connection of this client has shaken hands. */
+  proved(address: Address, proof: NodeProof): void {
+    this.#roundTrips.proved(address, proof);
+  }
+
+  /** An idle one has had the answer to a `PING`; `address`: as `localAddress` of the handshake. */
+  answered(address: Address, localAddress: string | null, rttMs: number): void {
+    this.#roundTrips.proved(address, { localAddress, rttMs });
   }
 
   start(): void {
@@ -91,6 +110,7 @@ export class Monitor {
     const nodes = description.nodes.map((node) => ({
       ...node,
       ageMs: node.ageMs + sinceMs,
+      rttMs: this.#roundTrips.of(node) ?? node.rttMs,
       stalenessMs: stalenessOf(node, description.leader, { samples: this.#samples, nowMs }),
     }));
     const leader = nodes.find((node) => node.id === description.leader?.id) ?? description.leader;
@@ -221,7 +241,7 @@ export function observationOf(
 ): Omit<TopologyObservation, "source" | "leaderId"> {
   const { id, proof, zone } = found;
   const { role, replicationId, previousReplicationId, branchOffset, offset, rttMs } = proof;
-  const state = proof.loading ? "suspect" : "up";
+  const state = proof.loading || proof.isLinkUp === false ? "suspect" : "up";
   const history = { replicationId, previousReplicationId, branchOffset, offset };
   // It was answered after it was asked: an offset is never younger than that.
   const node = nodeOf({ id, host, port, zone, role, state, ...history, rttMs, ageMs: rttMs });

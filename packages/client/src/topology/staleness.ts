@@ -4,6 +4,9 @@
  * The leader's offsets are kept with the times at which they were seen; a replica at offset `o`
  * holds everything that was there at the last time at which the leader was at most at `o`. The
  * estimate never lies below the truth, as long as `ageMs` of a node is not below its own.
+ *
+ * Nothing is added for the time between two looks: the leader was *seen* at that offset, so what the
+ * replica lacks was written after that moment. A term for it would only hide fresh replicas.
  */
 import type { NodeDescription } from "../types.ts";
 
