@@ -56,3 +56,14 @@ it("does not show a member that is no longer one", async () => {
   others = [peer("orders-1")];
   expect(reports.current().map((report) => report.member)).toEqual(["orders-1"]);
 });
+
+it("counts a report's age from the question on", async () => {
+  const reports = createGroupReports(client, () => [peer("orders-1")]);
+  answers = async (member) => {
+    vi.advanceTimersByTime(200);
+    return { ...REPLICA, member };
+  };
+  await reports.refresh();
+  vi.advanceTimersByTime(100);
+  expect([reports.ageMs("orders-1"), reports.ageMs("orders-2")]).toEqual([300, 0]);
+});

@@ -15,6 +15,7 @@ import { INFO, REPLICA, REPORT, STATUS } from "./fixtures.ts";
 let status: MemberStatus = STATUS;
 let others: readonly MemberReport[] = [REPLICA];
 let refresh: () => Promise<void>;
+let ageMs = 0;
 let live = true;
 let upkeep: UpkeepView;
 let volume: VolumeUsage | null = null;
@@ -27,6 +28,7 @@ beforeEach(async () => {
   status = STATUS;
   others = [REPLICA];
   refresh = () => Promise.resolve();
+  ageMs = 0;
   live = true;
   volume = null;
   const metrics = createMetrics();
@@ -36,7 +38,7 @@ beforeEach(async () => {
     restartPending: false,
     missingRights: [],
   };
-  const reports = { current: () => others, refresh: () => refresh() };
+  const reports = { current: () => others, ageMs: () => ageMs, refresh: () => refresh() };
   const base = {
     group: "orders",
     namespace: "shop",
@@ -88,7 +90,7 @@ describe("the topology", () => {
   });
 
   it("names nobody while the slice is of an earlier holder", () => {
-    const facts = { group: "orders", namespace: "shop", self: REPORT, others };
+    const facts = { group: "orders", namespace: "shop", self: REPORT, others, ageMs: () => 0 };
     const moved = { ...STATUS, holder: "orders-1_u1_n1" };
     expect(topologyOf({ ...facts, status: moved }).leader).toBeNull();
     expect(topologyOf({ ...facts, status: { ...STATUS, slice: null } }).leader).toBeNull();
@@ -97,6 +99,12 @@ describe("the topology", () => {
   it("does not name itself once its own right to lead is over", () => {
     status = { ...STATUS, isOver: true };
     expect(currentTopology(view).leader).toBeNull();
+  });
+
+  it("tells how old each position may be, its member's own look included", () => {
+    ageMs = 250.5;
+    const ages = currentTopology(view).nodes.map(({ observedMsAgo }) => observedMsAgo);
+    expect(ages).toEqual([500, 751]);
   });
 
   it("gives no lag to a copy of another history", () => {
@@ -296,6 +304,15 @@ describe("the topology stream", () => {
     const events = await reading.events;
     expect(events.map((event) => event.id)).toEqual(["p1:1", "p1:2"]);
     expect(events[1]?.data.paused).toBe(true);
+    reading.close();
+  });
+
+  it("tells each second that nothing has moved: else what was seen would seem to grow old", async () => {
+    const reading = read(2);
+    await reading.opened;
+    ageMs = 1;
+    const events = await reading.events;
+    expect(events[1]?.data.nodes.map(({ observedMsAgo }) => observedMsAgo)).toEqual([500, 501]);
     reading.close();
   });
 

@@ -8,7 +8,8 @@ import { createSentinelPort, type SentinelPort } from "../src/sentinel/server.ts
 function node(ordinal: number, more: Partial<TopologyNode> = {}): TopologyNode {
   return {
     ...{ id: `orders-${ordinal}`, host: `10.0.0.${ordinal}`, port: 6379, role: "replica" },
-    ...{ state: "up", inSync: true, replicationId: "r", offset: 9, lagBytes: 0, ineligible: null },
+    ...{ state: "up", inSync: true, replicationId: "r", offset: 9, lagBytes: 0 },
+    ...{ observedMsAgo: 500, ineligible: null },
     ...more,
   };
 }

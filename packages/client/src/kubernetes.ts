@@ -25,7 +25,7 @@ export interface KubernetesTopologyOptions {
   readonly service: string;
   /** Default: as a pod finds it. */
   readonly cluster?: Cluster;
-  /** Default 50000 ms. The watch is asked to end sooner, so that only a dead one is silent so long. */
+  /** Default 50000 ms. A watch is asked to end sooner: only a dead one is silent for so long. */
   readonly silenceTimeoutMs?: number;
 }
 

@@ -65,6 +65,14 @@ test("a slice tells the history of its leader", () => {
   expect(other).toMatchObject({ id: "orders-1", replicationId: null, ...UNKNOWN });
 });
 
+test("a position is as old as its sidecar says, and else as old as it can be", () => {
+  const [young, unsaid] = [750, undefined].map((observedMsAgo) => {
+    const member = { ...memberOf("a", "r7", 1_000), observedMsAgo };
+    return observationFrom("status", replyOf(7, "a", [member]), "p:1").nodes[0]?.ageMs;
+  });
+  expect([young, unsaid]).toEqual([750, 4_000]);
+});
+
 describe("no branch is told", () => {
   test.each([
     ["without a lineage", undefined],

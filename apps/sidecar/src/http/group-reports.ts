@@ -15,6 +15,8 @@ const TIMEOUT_MS = 250;
 export interface GroupReports {
   /** Reports of the others that are not too old. */
   current(): readonly MemberReport[];
+  /** How long ago the member was asked for its report, in milliseconds; 0: there is none. */
+  ageMs(member: string): number;
   /** Asks the others, unless that was done a moment ago. Resolves when they have answered. */
   refresh(): Promise<void>;
 }
@@ -28,8 +30,10 @@ export function createGroupReports(
   let round: Promise<void> | null = null;
 
   const ask = async (peer: Peer): Promise<void> => {
+    // From the question on: the answer says how it was in between.
+    const atMs = performance.now();
     const report = await client.report(peer, TIMEOUT_MS);
-    if (report) kept.set(peer.member, { report, atMs: performance.now() });
+    if (report) kept.set(peer.member, { report, atMs });
   };
   const askAll = async (): Promise<void> => {
     await Promise.all(others().map(ask));
@@ -42,6 +46,10 @@ export function createGroupReports(
         if (atMs < oldestMs || !names.has(name)) kept.delete(name);
       }
       return [...kept.values()].map(({ report }) => report);
+    },
+    ageMs(member) {
+      const atMs = kept.get(member)?.atMs;
+      return atMs === undefined ? 0 : performance.now() - atMs;
     },
     refresh() {
       if (round) return round;

@@ -69,6 +69,7 @@ export function currentTopology(source: TopologySource): Topology {
     status: source.status(),
     self: source.report(),
     others: source.reports.current(),
+    ageMs: (member) => source.reports.ageMs(member),
   });
 }
 

@@ -7,6 +7,7 @@
  */
 import { parseIdentity, type LineageEntry } from "@leasehold/election";
 import type { MemberReport, MemberStatus, RedisAddress } from "@leasehold/replication";
+import { PROBE_INTERVAL_MS } from "../deadlines.ts";
 
 export interface TopologyFacts {
   readonly group: string;
@@ -15,6 +16,8 @@ export interface TopologyFacts {
   readonly self: MemberReport;
   /** Of the other members, as far as they answer. */
   readonly others: readonly MemberReport[];
+  /** How long ago one of the others was asked for its report. */
+  readonly ageMs: (member: string) => number;
 }
 
 export interface Topology {
@@ -29,7 +32,7 @@ export interface Topology {
     readonly port: number;
     /** Of the lead that published this address; `epoch` may be a newer one that was heard of. */
     readonly epoch: number;
-    /** The promotions up to this one, published with its address: where its history branched off. */
+    /** The promotions up to this one, published with its address. */
     readonly lineage: readonly LineageEntry[];
   } | null;
   /** Who holds the Lease, promoted or not. */
@@ -52,6 +55,8 @@ export interface TopologyNode {
   readonly inSync: boolean;
   readonly replicationId: string | null;
   readonly offset: number;
+  /** At most, as long as its Redis answers its sidecar at once. */
+  readonly observedMsAgo: number;
   /** Bytes behind the leader's newest known offset; null: another history, or unknown. */
   readonly lagBytes: number | null;
   readonly ineligible: string | null;
@@ -75,14 +80,16 @@ export function topologyOf(facts: TopologyFacts): Topology {
     trouble: status.trouble,
     expectedNodes: status.members.length,
     nodes: reports
-      .map((report) => nodeOf(report, leading))
+      .map((report) => nodeOf(report, leading, report === self ? 0 : facts.ageMs(report.member)))
       .toSorted((a, b) => a.id.localeCompare(b.id)),
   };
 }
 
 /** What of a topology is worth telling at once; offsets move all the time. */
 export function stableTextOf(topology: Topology): string {
-  const nodes = topology.nodes.map(({ offset: _offset, lagBytes: _lag, ...node }) => node);
+  const nodes = topology.nodes.map(
+    ({ offset: _offset, observedMsAgo: _age, lagBytes: _lag, ...node }) => node,
+  );
   return JSON.stringify({ ...topology, nodes });
 }
 
@@ -95,7 +102,7 @@ function leaderOf(status: MemberStatus): Topology["leader"] {
   return { id, ...addressOf(slice.address), epoch: slice.epoch, lineage: slice.lineage };
 }
 
-function nodeOf(report: MemberReport, leading: MemberReport | null): TopologyNode {
+function nodeOf(report: MemberReport, leading: MemberReport | null, ageMs: number): TopologyNode {
   const isUp = report.redis === "up" || report.redis === "gated";
   return {
     id: report.member,
@@ -105,6 +112,7 @@ function nodeOf(report: MemberReport, leading: MemberReport | null): TopologyNod
     inSync: report.inSync,
     replicationId: report.replid,
     offset: report.offset,
+    observedMsAgo: Math.ceil(ageMs) + PROBE_INTERVAL_MS.inSync,
     lagBytes: lagOf(report, leading),
     ineligible: report.ineligible,
   };

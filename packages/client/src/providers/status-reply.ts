@@ -5,8 +5,8 @@ import { branchOf } from "../topology/branch.ts";
 import { nodeOf } from "../topology/node.ts";
 import type { LeaderChanging, NodeDescription, TopologyObservation } from "../types.ts";
 
-/** Offsets are told once a second, and are that much older at most. */
-const OFFSET_AGE_MS = 1_000;
+/** Of a sidecar that does not say: it shows what it heard for so long, and each looks first. */
+const MOST_AGE_MS = 4_000;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -66,6 +66,7 @@ function nodeFrom(value: unknown): NodeDescription {
   const role = node["role"];
   const replicationId = node["replicationId"];
   const zone = node["zone"];
+  const observedMsAgo = node["observedMsAgo"];
   return nodeOf({
     id: textOf(node["id"], "nodes[].id"),
     host: textOf(node["host"], "nodes[].host"),
@@ -75,7 +76,7 @@ function nodeFrom(value: unknown): NodeDescription {
     state: stateFrom(node),
     replicationId: typeof replicationId === "string" ? replicationId : null,
     offset: typeof node["offset"] === "number" ? BigInt(node["offset"]) : null,
-    ageMs: OFFSET_AGE_MS,
+    ageMs: typeof observedMsAgo === "number" ? Math.max(0, observedMsAgo) : MOST_AGE_MS,
   });
 }
 

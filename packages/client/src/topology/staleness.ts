@@ -6,7 +6,7 @@
  * estimate never lies below the truth, as long as `ageMs` of a node is not below its own.
  *
  * Nothing is added for the time between two looks: the leader was *seen* at that offset, so what the
- * replica lacks was written after that moment. A term for it would only hide fresh replicas.
+ * replica lacks was written after that. A term for it would only hide fresh replicas.
  */
 import type { NodeDescription } from "../types.ts";
 

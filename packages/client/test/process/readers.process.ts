@@ -73,15 +73,21 @@ async function stage(preference: Partial<ReadPreference> = {}): Promise<Staged> 
   return { a, client, reader, here, there };
 }
 
-/** Milliseconds until the reader sits there; says so, and holds it to the bound. */
-async function moved(what: string, reader: Redis, to: RealRedis, sinceMs: number): Promise<void> {
+interface Since {
+  readonly what: string;
+  readonly atMs: number;
+}
+
+/** Resolves when the reader sits there; says so, and holds it to the bound. */
+async function moved(reader: Redis, to: RealRedis, since: Since): Promise<void> {
+  const { what, atMs: sinceMs } = since;
   await until(async () => (await portOf(reader)) === to.port);
   const tookMs = performance.now() - sinceMs;
   console.log(`row 23: ${what}: another node after ${tookMs.toFixed(0)} ms`);
   expect(tookMs).toBeLessThan(BOUND_MS);
 }
 
-/** What a read is told when none is left; the primary is well, and so `mode` where replicas are not. */
+/** What a read is told when none is left: `mode` where the primary alone is well. */
 async function filterOf(reader: Redis): Promise<string> {
   let found = "";
   await until(async () => {
@@ -97,7 +103,7 @@ describe("row 23: a reader leaves a replica", () => {
     const { reader, here, there } = await stage();
     const atMs = performance.now();
     await here.redis.kill();
-    await moved("dead", reader, there.redis, atMs);
+    await moved(reader, there.redis, { what: "dead", atMs });
     await there.redis.kill();
     expect(await filterOf(reader)).toBe("mode");
   });
@@ -107,7 +113,7 @@ describe("row 23: a reader leaves a replica", () => {
     const { reader, here, there } = await stage({ maxStalenessMs });
     here.proxy.swallow();
     const overAtMs = performance.now() + maxStalenessMs;
-    await moved("lagging (from the bound on)", reader, there.redis, overAtMs);
+    await moved(reader, there.redis, { what: "lagging (from the bound on)", atMs: overAtMs });
     expect(await reader.get("k")).toBe("v");
     there.proxy.swallow();
     expect(await filterOf(reader)).toBe("maxStalenessMs");
@@ -117,7 +123,7 @@ describe("row 23: a reader leaves a replica", () => {
     const { reader, here, there } = await stage();
     const atMs = performance.now();
     await here.proxy.close();
-    await moved("without a link", reader, there.redis, atMs);
+    await moved(reader, there.redis, { what: "without a link", atMs });
     await there.proxy.close();
     expect(await filterOf(reader)).toBe("mode");
   });
@@ -131,7 +137,7 @@ describe("row 23: a reader leaves a replica", () => {
     for (let n = 0; n < 100; n += 1) await a.admin.set(`key${n}`, randomBytes(2_000));
     const atMs = performance.now();
     here.proxy.cut();
-    await moved("loading", reader, there.redis, atMs);
+    await moved(reader, there.redis, { what: "loading", atMs });
     await until(
       async () =>
         (await outcome(here.redis.admin.get("k"))).error?.message.startsWith("LOADING") === true,
@@ -150,7 +156,7 @@ describe("row 23: a reader leaves a replica", () => {
     await until(isLinked);
     const atMs = performance.now();
     await here.redis.promote();
-    await moved("primary now", reader, there.redis, atMs);
+    await moved(reader, there.redis, { what: "primary now", atMs });
     expect((await outcome(reader.set("k", "w"))).error).toBeInstanceOf(ReadOnlyConnectionError);
     await there.redis.promote();
     await here.redis.kill();
@@ -185,7 +191,7 @@ test("row 23: a reader that demands its zone follows it, and is told when nobody
   expect(await portOf(reader)).toBe(b.port);
   const atMs = performance.now();
   tell({ b: "far", c: "near" });
-  await moved("in another zone", reader, c, atMs);
+  await moved(reader, c, { what: "in another zone", atMs });
   tell({ b: "far", c: "far" });
   await sleep(100);
   expect(await filterOf(reader)).toBe("zone");

@@ -1,4 +1,4 @@
-/** Rule 5 of the topology, without epochs: a primary of another history, and the known one beside it. */
+/** Without epochs: a primary of another history beside the known one. */
 import { once } from "node:events";
 import { afterEach, describe, expect, test } from "vitest";
 import { setTimeout as sleep } from "node:timers/promises";
