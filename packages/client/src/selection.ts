@@ -20,7 +20,10 @@ export type ReadPreferenceMode =
 export interface ReadPreference {
   /** By role. */
   readonly mode: ReadPreferenceMode;
-  /** Not with `primary`. At least 2000; who is not known to keep it does not answer. */
+  /**
+   * Not with `primary`. At least 2000; who is not known to keep it does not answer. With
+   * `statusTopology` 4000 or more, or fresh replicas are left out, too.
+   */
   readonly maxStalenessMs?: number;
   /** Default: the client's own. */
   readonly zone?: string;

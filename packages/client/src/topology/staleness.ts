@@ -5,8 +5,8 @@
  * holds everything that was there at the last time at which the leader was at most at `o`. The
  * estimate never lies below the truth, as long as `ageMs` of a node is not below its own.
  *
- * Nothing is added for the time between two looks: the leader was *seen* at that offset, so what the
- * replica lacks was written after that. A term for it would only hide fresh replicas.
+ * Nothing is added for the time between two looks: the leader was *seen* at that offset, so what
+ * the replica lacks was written after that. A term for it would only hide fresh replicas.
  */
 import type { NodeDescription } from "../types.ts";
 
