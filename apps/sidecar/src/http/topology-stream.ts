@@ -3,9 +3,9 @@
  * that one is about to change.
  *
  * Guarantees: a change of leader, role or state is sent in the turn that decided it; moved offsets
- * alone, or that they were looked at again, at most once a second; a comment each 2 s shows that the
- * stream lives. Ids are `<process>:<counter>`: who comes back with the newest one is not told it again. Readers are
- * bounded in number, and one that does not read is dropped.
+ * alone, or that they were looked at again, at most once a second; a comment each 2 s shows that
+ * the stream lives. Ids are `<process>:<counter>`: who comes back with the newest one is not told
+ * it again. Readers are bounded in number, and one that does not read is dropped.
  */
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
