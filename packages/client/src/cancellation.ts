@@ -13,7 +13,7 @@ import { isPending, noteOf, type Operation, type ResolvedOptions } from "./opera
 export interface Cancellable {
   withdraw(command: Command): Operation | null;
   isHeld(command: Command): boolean;
-  translate(error: Error): Error;
+  fail(command: Command, error: Error): void;
 }
 
 export function watchOperation(
@@ -46,6 +46,6 @@ function cancel(command: Command, timeoutMs: number | null, owner: Cancellable):
     // Each by itself: one of a pipeline may be refused while another has run.
     const isUnsent = waiting !== null || owner.isHeld(one);
     const phase = isUnsent && !noteOf(one)?.mayHaveRun ? "waiting" : "written";
-    one.reject(owner.translate(messages.timedOut(one.name.toUpperCase(), phase, { timeoutMs })));
+    owner.fail(one, messages.timedOut(one.name.toUpperCase(), phase, { timeoutMs }));
   }
 }

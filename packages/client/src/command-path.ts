@@ -50,7 +50,7 @@ export class CommandPath {
   readonly #at: PathConnection;
   readonly #redis: Redis;
   readonly #gate: Gate;
-  readonly #session = new Session();
+  readonly #session = new Session((command) => this.#at.link.events.notRestored(command));
   readonly #turn = new Turn();
   readonly #shortage: Shortage;
   readonly #usual: ResolvedOptions | null;
@@ -171,8 +171,8 @@ export class CommandPath {
     return this.settlement.isHeld(command);
   }
 
-  translate(error: Error): Error {
-    return this.#at.own.translate(error);
+  fail(command: Command, error: Error): void {
+    this.settlement.fail(command, error);
   }
 
   // ---- commands ----
@@ -214,7 +214,8 @@ export class CommandPath {
     const isInternal = noteOf(command)?.internal === true;
     const code = isInternal ? null : rejectionOf(error.message, command.name);
     if (code === null) {
-      command.reject(error);
+      if (isInternal) command.reject(error);
+      else this.fail(command, error);
       return;
     }
     const rejection = { code, message: error.message, ...where };
@@ -231,7 +232,7 @@ export class CommandPath {
     const seen = this.#session.execRefused(error);
     if (seen.why === "shortage" && !this.settlement.isDraining) this.#shortOf(command, null);
     else if (seen.why !== null) this.settlement.startDraining("the server leads no longer");
-    command.reject(seen.error);
+    this.fail(command, seen.error);
   }
 
   #refusal(command: Command, options: ResolvedOptions): Error | null {

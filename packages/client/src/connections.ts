@@ -33,6 +33,7 @@ const CHECK_REASONS: Record<Parameters<Route["failed"]>[0], CheckReason> = {
   refused: "roleMismatch",
   nowhere: "noLeader",
   short: "rejected",
+  redirected: "redirected",
 };
 
 /** Their cursors and promises belong to one connection: a pipeline could not refuse one of them. */
@@ -188,7 +189,9 @@ export class Connections {
     return {
       route: plan.route ?? this.leaderRoute(),
       open: async ({ host, port }, signal) => {
-        const checked = await preflight({ host, port }, checks, signal);
+        // A reader would be sent away by the very replica that it was to read from.
+        const options = { ...checks, isRedirected: plan.readOnly !== true };
+        const checked = await preflight({ host, port }, options, signal);
         monitor.proved({ host, port }, checked.proof);
         return checked;
       },
@@ -230,5 +233,6 @@ export function preflightOptions(settings: Settings): PreflightOptions {
     password: redis.password ?? undefined,
     connectTimeoutMs,
     handshakeTimeoutMs,
+    isRedirected: false,
   };
 }

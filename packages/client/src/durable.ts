@@ -56,7 +56,8 @@ export function durableCommands(concern: WriteConcern, parts: DurableParts): Dur
   const one =
     (name: string) =>
     async (...args: unknown[]): Promise<unknown> => {
-      const results = await attempts(parts, concern, (batch) => call(batch, name, args));
+      const wish = { concern, name };
+      const results = await attempts(parts, wish, (batch) => call(batch, name, args));
       return results[0]?.[1];
     };
   const commands: Record<string, unknown> = {};
@@ -69,7 +70,7 @@ export function durableCommands(concern: WriteConcern, parts: DurableParts): Dur
 function multi(parts: DurableParts, concern: WriteConcern): ChainableCommander {
   const calls: { readonly name: string; readonly args: readonly unknown[] }[] = [];
   const exec = async (): Promise<Results> => {
-    const results = await attempts(parts, concern, (batch) => {
+    const results = await attempts(parts, { concern, name: "exec" }, (batch) => {
       (batch as unknown as { multi(): void }).multi();
       for (const { name, args } of calls) call(batch, name, args);
       // Inside MULTI this only adds EXEC.
@@ -101,7 +102,7 @@ function call(batch: ChainableCommander, name: string, args: readonly unknown[])
 
 async function attempts(
   parts: DurableParts,
-  concern: WriteConcern,
+  { concern, name }: { readonly concern: WriteConcern; readonly name: string },
   fill: (batch: ChainableCommander) => void,
 ): Promise<Results> {
   const endAtMs = performance.now() + parts.waitForLeaderMs;
@@ -131,8 +132,10 @@ async function attempts(
     const isProvable = !isSame && sent !== null && !wanted.journal;
     const copies = isProvable ? await copiesLeft(sent, follower, { ...parts, endAtMs }) : 0;
     const { epoch } = parts.monitor.description;
-    judge(results, answer, { wanted, isSame, copies, epoch });
-    return results;
+    const doubt = doubtOf(results, answer, { wanted, isSame, copies, epoch });
+    if (doubt === null) return results;
+    follower[CORE].link.events.failed(name.toUpperCase(), doubt.outcome, epoch);
+    throw doubt;
   }
 }
 
@@ -144,19 +147,24 @@ interface Judging {
   readonly epoch: number | null;
 }
 
-function judge(results: Results, answer: Results[number] | undefined, judging: Judging): void {
+/** Null: as many copies as were asked for have it. */
+function doubtOf(
+  results: Results,
+  answer: Results[number] | undefined,
+  judging: Judging,
+): WriteConcernError | null {
   const { wanted, isSame, copies, epoch } = judging;
   const result = results.at(-1)?.[1];
   const requested = wanted.replicas + 1;
   if (copies > 0) {
     const counted = typeof answer?.[1] === "number" ? answer[1] + 1 : 0;
     const acknowledged = Math.max(copies, counted);
-    if (acknowledged >= requested) return;
+    if (acknowledged >= requested) return null;
     const message =
       `The leader changed before ${requested} copies had confirmed the write. The new leader has ` +
       `it; copies that certainly do: ${acknowledged}. Do not retry it`;
     const fields = { result, acknowledged, requested, epoch };
-    throw new WriteConcernError(message, "applied", fields);
+    return new WriteConcernError(message, "applied", fields);
   }
   if (!isSame) {
     const message =
@@ -169,16 +177,16 @@ function judge(results: Results, answer: Results[number] | undefined, judging: J
       epoch,
       cause: answer?.[0] ?? undefined,
     };
-    throw new WriteConcernError(message, "unknown", fields);
+    return new WriteConcernError(message, "unknown", fields);
   }
   const counted = answer?.[1] ?? 0;
   const [local, replicas] = (wanted.journal ? counted : [1, counted]) as [number, number];
-  if (replicas >= wanted.replicas && local >= 1) return;
+  if (replicas >= wanted.replicas && local >= 1) return null;
   const acknowledged = replicas + local;
   const message =
     `${acknowledged} of ${requested} copies confirmed the write within ${wanted.timeoutMs} ms. ` +
     "It was applied by the leader, and is replicated further. Do not retry it";
-  throw new WriteConcernError(message, "applied", { result, acknowledged, requested, epoch });
+  return new WriteConcernError(message, "applied", { result, acknowledged, requested, epoch });
 }
 
 function wantedOf(concern: WriteConcern, monitor: Monitor, follower: Follower): Wanted {

@@ -194,9 +194,12 @@ export class WriteConcernError extends LeaseholdError {
 /** A cursor belongs to the node that gave it, and that is no longer the leader. */
 export class ScanInterruptedError extends LeaseholdError {
   readonly code = "ERR_LEASEHOLD_SCAN_INTERRUPTED";
+  /** Elements that this scan had brought until then: keys, members, fields. They may come again. */
+  readonly keysSeen: number;
 
-  constructor(message: string, fields: ErrorFields) {
+  constructor(message: string, fields: Fields<ScanInterruptedError, "keysSeen">) {
     super(message, "not-applied", { ...fields, retryable: true });
+    this.keysSeen = fields.keysSeen;
   }
 }
 

@@ -44,7 +44,15 @@ export interface LeaseholdEvents {
   /** A connection did not answer a `PING`, and was cut. */
   heartbeatFailed: [{ readonly node: string; readonly error: Error; readonly durationMs: number }];
   /** A connection led to something that does not lead, and was given up. */
-  roleCheckFailed: [{ readonly node: string; readonly found: string }];
+  roleCheckFailed: [
+    {
+      readonly node: string;
+      /** What the connection is for: who leads, or a node that fits a read preference. */
+      readonly expected: "leader" | "reader";
+      /** In words, such as `it is a replica`. */
+      readonly found: string;
+    },
+  ];
   /** Subscriptions are back; what was published meanwhile did not arrive. */
   subscriptionGap: [{ readonly channels: readonly string[]; readonly gapMs: number }];
   /** An operation was rejected as `unknown`. */

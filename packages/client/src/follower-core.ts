@@ -209,7 +209,8 @@ export class FollowerCore {
       this.drop("leader changed");
       return;
     }
-    this.link.events.ready();
+    if (this.own.followsLeader) this.link.events.connected();
+    this.link.events.ready(() => this.#heartbeat.ping());
     this.#age();
     this.#gap.end(() => this.#heartbeat.ping(), this.link.events);
     const pauseMs = this.path.settlement.pauseMs();

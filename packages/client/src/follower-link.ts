@@ -3,8 +3,9 @@ import type { RedisOptions } from "ioredis";
 import type { Destination, Route } from "./leader-connector.ts";
 import type { Checked } from "./preflight.ts";
 import type { ResolvedOptions } from "./operation.ts";
-import type { NodeDescription } from "./types.ts";
+import type { LeaderChangeVia, NodeDescription, Outcome } from "./types.ts";
 import type { WatchdogOptions } from "./watchdog.ts";
+import type { LeaseholdEvents } from "./events.ts";
 import type { Follower } from "./follower.ts";
 import type { Connected, FollowerCore } from "./follower-core.ts";
 
@@ -30,12 +31,20 @@ export interface FollowerLink {
 export interface FollowerEvents {
   connectionError(error: Error): void;
   /** What was connected to is not what it should be. */
-  roleCheckFailed(node: string, found: string): void;
+  roleCheckFailed(failed: LeaseholdEvents["roleCheckFailed"][0]): void;
   lost(why: string, last: NodeDescription | null): void;
-  ready(): void;
+  /** It is connected again; `ask` gets the first reply of whoever it is connected to now. */
+  ready(ask: () => Promise<unknown>): void;
+  /** A server has answered a command that it does not lead. */
+  rejected(how: Extract<LeaderChangeVia, "rejection" | "redirect">): void;
+  /** A connection leads to a verified leader: what a server said before is over. */
+  connected(): void;
   heartbeatFailed(node: string, error: Error, durationMs: number): void;
   subscriptionGap(channels: readonly string[], gapMs: number): void;
-  outcomeUnknown(command: string, epoch: number | null): void;
+  /** An operation is rejected, by an error that says so. `command` is in upper case. */
+  failed(command: string, outcome: Outcome, epoch: number | null): void;
+  /** The caller has made state of one server, which is not restored on the next one. */
+  notRestored(command: string): void;
   /** Commands that go out again. */
   resent(count: number): void;
   /** An operation has waited for so long, and is sent now. */

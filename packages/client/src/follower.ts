@@ -42,7 +42,10 @@ export class Follower extends Redis {
       open: (destination, signal) => link.open(destination, signal),
       connected: (socket, destination, proof) => made.core?.connected(socket, destination, proof),
       failed: (error) => link.events.connectionError(error),
-      refused: (name, why) => link.events.roleCheckFailed(name, why),
+      refused(node, found) {
+        const expected = own.followsLeader ? "leader" : "reader";
+        link.events.roleCheckFailed({ node, expected, found });
+      },
       draw: () => link.draw(),
       spreadMs: () => (made.core && made.core.lostAtMs !== null ? link.spreadMs(made.core) : 0),
     });

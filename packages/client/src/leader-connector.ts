@@ -36,8 +36,11 @@ export interface Route {
   /** Null: nowhere now. */
   destination(): Destination | null;
   admit(destination: Destination, proof: NodeProof): Admission;
-  /** An attempt failed, there is nowhere to go, or who leads has too few replicas (`short`). */
-  failed(kind: "unreachable" | "refused" | "nowhere" | "short"): void;
+  /**
+   * An attempt failed, there is nowhere to go, who leads has too few replicas (`short`), or has
+   * named another one that leads in its place (`redirected`).
+   */
+  failed(kind: "unreachable" | "refused" | "nowhere" | "short" | "redirected"): void;
   /** Calls back once, when `destination` may answer something else. */
   onChange(listener: () => void): () => void;
 }

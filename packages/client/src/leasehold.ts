@@ -28,7 +28,7 @@ import type { ReadCommands } from "./read-commands.ts";
 import type { ReadPreference, ReadPreferenceMode } from "./selection.ts";
 import { runTransaction, type TransactionBody, type TransactionOptions } from "./transaction.ts";
 import { probeTools } from "./probe.ts";
-import { forwardEvents } from "./forward-events.ts";
+import { forwardEvents, frozen } from "./forward-events.ts";
 import { checkIoredis } from "./ioredis-contract.ts";
 import { answerReadings, providerNameOf, type ClientReading } from "./readings.ts";
 import { Monitor } from "./topology/monitor.ts";
@@ -97,7 +97,7 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
 
   /** What is known of the group now. */
   get topology(): TopologyDescription {
-    return this.#monitor.current();
+    return frozen(this.#monitor.current());
   }
 
   /**
@@ -217,7 +217,9 @@ export class Leasehold extends EventEmitter<LeaseholdEvents> implements AsyncDis
           lostForMs: null,
           reason: this.#follower[CORE].source.trouble,
         };
-        const message = `No leader within ${Math.round(waitedMs)} ms: ${this.#follower[CORE].source.trouble || "none is known"}`;
+        const which = newerThan === undefined ? "" : ` newer than epoch ${newerThan}`;
+        const trouble = this.#follower[CORE].source.trouble || "none is known";
+        const message = `No leader${which} within ${Math.round(waitedMs)} ms: ${trouble}. See "leasehold status"`;
         reject(new LeaderUnavailableError(message, fields));
       };
       const timer = setTimeout(fail, timeoutMs);

@@ -66,20 +66,31 @@ function notSentAgain(command: string, rejection: Rejection, waitedMs: number): 
   const message =
     `${node} refused ${command} with ${code}, and ${still} within ` +
     `${Math.round(waitedMs)} ms. It was not applied, retrying is safe`;
-  return new NotLeaderError(message, { command, serverCode: code, node, waitedMs });
+  return new NotLeaderError(message, { command, ...serverOf(rejection), waitedMs });
 }
 
-export function overtaken(command: string, { code, node }: Rejection): NotLeaderError {
+function serverOf({ code, node, message }: Rejection): {
+  readonly serverCode: string;
+  readonly node: string;
+  readonly redirectedTo?: string;
+} {
+  const to = /^REDIRECT (\S+)$/.exec(message)?.[1];
+  return { serverCode: code, node, ...(to === undefined ? {} : { redirectedTo: to }) };
+}
+
+export function overtaken(command: string, rejection: Rejection): NotLeaderError {
+  const { code, node } = rejection;
   const message =
     `${node} refused ${command} with ${code}, and then acknowledged a later write: to keep the ` +
     "order it was not sent again. It was not applied, retrying is safe";
-  return new NotLeaderError(message, { command, serverCode: code, node });
+  return new NotLeaderError(message, { command, ...serverOf(rejection) });
 }
 
-export function refused(command: string, { code, node }: Rejection): NotLeaderError {
+export function refused(command: string, rejection: Rejection): NotLeaderError {
+  const { code, node } = rejection;
   const why = code === "NOREPLICAS" ? "too few replicas are in reach" : "it leads no longer";
   const message = `${node} refused ${command} with ${code}: ${why}. It was not applied`;
-  return new NotLeaderError(message, { command, serverCode: code, node });
+  return new NotLeaderError(message, { command, ...serverOf(rejection) });
 }
 
 /** It waited behind a command that its server has ended, and with it the connection. */

@@ -27,11 +27,11 @@ function count(meter: Meter): () => void {
     description: "Changes of leader that this process has followed",
   });
   const gap = meter.createHistogram("leasehold.client.write_gap", {
-    description: "From the loss of a leader until a connection leads to the next one",
+    description: "From the loss of a leader to the first reply of the next one",
     unit: "s",
   });
   const outcomes = meter.createCounter("leasehold.client.outcomes", {
-    description: "Operations whose outcome is unknown",
+    description: "Commands that a connection of the client has rejected, by what their error says",
   });
   const resent = meter.createCounter("leasehold.client.resent", {
     description: "Operations that were sent again, since they had not been applied or are reads",
@@ -51,10 +51,8 @@ function count(meter: Meter): () => void {
     ["leasehold:queue-wait", (message) => wait.record(numberOf(message, "waitedMs") / 1_000)],
     ["leasehold:role-check", () => roleChecks.add(1)],
     [
-      "leasehold:leader-change",
-      (message) => {
-        if (fieldOf(message, "phase") === "end") gap.record(numberOf(message, "gapMs") / 1_000);
-      },
+      "tracing:leasehold:leader-change:end",
+      (message) => gap.record(numberOf(message, "gapMs") / 1_000),
     ],
   ];
   for (const [name, listener] of listeners) subscribe(name, listener);

@@ -22,6 +22,11 @@ export interface PreflightOptions {
   readonly password: string | undefined;
   readonly connectTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
+  /**
+   * Asks Valkey to answer `-REDIRECT host:port` where it does not lead: to reads, too, which a
+   * demoted leader would answer with what it has. A server that cannot says so, and goes on.
+   */
+  readonly isRedirected: boolean;
 }
 
 export interface Checked {
@@ -71,9 +76,16 @@ function connected(socket: Socket | TLSSocket, options: PreflightOptions): Promi
   });
 }
 
-function questionsOf({ username, password }: PreflightOptions): readonly (readonly string[])[] {
+function questionsOf(options: PreflightOptions): readonly (readonly string[])[] {
+  const { username, password, isRedirected } = options;
   const auth = password === undefined ? [] : ["AUTH", username ?? "default", password];
-  return [["HELLO", "2", ...auth], ["PING"], ["CLIENT", "INFO"], ["INFO", "replication"]];
+  return [
+    ["HELLO", "2", ...auth],
+    ["PING"],
+    ["CLIENT", "INFO"],
+    ["INFO", "replication"],
+    ...(isRedirected ? [["CLIENT", "CAPA", "redirect"]] : []),
+  ];
 }
 
 function ask(

@@ -15,7 +15,9 @@ import { rejectionOf } from "./outcome.ts";
 
 const SCANS: ReadonlySet<string> = new Set(["scan", "sscan", "hscan", "zscan"]);
 const TRANSACTIONS: ReadonlySet<string> = new Set(["multi", "exec", "discard", "watch", "unwatch"]);
-const CONCERNING: ReadonlySet<string> = new Set([...SCANS, ...TRANSACTIONS]);
+const CONCERNING: ReadonlySet<string> = new Set([...SCANS, ...TRANSACTIONS, "client"]);
+/** Of CLIENT: what they set is of one server, and is lost with the connection. */
+const NOT_RESTORED: ReadonlySet<string> = new Set(["TRACKING", "REPLY"]);
 /** As ioredis spells them: most commands are told by one look. */
 const USUAL: ReadonlySet<string> = new Set(
   [...READ_COMMANDS, ...WRITE_COMMANDS].filter((name) => !CONCERNING.has(name)),
@@ -39,10 +41,18 @@ export class Session {
   #watchedOn: number | null = null;
   #multiOn: number | null = null;
   #doomedAtMs: number | null = null;
-  #cursors = new Map<string, number>();
+  /** Which connection gave it, and how many elements had come until then. */
+  #cursors = new Map<string, { readonly connection: number; readonly seen: number }>();
   #replyErrors: Error[] = [];
   /** Nothing more of it is sent: its transaction began on another connection. */
   #refusedBatch: { readonly stream: Stream; readonly error: Error } | null = null;
+
+  readonly #notRestored: (command: string) => void;
+
+  /** `notRestored` is told what the caller sets that ends with the connection. */
+  constructor(notRestored: (command: string) => void = () => {}) {
+    this.#notRestored = notRestored;
+  }
 
   /** Something is watched, or a MULTI waits for its EXEC. */
   get isOpen(): boolean {
@@ -107,33 +117,50 @@ export class Session {
 
   /** Its reply brings a cursor, if it is a SCAN, and that belongs to this connection. */
   learn(command: Command): void {
-    if (!SCANS.has(command.name.toLowerCase())) return;
+    const name = command.name.toLowerCase();
+    if (name === "client") this.#learnOfClient(command);
+    if (!SCANS.has(name)) return;
     const { resolve } = command;
     const connection = this.#connection;
+    const before = this.#cursors.get(cursorKey(command, cursorOf(command)))?.seen ?? 0;
     command.resolve = (reply: unknown) => {
-      if (Array.isArray(reply)) this.#noteCursor(command, String(reply[0]), connection);
+      if (Array.isArray(reply)) {
+        const seen = before + elementsIn(name, reply[1]);
+        this.#noteCursor(command, String(reply[0]), { connection, seen });
+      }
       resolve(reply);
     };
   }
 
-  #noteCursor(command: Command, cursor: string, connection: number): void {
+  #learnOfClient({ args }: Command): void {
+    const word = String(args[0]).toUpperCase();
+    if (NOT_RESTORED.has(word)) this.#notRestored(`CLIENT ${word}`);
+  }
+
+  #noteCursor(
+    command: Command,
+    cursor: string,
+    where: { readonly connection: number; readonly seen: number },
+  ): void {
     if (cursor === "0") return;
     if (this.#cursors.size >= MOST_CURSORS) {
       const oldest = this.#cursors.keys().next().value;
       if (oldest !== undefined) this.#cursors.delete(oldest);
     }
-    this.#cursors.set(cursorKey(command, cursor), connection);
+    this.#cursors.set(cursorKey(command, cursor), where);
   }
 
   #refuseScan(name: string, command: Command): Error | null {
-    const cursor = String(command.args[name === "scan" ? 0 : 1]);
-    const key = cursorKey(command, cursor);
-    const connection = this.#cursors.get(key);
-    if (connection === undefined || connection === this.#connection) return null;
+    const key = cursorKey(command, cursorOf(command));
+    const where = this.#cursors.get(key);
+    if (where === undefined || where.connection === this.#connection) return null;
     this.#cursors.delete(key);
     const upper = name.toUpperCase();
-    const message = `The leader changed during ${upper}: its cursor belongs to the node that gave it. It was not sent; begin again at cursor 0`;
-    return new ScanInterruptedError(message, { command: name });
+    const { seen: keysSeen } = where;
+    const message =
+      `The leader changed during ${upper}, after ${keysSeen} elements: its cursor belongs to the ` +
+      "node that gave it. It was not sent; begin again at cursor 0";
+    return new ScanInterruptedError(message, { command: name, keysSeen });
   }
 
   #refuseInTransaction(name: string, command: Command, batched: boolean): Error | null {
@@ -187,6 +214,16 @@ export class Session {
     const fields = { command, reason: "leaderChanged", previousErrors: [] } as const;
     return new TransactionAbortedError(message, fields);
   }
+}
+
+function cursorOf({ name, args }: Command): string {
+  return String(args[name.toLowerCase() === "scan" ? 0 : 1]);
+}
+
+/** HSCAN and ZSCAN answer with pairs, unless only the fields are asked for: then twice as many. */
+function elementsIn(name: string, reply: unknown): number {
+  if (!Array.isArray(reply)) return 0;
+  return name === "hscan" || name === "zscan" ? Math.ceil(reply.length / 2) : reply.length;
 }
 
 function cursorKey(command: Command, cursor: string): string {

@@ -22,6 +22,7 @@ import {
   type Operation,
   type Rejection,
 } from "./operation.ts";
+import { outcomeOf } from "./outcome.ts";
 import {
   afterLoss,
   isInTransaction,
@@ -84,7 +85,8 @@ export class Settlement {
     if (this.goesAgain(command)) this.#held.push({ command, rejection, isOvertaken: false });
     else this.refuseRejected(command, error, rejection);
     if (rejection.code === "UNBLOCKED" && blockMs(command) !== null) this.#unblocked = rejection;
-    this.startDraining(`it refuses ${command.name.toUpperCase()} with ${rejection.code}`);
+    const why = `it refuses ${command.name.toUpperCase()} with ${rejection.code}`;
+    this.startDraining(why, rejection.code === "REDIRECT" ? "redirect" : "rejection");
     this.#answered();
   }
 
@@ -97,6 +99,7 @@ export class Settlement {
   /** Its caller is told, and repeats the whole, or does not. */
   refuseRejected(command: Command, error: Error, rejection: Rejection): void {
     const name = command.name.toUpperCase();
+    // In a transaction EXEC tells of it.
     if (command.inTransaction || !noteOf(command) || !isPending(command)) command.reject(error);
     else this.refuse(command, messages.refused(name, rejection));
   }
@@ -104,14 +107,23 @@ export class Settlement {
   /** With an error that says `not-applied`, unless an earlier sending of it may have run. */
   refuse(command: Command, error: Error): void {
     if (noteOf(command)?.mayHaveRun) this.#giveUp(command, this.#of.surroundings());
-    else command.reject(this.#of.translate(error));
+    else this.fail(command, error);
   }
 
-  startDraining(why: string): void {
+  /** Its caller gets this error, and whoever counts outcomes hears of it. */
+  fail(command: Command, error: Error): void {
+    const { lastEpoch } = this.#of.surroundings();
+    const name = command.name.toUpperCase();
+    this.#of.link.events.failed(name, outcomeOf(error), lastEpoch);
+    command.reject(this.#of.translate(error));
+  }
+
+  startDraining(why: string, how: "rejection" | "redirect" = "rejection"): void {
     if (this.#drain) return;
+    if (this.#of.own.followsLeader) this.#of.link.events.rejected(how);
     this.#refusals += performance.now() - this.#refusedAtMs > IN_A_ROW_MS ? 0 : 1;
     this.#refusedAtMs = performance.now();
-    this.#of.link.route.failed("refused");
+    this.#of.link.route.failed(how === "redirect" ? "redirected" : "refused");
     this.drainThen(() => this.#of.drop(why));
   }
 
@@ -229,8 +241,7 @@ export class Settlement {
   #giveUp(command: Command, around: messages.Surroundings): void {
     const name = command.name.toUpperCase();
     const writtenMsAgo = performance.now() - (noteOf(command)?.writtenAtMs ?? 0);
-    this.#of.link.events.outcomeUnknown(name, around.lastEpoch);
-    command.reject(this.#of.translate(messages.outcomeUnknown(name, writtenMsAgo, around)));
+    this.fail(command, messages.outcomeUnknown(name, writtenMsAgo, around));
   }
 }
 

@@ -67,7 +67,10 @@ export type CheckReason =
   | "redirected"
   | "noLeader";
 
-/** How a change of leader became known. */
+/**
+ * How a change of leader became known. `rejection`: a leader had refused a command, and the look
+ * that followed found another one. `redirect`: it had named that other one (Valkey).
+ */
 export type LeaderChangeVia = "push" | "probe" | "rejection" | "redirect";
 
 /** A planned change is about to begin: writes are better held than sent. */
@@ -160,11 +163,11 @@ export interface NodeProof {
 
 /** Such as pino's with its arguments turned around, or the console. */
 export interface Logger {
-  /** Nothing yet. */
+  /** What was tried in vain: connections, heartbeats, looks of a source of topology. */
   debug(message: string, fields?: object): void;
   /** Changes of leader. */
   info(message: string, fields?: object): void;
-  /** The loss of a leader. */
+  /** The loss of a leader; once for each command whose state the next server does not know. */
   warn(message: string, fields?: object): void;
 }
 

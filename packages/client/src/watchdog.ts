@@ -25,6 +25,9 @@ export interface WatchdogOptions {
   readonly heartbeatTimeoutMs: number;
 }
 
+/** A shorter margin is kept to within this. */
+const SHORTEST_PACE_MS = 100;
+
 export class Watchdog {
   #timer: NodeJS.Timeout | undefined;
   #heardAtMs = 0;
@@ -56,9 +59,11 @@ export class Watchdog {
     this.#busySinceMs = nowMs;
   }
 
+  /** No limit of any command is shorter: none is noticed late. */
   #pace(): number {
-    const { heartbeatIntervalMs, replyTimeoutMs } = this.#options;
-    return Math.min(replyTimeoutMs, heartbeatIntervalMs > 0 ? heartbeatIntervalMs : Infinity);
+    const { heartbeatIntervalMs, replyTimeoutMs, blockingMarginMs } = this.#options;
+    const idleMs = heartbeatIntervalMs > 0 ? heartbeatIntervalMs : Infinity;
+    return Math.min(replyTimeoutMs, idleMs, Math.max(SHORTEST_PACE_MS, blockingMarginMs));
   }
 
   #arm(inMs: number): void {

@@ -24,7 +24,7 @@ test("a change of leader is counted and measured by OpenTelemetry, until that is
   const write = client.leader.incr("n");
   topology.push(2, b);
   await write;
-  await until(() => client.leader.status === "ready");
+  await outcome(client.withOptions({ timeoutMs: 1 }).blpop("none", 1));
   end();
   await provider.forceFlush();
   const metrics = exporter
@@ -37,6 +37,7 @@ test("a change of leader is counted and measured by OpenTelemetry, until that is
   expect(values.get("leasehold.client.leader_changes")).toBe(2);
   expect(values.get("leasehold.client.resent")).toBe(1);
   expect(values.get("leasehold.client.write_gap")).toMatchObject({ count: 1 });
+  expect(values.get("leasehold.client.outcomes")).toBe(1);
   await provider.shutdown();
 });
 

@@ -178,7 +178,8 @@ describe("row 22: cursors and scripts", () => {
     const { a, b, topology, client } = await openPair();
     const keys = Array.from({ length: 2_000 }, (_, n) => [`k${n}`, "v"]).flat();
     await client.leader.mset(...keys);
-    const [cursor] = await client.leader.scan(0, "COUNT", 10);
+    const [first, some] = await client.leader.scan(0, "COUNT", 10);
+    const [cursor, more] = await client.leader.scan(first, "COUNT", 10);
     const stream = client.leader.scanStream({ count: 10 });
     const iterator = stream[Symbol.asyncIterator]();
     await iterator.next();
@@ -187,6 +188,8 @@ describe("row 22: cursors and scripts", () => {
     await until(() => client.leader.status === "ready" && client.leader.options.port === b.port);
     const { error } = await outcome(client.leader.scan(cursor, "COUNT", 10));
     expect(error).toBeInstanceOf(ScanInterruptedError);
+    expect(error).toMatchObject({ keysSeen: some.length + more.length });
+    expect(error?.message).toContain(`after ${some.length + more.length} elements`);
     const drained = outcome(
       (async () => {
         for (;;) if ((await iterator.next()).done === true) return;
