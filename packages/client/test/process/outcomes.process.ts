@@ -5,7 +5,7 @@ import type { OperationOptions } from "../../src/operation.ts";
 import { startProxy, type LossyProxy } from "./lossy-proxy.ts";
 import { closeAll, open, openPair, outcome } from "./open-clients.ts";
 import { pushedTopology, type PushedTopology } from "./pushed-topology.ts";
-import { startRedis, switchOver, until, type RealRedis } from "./real-redis.ts";
+import { ENGINE, redirects, startRedis, switchOver, until, type RealRedis } from "./real-redis.ts";
 
 const proxies: LossyProxy[] = [];
 afterEach(async () => {
@@ -31,8 +31,11 @@ async function openLossy(cutAt?: (request: string) => boolean): Promise<Lossy> {
   return { redis, proxy, topology, client };
 }
 
-test("a pipeline that is cancelled while one of it is refused does not call the rest unsent", async () => {
+test("a pipeline that is cancelled while one of it is refused does not call the rest unsent", async ({
+  skip,
+}) => {
   const { a, b, client } = await openPair();
+  if (await redirects(b)) skip(`${ENGINE} refuses the read that is to hold the others up`);
   await a.admin.call("REPLICAOF", b.host, String(b.port));
   const view = client.withOptions({ timeoutMs: 15, waitForLeaderMs: 500 });
   const pipeline = view.pipeline().set("k", 1).xread("BLOCK", 200, "STREAMS", "s", "$");

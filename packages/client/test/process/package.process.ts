@@ -1,6 +1,7 @@
 /** What is published, as an application finds it: packed, installed, imported and type-checked. */
 import { execFile } from "node:child_process";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -36,29 +37,33 @@ beforeAll(async () => {
   if (!info) throw new Error("npm pack says nothing");
   packed = info;
   tarball = join(folder, info.filename);
+  await install();
 });
 afterAll(async () => {
   await stopAll();
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** An application with the packed package and the ioredis of this clone, nothing else. */
+/** Without a registry: the peers are those of this clone, linked below. */
+async function install(): Promise<void> {
+  const application = join(folder, "installed");
+  mkdirSync(application);
+  writeFileSync(join(application, "package.json"), JSON.stringify({ name: "app", private: true }));
+  const quiet = ["--offline", "--legacy-peer-deps", "--no-audit", "--no-fund", "--ignore-scripts"];
+  await run("npm", ["install", ...quiet, tarball], { cwd: application, timeout: 60_000 });
+}
+
+/** An application with the installed package and the peers of this clone, nothing else. */
 async function consumer(name: string, type: "module" | "commonjs"): Promise<string> {
   const application = join(folder, name);
   const modules = join(application, "node_modules");
-  mkdirSync(join(modules, "@leasehold/client"), { recursive: true });
+  cpSync(join(folder, "installed"), application, { recursive: true });
+  const manifest = JSON.parse(readFileSync(join(application, "package.json"), "utf8")) as object;
+  writeFileSync(join(application, "package.json"), JSON.stringify({ ...manifest, name, type }));
   mkdirSync(join(modules, "@types"));
-  writeFileSync(join(application, "package.json"), JSON.stringify({ name, type, private: true }));
-  const unpack = [
-    "-xzf",
-    tarball,
-    "-C",
-    join(modules, "@leasehold/client"),
-    "--strip-components=1",
-  ];
-  await run("tar", unpack);
   symlinkSync(dirname(require.resolve("ioredis/package.json")), join(modules, "ioredis"));
   symlinkSync(dirname(require.resolve("@types/node/package.json")), join(modules, "@types/node"));
+  symlinkSync(join(PACKAGE, "node_modules/@opentelemetry"), join(modules, "@opentelemetry"));
   return application;
 }
 
@@ -68,7 +73,8 @@ const client = createLeasehold({
 });
 client.leader.incr("n").then(async (n) => {
   const { version } = process;
-  console.log(JSON.stringify({ n, isRedis: client.leader instanceof Redis, loadMs, version }));
+  const isRedis = client.leader instanceof Redis;
+  console.log(JSON.stringify({ n, isRedis, loadMs, version, kubernetes, metrics }));
   await client.close();
 });
 `;
@@ -78,6 +84,12 @@ const startedAtMs = performance.now();
 const { createLeasehold, staticTopology } = ${load("@leasehold/client")};
 const loadMs = performance.now() - startedAtMs;
 const { Redis } = ${load("ioredis")};
+const { kubernetesTopology } = ${load("@leasehold/client/kubernetes")};
+const { registerLeaseholdMetrics } = ${load("@leasehold/client/opentelemetry")};
+const { kubernetes, metrics } = {
+  kubernetes: kubernetesTopology({ service: "orders" }).name,
+  metrics: registerLeaseholdMetrics.length,
+};
 `;
 
 const KINDS = [
@@ -90,6 +102,8 @@ interface Used {
   readonly isRedis: boolean;
   readonly loadMs: number;
   readonly version: string;
+  readonly kubernetes: string;
+  readonly metrics: number;
 }
 
 /** `npm test` brings the other two. */
@@ -151,6 +165,7 @@ describe("the packed package", () => {
           "ioredis included",
       );
       expect(result).toMatchObject({ n: 1, isRedis: true });
+      expect([result.kubernetes, result.metrics]).toEqual(["kubernetes", 1]);
       // Node 22.12 says so of each require() of an ES module, and then where to see more.
       const itsOwn =
         /^\(node:\d+\) ExperimentalWarning: CommonJS module .* require\(\)\..*\n.*\n\(Use .*\)\n$/;
@@ -174,36 +189,46 @@ describe("the packed package", () => {
     expect(stdout).toBe("1\n");
   });
 
-  test("gives an application its types, and refuses what the client decides", async () => {
-    const application = await consumer("typed", "module");
-    const main = (redis: string): string => `
+  test.each([
+    ["ESM", "module"],
+    ["CommonJS", "commonjs"],
+  ] as const)(
+    "gives an application of kind %s its types, and refuses what the client decides",
+    async (name, type) => {
+      const application = await consumer(`typed-${name}`, type);
+      const main = (redis: string): string => `
       import { createLeasehold, serviceTopology, outcomeOf, type Outcome } from "@leasehold/client";
+      import { kubernetesTopology } from "@leasehold/client/kubernetes";
+      import { registerLeaseholdMetrics } from "@leasehold/client/opentelemetry";
       const topology = serviceTopology({ writer: "orders:6379" });
       const client = createLeasehold({ topology, redis: ${redis} });
       const value: Promise<string | null> = client.leader.get("k");
       const outcome: Outcome = outcomeOf(value);
       client.on("leaderChanged", ({ epoch }) => epoch?.toFixed());
-      export { outcome };`;
-    const compiler = join(dirname(require.resolve("typescript/package.json")), "bin/tsc");
-    const flags = [
-      "--noEmit",
-      "--strict",
-      "--module",
-      "nodenext",
-      "--types",
-      "node",
-      "--target",
-      "es2023",
-    ];
-    const check = async (redis: string): Promise<string> => {
-      writeFileSync(join(application, "main.ts"), main(redis));
-      const args = [compiler, ...flags, "main.ts"];
-      return run(process.execPath, args, { cwd: application, timeout: 60_000 }).then(
+      const end: Parameters<typeof registerLeaseholdMetrics> extends [unknown] ? true : never = true;
+      const provider: string = kubernetesTopology({ service: "orders" }).name;
+      export { outcome, end, provider };`;
+      const compiler = join(dirname(require.resolve("typescript/package.json")), "bin/tsc");
+      const flags = [
+        "--noEmit",
+        "--strict",
+        "--module",
+        "nodenext",
+        "--types",
+        "node",
+        "--target",
+        "es2023",
+      ];
+      writeFileSync(join(application, "right.ts"), main(`{ password: "secret" }`));
+      writeFileSync(join(application, "wrong.ts"), main(`{ retryStrategy: () => 0 }`));
+      const args = [compiler, ...flags, "right.ts", "wrong.ts"];
+      const errors = await run(process.execPath, args, { cwd: application, timeout: 60_000 }).then(
         () => "",
         (error: { stdout: string }) => error.stdout,
       );
-    };
-    expect(await check(`{ password: "secret" }`)).toBe("");
-    expect(await check(`{ retryStrategy: () => 0 }`)).toMatch(/retryStrategy/);
-  });
+      expect(errors).toMatch(/^wrong\.ts.*: error /);
+      expect(errors.match(/^\S+: error .*$/gm)).toHaveLength(1);
+      expect(errors).toContain("retryStrategy");
+    },
+  );
 });

@@ -104,6 +104,14 @@ export async function startPair(): Promise<readonly [RealRedis, RealRedis]> {
   return [primary, replica];
 }
 
+/** Where it does not lead it refuses the client's reads, too, and says who does: Valkey from 8 on. */
+export async function redirects({ admin }: RealRedis): Promise<boolean> {
+  return admin.call("CLIENT", "CAPA", "redirect").then(
+    () => true,
+    () => false,
+  );
+}
+
 /** The replica has every byte of the primary, which must be paused. */
 export async function caughtUp(primary: RealRedis, replica: RealRedis): Promise<void> {
   const offsetOf = async (redis: RealRedis): Promise<string | undefined> => {

@@ -6,7 +6,7 @@ import { afterEach, expect, test, type TestContext } from "vitest";
 import { startBalancer, type Balancer } from "@leasehold/testkit/balancer";
 import { NotLeaderError, serviceTopology } from "../../src/index.ts";
 import { closeAll, open, openPair, outcome } from "./open-clients.ts";
-import { ENGINE, startPair, startRedis, switchOver } from "./real-redis.ts";
+import { ENGINE, redirects, startPair, startRedis, switchOver } from "./real-redis.ts";
 
 const balancers: Balancer[] = [];
 afterEach(async () => {
@@ -15,9 +15,7 @@ afterEach(async () => {
 });
 
 async function needRedirects({ skip }: TestContext): Promise<void> {
-  const { admin } = await startRedis();
-  const { error } = await outcome(admin.call("CLIENT", "CAPA", "redirect"));
-  if (error) skip(`${ENGINE} knows no CLIENT CAPA redirect: ${error.message}`);
+  if (!(await redirects(await startRedis()))) skip(`${ENGINE} knows no CLIENT CAPA redirect`);
 }
 
 test("a demoted leader refuses reads, too, says who leads, and that one answers them", async (context) => {
