@@ -25,7 +25,8 @@ export interface Connected {
 
 /**
  * What a leader holds back during a planned change, it answers 250 ms after the hand-over at the
- * latest: before that a write that it holds would be called unknown.
+ * latest (LONGEST_HOLD_MS of the sidecar; a test of the repository compares the two): before that a
+ * write that it holds would be called unknown.
  */
 const PLANNED_DRAIN_MS = 300;
 

@@ -48,6 +48,25 @@ describe("row 26: all pods get new addresses", () => {
     expect(tookMs).toBeLessThan(5_000);
   });
 
+  test("and the client follows within one epoch: the leader is the same, elsewhere", async () => {
+    const redis = await startRedis();
+    const elsewhere = await startRedis();
+    const members = { a: redis };
+    const topology = pushedTopology(members);
+    const client = open({ topology: topology.provider });
+    topology.push(1, redis);
+    await client.leader.set("k", "v");
+    const changes: unknown[] = [];
+    client.on("leaderChanged", (change) => changes.push(change));
+    Object.assign(members, { a: elsewhere });
+    topology.push(1, elsewhere);
+    await client.leader.set("k", "w");
+    expect([await redis.admin.get("k"), await elsewhere.admin.get("k")]).toEqual(["v", "w"]);
+    const { epoch, generation, leader } = client.topology;
+    expect([epoch, generation, leader?.port]).toEqual([1, 1, elsewhere.port]);
+    expect(changes).toEqual([]);
+  });
+
   test("and the client follows the name", async () => {
     const port = await freePort();
     let address = "127.0.0.1";
