@@ -50,13 +50,19 @@ export class Connections {
   #isClosed = false;
   #isVerifying = false;
   readonly #open = new Set<FollowerCore>();
+  /** Why a source of topology could not look, since a leader was known. */
+  #fault = "";
   readonly #plans = new WeakMap<FollowerCore, { plan: ConnectionPlan; redis: RedisOptions }>();
 
   constructor(settings: Settings, monitor: Monitor, events: FollowerEvents) {
     this.#settings = settings;
     this.#monitor = monitor;
     this.#events = events;
-    monitor.listen({ doubted: () => this.#verifyLeader() });
+    monitor.listen({
+      doubted: () => this.#verifyLeader(),
+      changed: ({ leader }) => void (leader && (this.#fault = "")),
+      fault: (provider, error) => void (this.#fault = `; ${provider}: ${textOf(error)}`),
+    });
   }
 
   get size(): number {
@@ -126,6 +132,7 @@ export class Connections {
         if (kind === "short") monitor.requestCheck(reason);
         else monitor.leaderFailed(reason);
       },
+      whyNowhere: () => `nobody is known to lead${this.#fault}`,
       onChange: (listener) => monitor.listen({ changed: listener }),
     };
   }
@@ -220,6 +227,12 @@ export class Connections {
 }
 
 const OWNED: ReadonlySet<string> = new Set(OWNED_OPTIONS);
+
+/** With its causes: a password that is wrong is the cause of a node that cannot be looked at. */
+function textOf({ message, cause }: Error): string {
+  const text = message.replace(/\.$/, "");
+  return cause instanceof Error ? `${text}: ${textOf(cause)}` : text;
+}
 
 export function preflightOptions(settings: Settings): PreflightOptions {
   const { redis, connectTimeoutMs, handshakeTimeoutMs } = settings;

@@ -41,6 +41,8 @@ export interface Route {
    * named another one that leads in its place (`redirected`).
    */
   failed(kind: "unreachable" | "refused" | "nowhere" | "short" | "redirected"): void;
+  /** Why there is no destination, in words. */
+  whyNowhere(): string;
   /** Calls back once, when `destination` may answer something else. */
   onChange(listener: () => void): () => void;
 }
@@ -63,12 +65,17 @@ export class LeaderConnector extends AbstractConnector {
   readonly #link: ConnectorLink;
   #attempt: AbortController | null = null;
   #current: NetStream | null = null;
-  /** Why there is no connection, in words. */
-  trouble = "not connected yet";
+  /** Null: there is nowhere to go. */
+  #trouble: string | null = "not connected yet";
 
   constructor(link: ConnectorLink) {
     super(CLOSE_GRACE_MS);
     this.#link = link;
+  }
+
+  /** Why there is no connection, in words. */
+  get trouble(): string {
+    return this.#trouble ?? this.#link.route.whyNowhere();
   }
 
   async connect(): Promise<NetStream> {
@@ -103,7 +110,7 @@ export class LeaderConnector extends AbstractConnector {
     for (let failures = 0; !signal.aborted;) {
       const destination = route.destination();
       if (!destination) {
-        this.trouble = "nobody is known to lead";
+        this.#trouble = null;
         route.failed("nowhere");
         await this.#pause(null, signal);
         continue;
@@ -138,14 +145,14 @@ export class LeaderConnector extends AbstractConnector {
       const now = route.destination();
       const isThere = now?.host === destination.host && now.port === destination.port;
       if (admission.admitted && isThere && !signal.aborted) {
-        this.trouble = "";
+        this.#trouble = "";
         this.#current = socket;
         this.#link.connected(socket, now, proof);
         return socket;
       }
       socket.destroy();
       if (!admission.admitted) {
-        this.trouble = `${where} was refused: ${admission.why}`;
+        this.#trouble = `${where} was refused: ${admission.why}`;
         route.failed("refused");
         this.#link.refused(destination.name, admission.why);
       }
@@ -153,9 +160,9 @@ export class LeaderConnector extends AbstractConnector {
     } catch (error) {
       if (attempt.signal.aborted) return null;
       const message = error instanceof Error ? error.message : String(error);
-      this.trouble = `${where} cannot be used: ${message}`;
+      this.#trouble = `${where} cannot be used: ${message}`;
       route.failed("unreachable");
-      this.#link.failed(new Error(this.trouble, { cause: error }));
+      this.#link.failed(new Error(this.#trouble, { cause: error }));
       return null;
     } finally {
       stop();

@@ -45,9 +45,12 @@ export function expired(
       ? `; ${describe(lastLeader, lastEpoch)} was lost ${Math.round(lostForMs)} ms ago: ${lostBecause}`
       : "";
   const why = trouble === "" ? "" : `; ${trouble}`;
+  const next = /\b(WRONGPASS|NOAUTH)\b/.test(why)
+    ? "Check `username` and `password` of the option `redis`"
+    : 'See "leasehold status"';
   const message =
     `No leader within ${Math.round(waitedMs)} ms${lost}${why}. ${command} was not sent, ` +
-    'retrying is safe. See "leasehold status"';
+    `retrying is safe. ${next}`;
   return new LeaderUnavailableError(message, {
     command,
     waitedMs,

@@ -65,6 +65,10 @@ export class ReaderRoute implements Route {
     return isJudged ? { admitted: true } : { admitted: false, why: `${met} is not known to fit` };
   }
 
+  whyNowhere(): string {
+    return "no node fits";
+  }
+
   failed(kind: Parameters<Route["failed"]>[0]): void {
     if (this.#chosen && kind !== "nowhere") {
       this.#avoided.set(this.#chosen.name, performance.now() + AVOID_MS);

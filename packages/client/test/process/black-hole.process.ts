@@ -46,10 +46,12 @@ describe.skipIf(!canLayCables())("a black-holed link (needs root and ip)", () =>
 
   test("rows 5 and 6: without one, the silence is noticed, busy, idle and subscribed", async () => {
     const cable = lay();
-    const far = await startRedisAt(cable.far);
-    const topology = pushedTopology({ far });
+    const [far, near] = [await startRedisAt(cable.far), await startRedis()];
+    const topology = pushedTopology({ far, near });
     const client = open({ topology: topology.provider, replyTimeoutMs: 2_000 });
     topology.push(1, far);
+    const gaps: { channels: readonly string[]; gapMs: number }[] = [];
+    client.on("subscriptionGap", (gap) => gaps.push(gap));
     const [idle, subscriber] = [client.connection(), client.connection()];
     await Promise.all([client.leader.incr("n"), idle.ping(), subscriber.subscribe("news")]);
     cable.cut();
@@ -72,5 +74,23 @@ describe.skipIf(!canLayCables())("a black-holed link (needs root and ip)", () =>
     expect(Math.max(idleMs, subscriberMs)).toBeLessThan(7_000);
     const leader: NodeDescription | null = client.topology.leader;
     expect(leader?.id).toBe("far");
+
+    // Only now somebody else leads: the subscription is there again, and its gap is told.
+    const heard: string[] = [];
+    subscriber.on("message", (_channel, message) => heard.push(message));
+    const pushedAtMs = performance.now();
+    topology.push(2, near);
+    await until(() => gaps.length === 1);
+    const againMs = performance.now() - pushedAtMs;
+    const [gap] = gaps;
+    console.log(
+      `row 6 (black hole): subscribed again ${againMs.toFixed(0)} ms after the push, ` +
+        `with a gap of ${gap?.gapMs.toFixed(0)} ms`,
+    );
+    expect(await near.admin.publish("news", "again")).toBe(1);
+    await until(() => heard.length === 1);
+    expect(gap?.channels).toEqual(["news"]);
+    expect(gap?.gapMs).toBeLessThan(since());
+    expect(againMs).toBeLessThan(1_000);
   });
 });
