@@ -53,7 +53,10 @@ export interface LeaseholdEvents {
       readonly found: string;
     },
   ];
-  /** Subscriptions are back; what was published meanwhile did not arrive. */
+  /**
+   * Subscriptions are back; what was published meanwhile did not arrive. `gapMs` counts from the last
+   * word of the old connection: no less than what is missing.
+   */
   subscriptionGap: [{ readonly channels: readonly string[]; readonly gapMs: number }];
   /** An operation was rejected as `unknown`. */
   outcomeUnknown: [{ readonly command: string; readonly epoch: Epoch | null }];

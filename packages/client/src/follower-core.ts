@@ -191,7 +191,7 @@ export class FollowerCore {
     this.#stopTimers();
     if (this.redis.status === "ready") {
       this.path.database.remember();
-      this.#gap.begin(this.redis.condition);
+      this.#gap.begin(this.redis.condition, this.#watchdog.heardAtMs);
     }
     this.lostAtMs = performance.now();
     if (this.#lostBecause === "") this.#lostBecause = "the connection was closed";

@@ -1,6 +1,7 @@
 /**
- * Tells for how long a subscriber heard nothing: from the loss of its connection until a PING that
- * was sent behind its subscriptions is answered. What was published meanwhile is gone.
+ * Tells for how long a subscriber may have missed what was published: from the last byte of its old
+ * connection, which may have been dead long before that was noticed, until a PING that was sent
+ * behind its subscriptions is answered.
  */
 import type { Redis } from "ioredis";
 import type { FollowerEvents } from "./follower-link.ts";
@@ -11,11 +12,11 @@ export class SubscriptionGap {
   #open: { readonly channels: readonly string[]; readonly sinceMs: number } | null = null;
 
   /** The connection of this condition is lost. */
-  begin(condition: Redis["condition"]): void {
+  begin(condition: Redis["condition"], heardAtMs: number): void {
     const subscriber = condition?.subscriber;
     if (!subscriber || this.#open) return;
     const channels = KINDS.flatMap((kind) => subscriber.channels(kind));
-    if (channels.length > 0) this.#open = { channels, sinceMs: performance.now() };
+    if (channels.length > 0) this.#open = { channels, sinceMs: heardAtMs };
   }
 
   /** There is another one, and ioredis has subscribed on it. */

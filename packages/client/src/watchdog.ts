@@ -50,6 +50,11 @@ export class Watchdog {
     this.#timer = undefined;
   }
 
+  /** When the last byte came. */
+  get heardAtMs(): number {
+    return this.#heardAtMs;
+  }
+
   heard(): void {
     this.#heardAtMs = performance.now();
   }

@@ -235,6 +235,23 @@ describe("unplanned", () => {
     },
   );
 
+  test("row 4: what is in flight when the leader is killed is unknown at once, without a push", async () => {
+    const { a, b, topology, client } = await openPair();
+    await a.admin.call("CLIENT", "PAUSE", "10000", "WRITE");
+    const held = [1, 2, 3].map(() => outcome(client.leader.incr("n")));
+    await until(async () => /flags=b/.test(String(await a.admin.client("LIST"))));
+    const killedAtMs = performance.now();
+    a.signal("SIGKILL");
+    const results = await Promise.all(held);
+    const settledMs = performance.now() - killedAtMs;
+    console.log(`row 4 (SIGKILL): in flight settled ${settledMs.toFixed(1)} ms after the kill`);
+    expect(results.map(({ error }) => outcomeOf(error))).toEqual(Array(3).fill("unknown"));
+    expect(settledMs).toBeLessThan(500);
+    await b.promote();
+    topology.push(2, b);
+    expect(await client.leader.incr("n")).toBe(1);
+  });
+
   test("row 3: the leader is stopped behind a Service that moves at once", async () => {
     const { a, b, client, balancer } = await openService();
     const writers = startWriters(client, 5);

@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { afterEach, describe, expect, test } from "vitest";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import type { Redis } from "ioredis";
 import {
   LeaderUnavailableError,
   OperationTimeoutError,
@@ -7,8 +9,8 @@ import {
   QueueFullError,
 } from "../../src/index.ts";
 import { closeAll, open, openPair, outcome } from "./open-clients.ts";
-import { pushedTopology } from "./pushed-topology.ts";
-import { startRedis } from "./real-redis.ts";
+import { pushedTopology, type PushedTopology } from "./pushed-topology.ts";
+import { startRedis, until } from "./real-redis.ts";
 
 afterEach(closeAll);
 
@@ -125,35 +127,59 @@ describe("timeoutMs and signal", () => {
 });
 
 describe("row 19: the end of a connection", () => {
-  test("disconnect, quit and disconnect(true) settle all in every state, and only the first two end it", async () => {
-    const { client, topology, a } = await openPair();
-    const inStates: Record<string, () => ReturnType<typeof client.connection>> = {
-      ready: () => client.connection(),
-      waiting: () => client.connection(),
-      lazy: () => client.connection({ redis: { lazyConnect: true } }),
-    };
-    for (const [state, make] of Object.entries(inStates)) {
-      for (const end of ["disconnect", "quit", "reconnect"] as const) {
-        topology.push(topology.nextEpoch(), state === "waiting" ? null : a);
-        const one = make();
-        if (state === "ready") await one.ping();
-        const pending = state === "lazy" ? null : outcome(one.get("k"));
-        if (end === "disconnect") one.disconnect();
-        else if (end === "quit") expect(await one.quit()).toBe("OK");
-        else one.disconnect(true);
-        if (end === "reconnect") {
-          topology.push(topology.nextEpoch(), a);
+  /** How a connection comes to stand there, while `topology` names a leader, or nobody. */
+  const STATUSES = {
+    wait: () => {},
+    connecting: (one, topology) => {
+      topology.push(topology.nextEpoch(), null);
+      one.connect().catch(() => {});
+    },
+    connect: (one) => void one.connect().catch(() => {}),
+    ready: (one) => void one.connect().catch(() => {}),
+    reconnecting: (one) => {
+      one.once("ready", () => one.stream.destroy());
+      one.connect().catch(() => {});
+    },
+  } satisfies Record<string, (one: Redis, topology: PushedTopology) => void>;
+
+  test.each(Object.keys(STATUSES) as (keyof typeof STATUSES)[])(
+    "disconnect, quit and disconnect(true) settle all in status %s, and only the first two end it",
+    async (status) => {
+      const { client, topology, a } = await openPair();
+      let worstMs = 0;
+      for (const how of ["disconnect", "quit", "reconnect"] as const) {
+        topology.push(topology.nextEpoch(), a);
+        const one = client.connection({ redis: { lazyConnect: true } });
+        const reached = status === "wait" ? Promise.resolve() : once(one, status);
+        STATUSES[status](one, topology);
+        const pending = await reached.then(() => {
+          expect([how, one.status]).toEqual([how, status]);
+          // One that only waits to be asked for is asked for by a command.
+          const asked = status === "wait" ? null : outcome(one.get("k"));
+          const endedAtMs = performance.now();
+          const ended =
+            how === "quit" ? one.quit() : Promise.resolve(one.disconnect(how === "reconnect"));
+          return { asked, ended, endedAtMs };
+        });
+        await pending.ended;
+        if (how === "reconnect") {
+          if (status === "connecting") topology.push(topology.nextEpoch(), a);
           expect(await one.set("k", "v")).toBe("OK");
+          await pending.asked;
+          worstMs = Math.max(worstMs, performance.now() - pending.endedAtMs);
           one.disconnect();
+        } else {
+          await pending.asked;
+          await until(() => one.status === "end", 2_000);
+          worstMs = Math.max(worstMs, performance.now() - pending.endedAtMs);
         }
-        const settled = await Promise.race([pending, sleep(500, "pending")]);
-        expect([state, end, settled]).not.toEqual([state, end, "pending"]);
-        await sleep(60);
-        expect([state, end, one.status]).toEqual([state, end, "end"]);
+        await until(() => one.status === "end", 2_000);
         expect(outcomeOf((await outcome(one.get("k"))).error)).toBe("not-applied");
       }
-    }
-  });
+      console.log(`row 19 (${status}): over or back within ${worstMs.toFixed(0)} ms`);
+      expect(worstMs).toBeLessThan(1_000);
+    },
+  );
 
   test("asking for it again and again adds no listener, and the connection comes back", async () => {
     const { client } = await openPair();
