@@ -1,4 +1,7 @@
-/** What the client stands on beside ioredis' documented API; checked before it is used. */
+/**
+ * What the client stands on beside ioredis' documented API; checked before it is used. That
+ * `condition.handshake` is kept shows on a connection alone: a test holds it.
+ */
 import { AbstractConnector, Command, Redis } from "ioredis";
 import { UnsupportedIoredisError } from "./errors.ts";
 
@@ -17,4 +20,7 @@ export function checkIoredis(): void {
   }
   const idle = new Redis({ lazyConnect: true });
   if (!has(idle.commandQueue, "toArray")) throw new UnsupportedIoredisError("Redis.commandQueue");
+  const name = "_runningAutoPipelines";
+  const running = (idle as unknown as Record<string, unknown>)[name];
+  if (!(running instanceof Set)) throw new UnsupportedIoredisError(`Redis.${name}`);
 }

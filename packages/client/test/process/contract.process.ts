@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "ioredis";
 import { Redis } from "ioredis";
+import { UnsupportedIoredisError } from "../../src/index.ts";
 import { checkIoredis } from "../../src/ioredis-contract.ts";
 import { closeAll, open, openPair } from "./open-clients.ts";
 import { pushedTopology } from "./pushed-topology.ts";
@@ -109,6 +110,58 @@ describe("row 32: touch points", () => {
       plain.disconnect();
     }
   });
+
+  test("_runningAutoPipelines holds back what is asked for until the replies before it are there", async () => {
+    const redis = await startRedis();
+    const plain = new Redis({ port: redis.port, enableAutoPipelining: true });
+    const running = (plain as unknown as { _runningAutoPipelines: Set<string> })
+      ._runningAutoPipelines;
+    try {
+      await plain.ping();
+      await redis.admin.call("CLIENT", "PAUSE", "10000", "WRITE");
+      const first = plain.incr("n");
+      await until(() => plain.commandQueue.length === 1);
+      expect(running.size).toBe(1);
+      const second = plain.incr("n");
+      await sleep(20);
+      expect(plain.commandQueue.length).toBe(1);
+      await redis.admin.call("CLIENT", "UNPAUSE");
+      expect(await Promise.all([first, second])).toEqual([1, 2]);
+      // Cleared at once, as by the client, it holds back nobody.
+      await redis.admin.call("CLIENT", "PAUSE", "10000", "WRITE");
+      const third = plain.incr("n");
+      await until(() => plain.commandQueue.length === 1);
+      running.clear();
+      const fourth = plain.incr("n");
+      await until(() => plain.commandQueue.length === 2);
+      await redis.admin.call("CLIENT", "UNPAUSE");
+      expect(await Promise.all([third, fourth])).toEqual([3, 4]);
+      expect(running.size).toBe(0);
+    } finally {
+      plain.disconnect();
+    }
+  });
+
+  test.each(["sendCommand", "handleReconnection", "commandQueue", "_runningAutoPipelines"])(
+    "a client is not made with an ioredis that has no %s",
+    (name) => {
+      const { prototype } = Redis;
+      const before = Object.getOwnPropertyDescriptor(prototype, name);
+      // What the constructor sets it cannot set then.
+      Object.defineProperty(prototype, name, {
+        configurable: true,
+        get: () => undefined,
+        set() {},
+      });
+      try {
+        expect(checkIoredis).toThrow(UnsupportedIoredisError);
+        expect(checkIoredis).toThrow(`This ioredis has no Redis.${name}: install ioredis ~6.0.0`);
+      } finally {
+        if (before) Object.defineProperty(prototype, name, before);
+        else Reflect.deleteProperty(prototype, name);
+      }
+    },
+  );
 });
 
 describe("what is restored on another server", () => {
