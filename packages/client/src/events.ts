@@ -54,8 +54,8 @@ export interface LeaseholdEvents {
     },
   ];
   /**
-   * Subscriptions are back; what was published meanwhile did not arrive. `gapMs` counts from the last
-   * word of the old connection: no less than what is missing.
+   * Subscriptions are back; what was published meanwhile did not arrive. `gapMs` counts from the
+   * last word of the old connection: no less than what is missing.
    */
   subscriptionGap: [{ readonly channels: readonly string[]; readonly gapMs: number }];
   /** An operation was rejected as `unknown`. */

@@ -33,6 +33,10 @@ export interface Jobs {
   counts(): Counts;
   /** Longest time without a job done, since this was asked last. */
   idleMs(): number;
+  /** A new leader is known from now on. */
+  heard(): void;
+  /** Longest time from a new leader to the next job done, since this was asked last; null: none. */
+  resumedMs(): number | null;
   /** Waits until a job is done that was added after this call. */
   goOn(timeoutMs: number): Promise<void>;
   /** No more adds; waits until all acknowledged ones are done, `timeoutMs` at most. */
@@ -50,6 +54,8 @@ interface Account {
   longestPauseMs: number;
   idleMs: number;
   doneAtMs: number;
+  heardAtMs: number | null;
+  resumedMs: number | null;
 }
 
 export async function startJobs(client: Leasehold): Promise<Jobs> {
@@ -82,6 +88,12 @@ export async function startJobs(client: Leasehold): Promise<Jobs> {
       account.idleMs = 0;
       return idleMs;
     },
+    heard: () => void (account.heardAtMs = performance.now()),
+    resumedMs() {
+      const { resumedMs } = account;
+      account.resumedMs = null;
+      return resumedMs;
+    },
     async goOn(timeoutMs) {
       const next = adds.length;
       const isLater = (id: string): boolean => Number(id.slice("job-".length)) >= next;
@@ -112,6 +124,8 @@ function newAccount(): Account {
     longestPauseMs: 0,
     idleMs: 0,
     doneAtMs: performance.now(),
+    heardAtMs: null,
+    resumedMs: null,
   };
 }
 
@@ -136,6 +150,9 @@ function note(account: Account, worker: number, id: string): void {
   account.lastMs[worker] = now;
   account.idleMs = Math.max(account.idleMs, now - account.doneAtMs);
   account.doneAtMs = now;
+  if (account.heardAtMs === null) return;
+  account.resumedMs = Math.max(account.resumedMs ?? 0, now - account.heardAtMs);
+  account.heardAtMs = null;
 }
 
 const LAST_JOBS = 400;

@@ -11,7 +11,7 @@ const USAGE = `Usage: npm run bench -- <bench> [options]
 
   clients      the same faults for ioredis, node-redis, both with Sentinel, and this client
   throughput   SETs a second, beside stock ioredis
-  soak         the leader changes each second: nothing may grow
+  soak         the leader changes again and again: nothing may grow
   bullmq       200 jobs a second on a real group, over ten failovers
   engines      the client's process tests with Redis 7 and 8, Valkey 8 and 9
 
@@ -19,6 +19,8 @@ const USAGE = `Usage: npm run bench -- <bench> [options]
   --only <text>    clients: faults and clients whose names contain it; throughput: ways of asking;
                    engines: these
   --seconds <n>    soak: how long (300)
+  --every <ms>     soak: from one change of the leader to the next (1000)
+  --services       bullmq: with the group's Services alone, and no word of its sidecars
   --json <file>    one JSON row for each result
   --help           this text
 
@@ -29,6 +31,8 @@ interface Options {
   readonly runs: number | null;
   readonly only: string;
   readonly seconds: number;
+  readonly everyMs: number;
+  readonly services: boolean;
 }
 
 /** Loaded when wanted: each brings clients of its own. */
@@ -41,13 +45,13 @@ const BENCHES: Readonly<Record<string, (options: Options) => Promise<Report>>> =
     const { measureThroughput } = await import("./throughput.ts");
     return measureThroughput(runs ?? 5, only);
   },
-  async soak({ seconds }) {
+  async soak({ seconds, everyMs }) {
     const { soak } = await import("./soak.ts");
-    return soak(seconds);
+    return soak(seconds, everyMs);
   },
-  async bullmq() {
+  async bullmq({ services }) {
     const { playJobs } = await import("./jobs.ts");
-    return playJobs();
+    return playJobs(services ? "services" : "push");
   },
   async engines({ only }) {
     const { testEngines } = await import("./engines.ts");
@@ -68,7 +72,9 @@ function read(): { bench: (options: Options) => Promise<Report>; options: Option
   }
   const runs = values.runs === undefined ? null : wholeNumber("runs", values.runs);
   const seconds = wholeNumber("seconds", values.seconds);
-  return { bench, options: { runs, only: values.only, seconds }, json: values.json };
+  const everyMs = wholeNumber("every", values.every);
+  const { only, services, json } = values;
+  return { bench, options: { runs, only, seconds, everyMs, services }, json };
 }
 
 function parse() {
@@ -79,6 +85,8 @@ function parse() {
         runs: { type: "string" },
         only: { type: "string", default: "" },
         seconds: { type: "string", default: "300" },
+        every: { type: "string", default: "1000" },
+        services: { type: "boolean", default: false },
         json: { type: "string", default: "" },
       },
     });

@@ -104,7 +104,7 @@ export async function startPair(): Promise<readonly [RealRedis, RealRedis]> {
   return [primary, replica];
 }
 
-/** Where it does not lead it refuses the client's reads, too, and says who does: Valkey from 8 on. */
+/** Where it does not lead it refuses the client's reads, too, and says who does: Valkey's way. */
 export async function redirects({ admin }: RealRedis): Promise<boolean> {
   return admin.call("CLIENT", "CAPA", "redirect").then(
     () => true,
