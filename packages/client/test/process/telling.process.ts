@@ -7,7 +7,7 @@ import { LeaderUnavailableError, outcomeOf, serviceTopology } from "../../src/in
 import { startBalancer, type Balancer } from "@leasehold/testkit/balancer";
 import { closeAll, open, openPair, outcome } from "./open-clients.ts";
 import { pushedTopology } from "./pushed-topology.ts";
-import { startPair, startRedis, switchOver, until } from "./real-redis.ts";
+import { redirects, startPair, startRedis, switchOver, until } from "./real-redis.ts";
 
 type Message = Readonly<Record<string, unknown>>;
 
@@ -122,7 +122,7 @@ describe("events", () => {
     balancer.setTarget({ host: a.host, port: a.port });
     client.leader.disconnect(true);
     await until(() => via.length === 2);
-    expect(via).toEqual(["rejection", "probe"]);
+    expect(via).toEqual([(await redirects(a)) ? "redirect" : "rejection", "probe"]);
   });
 });
 
