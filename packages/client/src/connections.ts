@@ -150,7 +150,8 @@ export class Connections {
       this.#isVerifying = false;
       // Without an answer the connection's own watchdog cuts it, which is a failure, too.
       if ((found !== "replica" && found !== "slave") || this.#isClosed) return;
-      this.#events.roleCheckFailed(core.name ?? "", "it is a replica");
+      const node = core.name ?? "";
+      this.#events.roleCheckFailed({ node, expected: "leader", found: "it is a replica" });
       this.#monitor.leaderFailed("roleMismatch");
     };
     void core.role(this.#settings.handshakeTimeoutMs).then(take);
