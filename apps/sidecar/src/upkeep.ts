@@ -91,7 +91,7 @@ export async function openUpkeep(parts: UpkeepParts): Promise<Upkeep> {
       const askOthers = (): Promise<Others | null> => askAll(world);
       rotation = startRotation({ settings, vault, admin, askOthers, announce, log });
     },
-    credentials: () => rotation?.answer() ?? { accepts: null, uses: null },
+    credentials: () => rotation?.answer() ?? { accepts: null, uses: null, told: [] },
     view: () => ({
       rotation: rotation?.view() ?? null,
       certificateExpiresAtMs: certificates?.expiresAtMs() ?? null,

@@ -2,7 +2,11 @@ import { connect, type AddressInfo } from "node:net";
 import { request } from "node:http";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { PromiseRequest } from "@leasehold/election";
-import type { ChangeNotice } from "../src/peers/messages.ts";
+import {
+  readCredentialsAnswer,
+  sealCredentials,
+  type ChangeNotice,
+} from "../src/peers/messages.ts";
 import { createPeerClient, type PeerClient } from "../src/peers/peer-client.ts";
 import { createPeerServer, type PeerServer } from "../src/peers/peer-server.ts";
 import { createRoundGate } from "../src/peers/round-gate.ts";
@@ -26,6 +30,8 @@ const PROMISE: PromiseRequest = {
   durationMs: 5_000,
   binding: true,
 };
+
+const TOLD = { user: "default", hash: "0a".repeat(32), leftMs: 5_000 };
 
 let peer = { member: "orders-0", host: "127.0.0.1", peerPort: 0 };
 let server: PeerServer;
@@ -68,7 +74,7 @@ function answerEverything(): void {
       asked.push(given);
       return Promise.resolve({ yes: true, reason: "bound" });
     },
-    credentials: () => ({ accepts: "f", uses: null }),
+    credentials: () => ({ accepts: "f", uses: null, told: [TOLD] }),
     changing: (notice) => {
       notices.push(notice);
     },
@@ -119,6 +125,12 @@ describe("members in the middle of a change of the secret", () => {
     expect(await reportFrom([NEWER, KEY])).toEqual(REPORT);
   });
 
+  it("read what is sealed with the secret that they share", async () => {
+    known = [NEWER, KEY];
+    const answer = await client.credentials(peer, 1_000);
+    expect(answer).toEqual({ accepts: "f", uses: null, told: [TOLD] });
+  });
+
   it("refuse the old secret once they have forgotten it", async () => {
     known = [NEWER];
     expect(await reportFrom([KEY])).toBeNull();
@@ -146,6 +158,32 @@ describe("members in the middle of a change of the secret", () => {
   });
 });
 
+describe("what a member tells of its passwords", () => {
+  const ANSWER = { accepts: "f", uses: "f", told: [TOLD] };
+  const FOREIGN = derivePeerKey("secret", "another group");
+
+  function sealed(told: readonly unknown[], key: Buffer): string {
+    return JSON.stringify(sealCredentials({ ...ANSWER, told: told as [] }, key));
+  }
+
+  it("shows no hash to whoever listens", () => {
+    const text = sealed([TOLD], KEY);
+    expect(text).not.toContain(TOLD.hash);
+    expect(Buffer.from(text, "base64url").toString("latin1")).not.toContain(TOLD.hash);
+    expect(sealed([TOLD], KEY)).not.toBe(text);
+    expect(readCredentialsAnswer(text, KEY)).toEqual(ANSWER);
+  });
+
+  it.each([
+    ["by an older version", '{"accepts":"f","uses":"f"}'],
+    ["with another key", sealed([TOLD], FOREIGN)],
+    ["in part", '{"accepts":"f","uses":"f","sealed":"AAAA"}'],
+    ["as what is no hash", sealed([{ ...TOLD, hash: "nopass +@all" }], KEY)],
+  ])("is none if it is told %s, and the rest counts", (_words, text) => {
+    expect(readCredentialsAnswer(text, KEY)).toEqual({ ...ANSWER, told: [] });
+  });
+});
+
 describe("members that share the secret", () => {
   beforeEach(answerEverything);
 
@@ -155,7 +193,8 @@ describe("members that share the secret", () => {
     const handover = { from: "orders-0_u_n", epoch: 8 };
     const accepted = { offset: 1_234, accepted: "n.8" };
     expect(await client.offset(peer, handover, 1_000)).toEqual(accepted);
-    expect(await client.credentials(peer, 1_000)).toEqual({ accepts: "f", uses: null });
+    const credentials = { accepts: "f", uses: null, told: [TOLD] };
+    expect(await client.credentials(peer, 1_000)).toEqual(credentials);
     expect(await client.promise(peer, PROMISE, 1_000)).toEqual({ yes: true, reason: "bound" });
     expect(asked).toEqual([PROMISE]);
   });
@@ -166,7 +205,7 @@ describe("members that share the secret", () => {
       offset: () => Promise.resolve({ offset: null, accepted: null }),
       hint: () => undefined,
       promise: () => Promise.resolve(null),
-      credentials: () => ({ accepts: null, uses: null }),
+      credentials: () => ({ accepts: null, uses: null, told: [] }),
       changing: () => undefined,
     });
     expect(await client.report(peer, 1_000)).toBeNull();
@@ -178,7 +217,7 @@ describe("members that share the secret", () => {
       offset: () => Promise.resolve({ offset: null, accepted: null }),
       hint: () => undefined,
       promise: () => Promise.resolve(null),
-      credentials: () => ({ accepts: null, uses: null }),
+      credentials: () => ({ accepts: null, uses: null, told: [] }),
       changing: () => undefined,
     });
     expect(await client.promise(peer, PROMISE, 1_000)).toBeNull();

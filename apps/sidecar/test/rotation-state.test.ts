@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { deriveCredentials, hashOf, type Credentials } from "../src/auth/credentials.ts";
+import { adopt, isLearning, learned, tell } from "../src/auth/hearsay.ts";
 import {
   accepted,
   aclUsersOf,
@@ -90,6 +91,83 @@ describe("a rotation", () => {
     const state = all.reduce((at, next) => rotate(at, next, OVERLAP_MS), begin(A));
     expect(hashesOf(state, "default")).toHaveLength(17);
     expect(peerKeysOf(state)).toHaveLength(17);
+  });
+});
+
+describe("a member without a memory", () => {
+  const OTHERS_MS = 700;
+  const told = (password: string, leftMs: number, user = "default") => ({
+    ...{ user, leftMs },
+    hash: hashOf(password),
+  });
+
+  it("takes over what the others accept, no longer than they do or it would", () => {
+    const other = passTime(rotate(begin(A), B, OVERLAP_MS), OVERLAP_MS - OTHERS_MS);
+    const state = adopt(begin(B), tell(other, OVERLAP_MS), OVERLAP_MS);
+    expect(hashesOf(state, "default")).toEqual([hashOf("b"), hashOf("a")]);
+    expect(shortestLeftMs(state)).toBe(OTHERS_MS);
+    expect(shortestLeftMs(adopt(begin(B), tell(other, OVERLAP_MS), 5))).toBe(5);
+    expect(adopt(begin(B), tell(other, OVERLAP_MS), 0)).toEqual(begin(B));
+  });
+
+  it("takes over what is the newest of a member that has not seen the change", () => {
+    const state = adopt(begin(B), tell(begin(A), OVERLAP_MS), OVERLAP_MS);
+    expect(hashesOf(state, "default")).toEqual([hashOf("b"), hashOf("a")]);
+    const back = rotate(state, A, OVERLAP_MS);
+    expect(hashesOf(back, "default")).toEqual([hashOf("a"), hashOf("b")]);
+  });
+
+  it("is told of the applications' users alone, and believes no more", () => {
+    const other = rotate(begin(A), B, OVERLAP_MS);
+    expect(new Set(tell(other, OVERLAP_MS).map(({ user }) => user))).toEqual(new Set(["default"]));
+    for (const user of ["leasehold", "leasehold-replication", "gone"]) {
+      const state = begin(B);
+      expect(adopt(state, [told("a", 500, user)], OVERLAP_MS)).toBe(state);
+    }
+  });
+
+  it("never counts its newest password among the old ones, nor one twice", () => {
+    const state = adopt(begin(B), [told("b", 500), told("a", 5), told("a", 9)], OVERLAP_MS);
+    expect(hashesOf(state, "default")).toEqual([hashOf("b"), hashOf("a")]);
+    expect(shortestLeftMs(state)).toBe(9);
+    expect(adopt(state, [told("a", 800), told("b", 800)], OVERLAP_MS)).toBe(state);
+  });
+
+  it("bounds what it takes over, and keeps what lasts longest", () => {
+    const many = Array.from({ length: 40 }, (_, n) => told(`p${n}`, n + 1));
+    const state = adopt(begin(B), many, OVERLAP_MS);
+    expect(hashesOf(state, "default")).toHaveLength(17);
+    expect(shortestLeftMs(state)).toBe(25);
+  });
+
+  it("learns no more when it has heard all others, or has seen a password end", () => {
+    const state = learned(begin(B));
+    expect([isLearning(begin(B)), isLearning(state)]).toEqual([true, false]);
+    expect(adopt(state, [told("a", 500)], OVERLAP_MS)).toBe(state);
+    const ended = passTime(adopt(begin(B), [told("a", 500)], OVERLAP_MS), 500);
+    expect(adopt(ended, [told("a", 500)], OVERLAP_MS)).toBe(ended);
+  });
+
+  it("is still one after a restart, or when its Secret changes, and none that remembers is", () => {
+    const again = beginRotation(B, { users: begin(B).users, secrets: null }, OVERLAP_MS);
+    expect(isLearning(again)).toBe(true);
+    expect(isLearning(rotate(begin(B), C, OVERLAP_MS))).toBe(true);
+    expect(isLearning(rotate(learned(begin(B)), C, OVERLAP_MS))).toBe(false);
+  });
+
+  it("is told what fits into an answer: first what lasts longest", () => {
+    const state = adopt(begin(B), [told("a", 500), told("c", 600)], OVERLAP_MS);
+    expect(tell(state, OVERLAP_MS)).toEqual([
+      told("c", 600),
+      told("a", 500),
+      told("b", OVERLAP_MS),
+    ]);
+    const users = Array.from({ length: 1_000 }, (_, n) => ({
+      ...{ name: `user-${n}`, hash: hashOf(`${n}`), generation: 1, retired: [], isNew: false },
+    }));
+    const all = tell({ ...state, users }, OVERLAP_MS);
+    expect(all.length).toBeGreaterThan(200);
+    expect(JSON.stringify(all).length).toBeLessThan(31_000);
   });
 });
 

@@ -8,6 +8,7 @@ import { hashOf } from "../src/auth/credentials.ts";
 import { startRotation, type Others, type Rotation } from "../src/auth/rotation.ts";
 import { readCredentials } from "../src/auth/secrets.ts";
 import { openVault, type Vault } from "../src/auth/vault.ts";
+import type { ToldPassword } from "../src/peers/messages.ts";
 import type { Settings } from "../src/settings/schema.ts";
 import { readSettings } from "../src/settings/settings.ts";
 
@@ -25,6 +26,9 @@ let redis: AdminOutcome = { ok: true };
 let announced: string[] = [];
 /** What the other member says; `same` as ours. */
 let other: "same" | "old" | "refused" | "silent" = "same";
+
+/** What the other member says that it accepts. */
+let accepted: readonly ToldPassword[] = [];
 
 let silentAfterwards = false;
 
@@ -53,6 +57,7 @@ beforeEach(async () => {
   redis = { ok: true };
   other = "same";
   silentAfterwards = false;
+  accepted = [];
 });
 afterEach(async () => {
   rotation?.stop();
@@ -100,7 +105,7 @@ function answerOfOther() {
   if (other === "silent") return null;
   if (other === "refused") return other;
   const fingerprint = other === "old" ? "another" : vault.state().credentials.fingerprint;
-  return { accepts: fingerprint, uses: fingerprint };
+  return { accepts: fingerprint, uses: fingerprint, told: accepted };
 }
 
 const aclLine = (user: string): string =>
@@ -201,6 +206,52 @@ describe("a changed password", () => {
     const texts = files.map((file) => readFileSync(join(folder, file), "utf8"));
     expect(texts.filter((text) => /second-secret|"first"/.test(text))).toEqual([]);
     expect(texts[2]).not.toContain(vault.state().agentPassword);
+  });
+});
+
+describe("a member without a memory", () => {
+  const OLD = { user: "default", hash: hashOf("zeroth"), leftMs: OVERLAP_MS };
+
+  it("accepts what the others still accept, in its Redis at once and for its time", async () => {
+    accepted = [OLD];
+    await start();
+    await until(() => expect(told.join("\n")).toContain(`#${hashOf("first")} #${OLD.hash}`));
+    expect(readFileSync(join(folder, "data/leasehold/credentials.json"), "utf8")).toContain(
+      OLD.hash,
+    );
+    await inSync();
+    await until(() => expect(aclLine("default")).not.toContain(OLD.hash));
+    // It is told of it still.
+    await start();
+    await inSync();
+    expect(aclLine("default")).not.toContain(OLD.hash);
+  });
+
+  it("keeps what it took over when its pod comes back", async () => {
+    accepted = [{ ...OLD, leftMs: 60_000 }];
+    settings = { ...settings, auth: { ...settings.auth, rotationOverlapMs: 60_000 } };
+    await start();
+    await inSync();
+    rotation?.stop();
+    rmSync(join(folder, "run", "credentials.json"));
+    other = "silent";
+    await start();
+    expect(aclLine("default")).toContain(OLD.hash);
+  });
+
+  it("learns across restarts until all others have answered, and not after that", async () => {
+    other = "silent";
+    await start();
+    await start();
+    other = "old";
+    accepted = [OLD];
+    await until(() => expect(aclLine("default")).toContain(OLD.hash));
+    accepted = [OLD, { ...OLD, hash: hashOf("late") }];
+    other = "same";
+    await inSync();
+    await start();
+    await inSync();
+    expect(aclLine("default")).not.toContain(hashOf("late"));
   });
 });
 

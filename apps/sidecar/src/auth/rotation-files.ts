@@ -40,6 +40,8 @@ const Users: v.GenericSchema<unknown, RememberedUsers> = v.array(
     hash: v.string(),
     generation: WholeNumber,
     retired: RetiredShape,
+    // An older version did not learn.
+    isNew: v.optional(v.boolean(), false),
   }),
 );
 const Secrets: v.GenericSchema<unknown, RememberedSecrets> = v.object({

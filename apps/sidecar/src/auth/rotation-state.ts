@@ -29,6 +29,8 @@ export interface RotatingUser {
   /** SHA-256 of the newest password. */
   readonly hash: string;
   readonly retired: readonly Retired[];
+  /** Begun without a memory, and not all others were heard since (hearsay.ts). */
+  readonly isNew: boolean;
 }
 
 /** A hash, or a key in base64url. */
@@ -53,7 +55,7 @@ export interface RememberedSecrets {
  * So many changes may come before all members have agreed on one of them. Beyond that the oldest
  * is forgotten, although another member may still use it.
  */
-const MAX_RETIRED = 16;
+export const MAX_RETIRED = 16;
 
 export function beginRotation(
   credentials: Credentials,
@@ -66,7 +68,7 @@ export function beginRotation(
     credentials,
     users: credentials.users.map(({ name, hash }) => {
       const known = remembered.users.find((user) => user.name === name);
-      if (!known) return { name, hash, generation: 1, retired: [] };
+      if (!known) return { name, hash, generation: 1, retired: [], isNew: true };
       return shortened(renewed(known, hash, overlapMs), overlapMs);
     }),
     agentPassword: secrets?.agentPassword ?? credentials.agentPassword,
@@ -105,7 +107,12 @@ export function passTime(state: RotationState, elapsedMs: number): RotationState
       .filter(({ leftMs }) => leftMs > 0);
   return {
     ...state,
-    users: state.users.map((user) => ({ ...user, retired: shorten(user.retired) })),
+    users: state.users.map((user) => {
+      const retired = shorten(user.retired);
+      // What it has seen end does not come back to it.
+      const isNew = user.isNew && retired.length === user.retired.length;
+      return { ...user, retired, isNew };
+    }),
     retiredPeerKeys: shorten(state.retiredPeerKeys),
   };
 }
@@ -155,7 +162,7 @@ function shortened(user: RotatingUser, overlapMs: number): RotatingUser {
 function renewed(user: RotatingUser, hash: string, overlapMs: number): RotatingUser {
   if (user.hash === hash) return user;
   const retired = retire(user.retired, user.hash, { by: hash, overlapMs });
-  return { name: user.name, hash, generation: user.generation + 1, retired };
+  return { ...user, hash, generation: user.generation + 1, retired };
 }
 
 /** Who comes back is not retired any more. */

@@ -14,6 +14,7 @@ import type { Log } from "../log.ts";
 import type { CredentialsAnswer } from "../peers/messages.ts";
 import type { Settings } from "../settings/schema.ts";
 import { setUserCommand } from "./acl.ts";
+import { adopt, isLearning, learned, tell } from "./hearsay.ts";
 import {
   accepted,
   aclUsersOf,
@@ -85,7 +86,7 @@ interface Progress {
 }
 
 export function startRotation(parts: RotationParts): Rotation {
-  const { vault, log } = parts;
+  const { settings, vault, log } = parts;
   if (vault.state().credentials.keyIsDerived) warnOfDerivedKey(parts.announce);
   const { pollMs, patienceMs } = parts.times ?? TIMES;
   const { fingerprint } = vault.state().credentials;
@@ -118,7 +119,11 @@ export function startRotation(parts: RotationParts): Rotation {
   };
   void run();
   return {
-    answer: () => ({ accepts: progress.accepts, uses: progress.uses }),
+    answer: () => ({
+      accepts: progress.accepts,
+      uses: progress.uses,
+      told: tell(passTime(vault.state(), progress.unchargedMs), settings.auth.rotationOverlapMs),
+    }),
     view: () => ({
       generations: new Map(vault.state().users.map(({ name, generation }) => [name, generation])),
       inSync: progress.inSync,
@@ -173,15 +178,35 @@ async function bringToRedis({ vault, admin, progress, log }: Turn): Promise<void
 async function agree(context: Turn): Promise<void> {
   const { vault, progress } = context;
   const { fingerprint } = vault.state().credentials;
-  const isSettled = progress.inSync && progress.uses === fingerprint;
+  const isSettled = progress.inSync && progress.uses === fingerprint && !isLearning(vault.state());
   if (isSettled && progress.turn % ASK_EVERY_TURNS !== 0) return;
   const others = await context.askOthers();
   if (others === null) return;
   const answers = [...others.values()].map((answer) => (answer === "refused" ? null : answer));
+  await learn(context, answers);
   if (answers.every((answer) => answer?.accepts === fingerprint)) await use(context);
   progress.inSync =
     progress.uses === fingerprint && answers.every((answer) => answer?.uses === fingerprint);
   complain(context, others);
+}
+
+/** Before this member may lead, if it can be: what it learns goes to Redis at once. */
+async function learn(context: Turn, answers: readonly (CredentialsAnswer | null)[]): Promise<void> {
+  const { settings, vault, log } = context;
+  const state = vault.state();
+  if (!isLearning(state)) return;
+  const told = answers.flatMap((answer) => answer?.told ?? []);
+  const next = adopt(state, told, settings.auth.rotationOverlapMs);
+  // Who has just started does not know yet; who is alone is not told by anybody.
+  const isComplete =
+    answers.length > 0 && answers.every((answer) => (answer?.accepts ?? null) !== null);
+  if (next === state && !isComplete) return;
+  await vault.change(isComplete ? learned(next) : next);
+  if (next === state) return;
+  const names = next.users.filter((user, index) => user !== state.users[index]);
+  const users = names.map(({ name }) => name).join(", ");
+  log.info(`other members still accept older passwords of ${users}: this one does, too`);
+  await bringToRedis(context);
 }
 
 async function use({ vault, admin, progress, announce }: Turn): Promise<void> {

@@ -7,6 +7,7 @@ import type { HandoverQuestion, PromiseAnswer, PromiseRequest } from "@leasehold
 import type { MemberReport } from "@leasehold/replication";
 import type { OffsetReply } from "../await-offset.ts";
 import { Epoch, LineageShape, parseShape, PositionShape, WholeNumber } from "../shapes.ts";
+import { seal, unseal } from "./seal.ts";
 
 export const PATHS = {
   report: "/v1/report",
@@ -79,12 +80,33 @@ const OffsetQuestion = v.object({
 export interface CredentialsAnswer {
   readonly accepts: string | null;
   readonly uses: string | null;
+  /** Sealed on the wire: against a hash anybody could try passwords. */
+  readonly told: readonly ToldPassword[];
 }
 
-const CredentialsAnswerShape: v.GenericSchema<unknown, CredentialsAnswer> = v.object({
+/** That a member accepts it of a user, and how long it will. */
+export interface ToldPassword {
+  readonly user: string;
+  /** SHA-256, in hexadecimal digits. */
+  readonly hash: string;
+  readonly leftMs: number;
+}
+
+const CredentialsAnswerShape = v.object({
   accepts: v.nullable(v.string()),
   uses: v.nullable(v.string()),
+  // A member of an older version does not tell.
+  sealed: v.optional(v.nullable(v.string()), null),
 });
+
+const Told: v.GenericSchema<unknown, readonly ToldPassword[]> = v.array(
+  v.object({
+    user: v.string(),
+    // It goes into commands and files.
+    hash: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+    leftMs: v.number(),
+  }),
+);
 
 /** A planned change has begun: writes are held, for `deadlineMs` at most. */
 export interface ChangeNotice {
@@ -130,8 +152,18 @@ export function readHandoverQuestion(body: string): HandoverQuestion | null | un
   return read(OffsetQuestion, body)?.handover;
 }
 
-export function readCredentialsAnswer(body: string): CredentialsAnswer | null {
-  return read(CredentialsAnswerShape, body);
+/** `key`: the one that request and answer are signed with. */
+export function sealCredentials({ accepts, uses, told }: CredentialsAnswer, key: Buffer): unknown {
+  return { accepts, uses, sealed: seal(key, JSON.stringify(told)) };
+}
+
+/** What cannot be unsealed or understood was not told; the rest counts nevertheless. */
+export function readCredentialsAnswer(body: string, key: Buffer): CredentialsAnswer | null {
+  const answer = read(CredentialsAnswerShape, body);
+  if (!answer) return null;
+  const { accepts, uses, sealed } = answer;
+  const text = sealed === null ? null : unseal(key, sealed);
+  return { accepts, uses, told: (text === null ? null : read(Told, text)) ?? [] };
 }
 
 export function readChangeNotice(body: string): MemberNotice | null {

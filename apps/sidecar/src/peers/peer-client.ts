@@ -58,7 +58,7 @@ export function createPeerClient(options: PeerClientOptions): PeerClient {
   const agent = new Agent({ keepAlive: true, keepAliveMsecs: 1_000, maxSockets: 4 });
   const { keys, localAddress } = options;
   const understood = createKeyMemory();
-  const askWithAnyKey = async (peer: Peer, call: Call): Promise<string | typeof REFUSED | null> => {
+  const askWithAnyKey = async (peer: Peer, call: Call): Promise<Keyed | typeof REFUSED | null> => {
     const endAtMs = performance.now() + call.timeoutMs;
     for (const key of understood.order(peer.member, keys())) {
       const timeoutMs = endAtMs - performance.now();
@@ -70,14 +70,15 @@ export function createPeerClient(options: PeerClientOptions): PeerClient {
         localAddress,
       });
       if (answer === REFUSED) continue;
-      if (answer !== null) understood.note(peer.member, key);
-      return answer;
+      if (answer === null) return null;
+      understood.note(peer.member, key);
+      return { body: answer, key };
     }
     return REFUSED;
   };
   const ask = async (peer: Peer, call: Call): Promise<string | null> => {
     const answer = await askWithAnyKey(peer, call);
-    return answer === REFUSED ? null : answer;
+    return answer === REFUSED ? null : (answer?.body ?? null);
   };
   return {
     async report(peer, timeoutMs) {
@@ -105,7 +106,7 @@ export function createPeerClient(options: PeerClientOptions): PeerClient {
     async credentials(peer, timeoutMs) {
       const answer = await askWithAnyKey(peer, { path: PATHS.credentials, body: "{}", timeoutMs });
       if (answer === REFUSED) return "refused";
-      return answer === null ? null : readCredentialsAnswer(answer);
+      return answer && readCredentialsAnswer(answer.body, answer.key);
     },
     close: () => agent.destroy(),
   };
@@ -133,6 +134,12 @@ function createKeyMemory(): {
       if (last.size > REMEMBERED && oldest !== undefined) last.delete(oldest);
     },
   };
+}
+
+interface Keyed {
+  readonly body: string;
+  /** The one that it is signed with. */
+  readonly key: Buffer;
 }
 
 interface Call {

@@ -15,6 +15,7 @@ import {
   readChangeNotice,
   readHandoverQuestion,
   readPromiseRequest,
+  sealCredentials,
   type ChangeNotice,
   type CredentialsAnswer,
 } from "./messages.ts";
@@ -132,13 +133,14 @@ async function replyTo(exchange: Exchange, nonce: string): Promise<SignedReply> 
   if (!key) return REFUSED;
   if (!handle) return { status: 503, body: { error: "this member is starting" }, key };
   try {
-    return { ...(await handle(path, body)), key };
+    return { ...(await handle(path, body, key)), key };
   } catch (error) {
     return { status: 500, body: { error: String(error) }, key };
   }
 }
 
-type Handler = (path: string, body: string) => Promise<Reply>;
+/** `key`: the one that the request is signed with. */
+type Handler = (path: string, body: string, key: Buffer) => Promise<Reply>;
 
 function createHandler(requests: PeerRequests): Handler {
   const isNewRound = createRoundGate();
@@ -175,10 +177,12 @@ function createHandler(requests: PeerRequests): Handler {
     if (isNewNotice(from, round)) requests.changing(change);
     return { status: 200, body: {} };
   };
-  return async (path, body) => {
+  return async (path, body, key) => {
     if (path === PATHS.report) return { status: 200, body: await requests.report() };
     if (path === PATHS.offset) return offset(body);
-    if (path === PATHS.credentials) return { status: 200, body: requests.credentials() };
+    if (path === PATHS.credentials) {
+      return { status: 200, body: sealCredentials(requests.credentials(), key) };
+    }
     if (path === PATHS.hint) return hint();
     if (path === PATHS.changing) return changing(body);
     if (path === PATHS.promise) return promise(body);

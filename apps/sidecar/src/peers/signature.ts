@@ -1,6 +1,6 @@
 /**
  * How members prove themselves to one another: HMAC-SHA256 with the group's secret over all that
- * a message means. Nothing is secret in the messages, so they are signed, not encrypted.
+ * a message means. They are signed, not encrypted; the one secret in them is sealed (seal.ts).
  *
  * A request signs group, path, the member that it is for, a fresh nonce and its body; an answer
  * signs the nonce of its request, its status and its body, so an old or foreign answer (a
@@ -8,7 +8,8 @@
  * clock decides nothing.
  *
  * Replay of a recorded *request*, and why no nonces are remembered for it:
- * - `report`, `offset` and `credentials` read only; the answer goes to whoever sends the request.
+ * - `report`, `offset` and `credentials` read only; the answer goes to whoever sends the request,
+ *   and what only members may know of it is sealed.
  *   With a hand-over `offset` replaces the attempt by which the receiver accepts it: the transfer
  *   that carries another one is accepted by a write, as without any.
  * - `hint` says "look at the Lease"; it is limited in rate and nothing is decided by it.

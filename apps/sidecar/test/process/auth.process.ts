@@ -323,6 +323,40 @@ describe("a changed Secret", () => {
     );
     expect(await accepted(SECRETS.first)).toEqual(["PONG", "PONG", "PONG"]);
   });
+
+  it("leaves the old password good at a member whose volume was emptied, which may lead", async () => {
+    const leader = await whole(group, WHOLE_MS);
+    const [emptied, late] = group.members.filter((member) => member !== leader);
+    // All have retired the old one; while one has not come to the newest, no time passes.
+    for (const member of group.members) {
+      secretOf(member.ordinal).set({ password: member === late ? "interim" : "fourth" });
+    }
+    await group.until("the new password", 10_000, async () => {
+      const answers = [ask(leader, { password: "fourth" }, "PING")];
+      answers.push(ask(late!, { password: "interim" }, "PING"));
+      return (await Promise.all(answers)).every((answer) => answer === "PONG");
+    });
+    await emptied!.cutPower();
+    emptied!.wipeDisk();
+    emptied!.powerOn();
+    const isGood = async (password: string): Promise<boolean> =>
+      (await ask(emptied!, { password }, "PING")) === "PONG";
+    await group.until("the emptied one", WHOLE_MS, () => isGood("fourth"));
+    const upMs = performance.now();
+    await group.until("the old password there", 5_000, () => isGood(SECRETS.first));
+    const learnedMs = Math.round(performance.now() - upMs);
+    process.stdout.write(`rotation: learned ${learnedMs} ms after the newest one was good\n`);
+
+    await whole(group, 2 * WHOLE_MS);
+    requestSwitchover(emptied!);
+    await group.until("it to lead", 10_000, () => group.currentLeader() === emptied);
+    expect(await ask(emptied!, application, "SET", "old", "password")).toBe("OK");
+    secretOf(late!.ordinal).set({ password: "fourth" });
+    await group.until("the old password to end", OVERLAP_MS + 15_000, async () =>
+      (await accepted(SECRETS.first)).every((answer) => answer === "shut out"),
+    );
+    expect(await accepted("fourth")).toEqual(["PONG", "PONG", "PONG"]);
+  });
 });
 
 it("a group without an internal key leads, and says what that costs", async () => {
