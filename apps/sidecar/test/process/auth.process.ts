@@ -336,7 +336,7 @@ describe("a changed Secret", () => {
       answers.push(ask(late!, { password: "interim" }, "PING"));
       return (await Promise.all(answers)).every((answer) => answer === "PONG");
     });
-    await emptied!.cutPower();
+    await emptied!.deletePod(10_000);
     emptied!.wipeDisk();
     emptied!.powerOn();
     const isGood = async (password: string): Promise<boolean> =>
