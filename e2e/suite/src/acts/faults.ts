@@ -109,6 +109,46 @@ export const FAULTS: readonly Act[] = [
       }),
   },
   {
+    name: "node-freeze",
+    title: "the leader's node stands still until somebody else leads, and goes on",
+    bound: "leaderLost",
+    promised: "confirmed",
+    needsFaults: true,
+    play: (stage) =>
+      hurtNode(stage, {
+        begin: async (node) => node.freeze(),
+        end: async (node) => node.thaw(),
+        until: (old) => stage.group.newLeader(old, PATIENCE_MS),
+      }),
+  },
+  {
+    name: "cut-from-members",
+    title: "nothing passes between the leader's node and the others for 15 s, the API is reached",
+    // The writers on the other nodes are cut off as long.
+    bound: { medianMs: 16_000, p99Ms: 17_000 },
+    promised: "confirmed",
+    needsFaults: true,
+    async play({ cluster, group }) {
+      const leader = await group.holder();
+      const home = await group.nodeOf(leader.pod);
+      const others = cluster.nodes.filter(({ name }) => name !== home);
+      for (const other of others) {
+        await other.dropTo(home);
+        await cluster.node(home).dropTo(other.name);
+      }
+      try {
+        await sleep(15_000);
+      } finally {
+        for (const node of cluster.nodes) await node.heal();
+      }
+      await group.healthy(WHOLE_MS);
+      const after = await group.holder();
+      if (after.identity !== leader.identity) {
+        throw new Error(`${after.identity} leads, although ${leader.identity} reached the API`);
+      }
+    },
+  },
+  {
     name: "one-way-cut",
     title:
       "nothing gets from the leader's node to one other member's for 15 s, which is read no more",
