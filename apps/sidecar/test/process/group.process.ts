@@ -43,6 +43,20 @@ it("B1: when the primary's Redis is killed, a replica that has everything takes 
   expect(gapMs).toBeLessThan(2_000);
 });
 
+it("B1: the whole container is killed, guard and Redis at once, and a replica takes over at once", async () => {
+  const old = await whole(group, 10_000);
+  // As the kernel ends a container that is out of memory: nobody is left to report a death.
+  const killedMs = performance.now();
+  expect(old.redis.signal("SIGKILL") && old.guard.signal("SIGKILL")).toBe(true);
+  const next = await group.leader(3_000, old);
+  const gapMs = performance.now() - killedMs;
+  expect(await command(next, "GET", "kept")).toBe("yes");
+  expect(gapMs).toBeLessThan(2_000);
+  await old.guard.exited(1_000);
+  old.guard.start();
+  expect(await whole(group, 10_000)).toBe(next);
+});
+
 it("B11: a sidecar that crashes and returns keeps its leader, and clients stay connected", async () => {
   const leader = await whole(group, 10_000);
   const epoch = (await viewOf(leader))?.status.epoch ?? 0;
