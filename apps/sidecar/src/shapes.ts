@@ -23,6 +23,7 @@ const POSITION = {
   offset: WholeNumber,
   replid: v.string(),
   restored: v.exactOptional(v.boolean()),
+  outlived: v.exactOptional(v.boolean()),
 };
 
 export const PositionShape: v.GenericSchema<unknown, Position> = v.object(POSITION);

@@ -1,6 +1,7 @@
 /**
  * Which copy of the data reaches further. Pure comparison: epoch of the last byte first, then a
- * live copy before one restored from disk, then the offset (docs/protocol.md, section 1).
+ * live copy before one restored from disk, then the offset, then a copy that was with the others
+ * before one that they may have outlived (docs/protocol.md, sections 1 and 4.1).
  */
 import type { Position } from "./record.ts";
 
@@ -10,7 +11,8 @@ export function comparePositions(a: Position | null, b: Position | null): number
   if (a.epoch !== b.epoch) return a.epoch - b.epoch;
   const restored = Number(b.restored === true) - Number(a.restored === true);
   if (restored !== 0) return restored;
-  return a.offset - b.offset;
+  if (a.offset !== b.offset) return a.offset - b.offset;
+  return Number(b.outlived === true) - Number(a.outlived === true);
 }
 
 /**

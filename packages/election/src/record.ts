@@ -35,6 +35,11 @@ export interface Position {
   readonly replid: string;
   /** From a record older than the last completed fsync: below every live one of its epoch. */
   readonly restored?: boolean;
+  /**
+   * Restored, and a process before was about to follow with a restored copy: others may have gone
+   * on while nothing came to this disk. Below one that claims the same bytes.
+   */
+  readonly outlived?: boolean;
 }
 
 /** What the leader last knew of a member on the list. */

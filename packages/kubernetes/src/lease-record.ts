@@ -112,8 +112,14 @@ const position: Shape<Position> = (value) => {
   const offset = count(value["offset"]);
   const replid = text(value["replid"]);
   if (epoch === null || offset === null || replid === null) return null;
-  const { restored } = value;
-  return { epoch, offset, replid, ...(typeof restored === "boolean" ? { restored } : {}) };
+  const { restored, outlived } = value;
+  return {
+    epoch,
+    offset,
+    replid,
+    ...(typeof restored === "boolean" ? { restored } : {}),
+    ...(typeof outlived === "boolean" ? { outlived } : {}),
+  };
 };
 
 const leaderPosition: Shape<LeaderPosition> = (value) => {

@@ -8,7 +8,13 @@ import type { ApiObject } from "../src/api/object.ts";
 const word = fc.string({ minLength: 1, maxLength: 12 });
 const integer = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 const position: fc.Arbitrary<Position> = fc.record(
-  { epoch: integer, offset: integer, replid: word, restored: fc.boolean() },
+  {
+    epoch: integer,
+    offset: integer,
+    replid: word,
+    restored: fc.boolean(),
+    outlived: fc.boolean(),
+  },
   { requiredKeys: ["epoch", "offset", "replid"] },
 );
 const lineageEntry: fc.Arbitrary<LineageEntry> = fc.record(

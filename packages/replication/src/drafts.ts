@@ -257,6 +257,7 @@ export function recordDraft(turn: Turn): MemberRecord {
     durablePosition: lost ? null : durable,
     clean: (state.stop?.ended ?? false) && state.stop?.position != null,
     syncing: cutoverPosition(state) === null && isSyncUnsaved(state, config.mode),
+    outlived: data === null ? (saved?.outlived ?? false) : isOutlived(state),
     members: listed.length > 0 ? listed : (saved?.members ?? []),
     membersSent: inForce.length > 0 ? inForce : (saved?.membersSent ?? []),
     holder: state.election.holderSeen,
@@ -279,6 +280,11 @@ function cutoverPosition({ cutover, redis }: MemberState): Position | null {
 /** Half a data set, or a whole one whose files are still those of the time before the sync. */
 export function isSyncUnsaved({ redis }: MemberState, mode: PersistenceMode): boolean {
   return redis.data?.kind === "half" || (redis.unsavedSync && mode === "aof");
+}
+
+/** It brought such a copy itself, or follows, and its files are not known to be written anew. */
+function isOutlived({ redis }: MemberState): boolean {
+  return redis.outlivedSince !== null || redis.data?.position?.outlived === true;
 }
 
 /** Where the others were last seen: without the API nothing else tells a restarted sidecar. */

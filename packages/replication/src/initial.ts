@@ -68,6 +68,7 @@ function initialRedis(start: StartFacts): RedisState {
     killed: null,
     data: null,
     unsavedSync: start.record?.syncing ?? false,
+    outlivedSince: null,
     coldStart: true,
     role: { known: "unknown", unsettledSince: null, pending: [], demoteAt: null, doneAt: null },
     peak: start.record?.position ?? null,

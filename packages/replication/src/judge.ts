@@ -141,8 +141,10 @@ function judgeCold(turn: Turn, required: Position | null): Verdict {
   if (ahead.length > 0 && !waited) {
     return no(`waits for ${ahead.join(", ")}, which may have a better copy`);
   }
-  // Without a last position nothing proves that this copy has all.
-  const complete = required !== null && !isBehind(ownPosition(state), required);
+  // Without a last position nothing proves that this copy has all; nor that one has what came in
+  // the last R, while others went on without it.
+  const own = ownPosition(state);
+  const complete = required !== null && !isBehind(own, required) && own?.outlived !== true;
   if (ahead.length > 0 && config.onMissing !== "best" && !complete) {
     return no(`undecided: ${ahead.join(", ")} may have a better copy and nobody here has all`);
   }

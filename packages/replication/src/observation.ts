@@ -215,6 +215,8 @@ export interface MemberRecord {
   readonly clean: boolean;
   /** A full sync was under way: the data set may be half. */
   readonly syncing: boolean;
+  /** What is on disk may be from before a full sync, and others may have gone on since. */
+  readonly outlived: boolean;
   /** The list as last seen in a confirmed record, and as sent in PUTs of unknown outcome. */
   readonly members: readonly MemberName[];
   readonly membersSent: readonly MemberName[];

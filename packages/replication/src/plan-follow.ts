@@ -6,6 +6,7 @@
 import { waiterElapsedMs } from "@leasehold/election";
 import type { RedisAddress } from "./observation.ts";
 import { isInSync, promotedHolder, sameAddress } from "./members.ts";
+import { ensureRecord } from "./plan-record.ts";
 import { mayBeWritable, redisIsUp, setRedis } from "./redis-view.ts";
 import { hasRelayedCopy, relayingHolder } from "./source-view.ts";
 import { right, role, set, type Turn } from "./turn.ts";
@@ -16,6 +17,8 @@ import { right, role, set, type Turn } from "./turn.ts";
  */
 const BOUNCE_AFTER_MS = 300;
 const BOUNCE_AGAIN_MS = 15_000;
+/** So long a volume may take for the record without which no restored copy follows. */
+const UNRECORDED_MS = 2000;
 /** From the end of a hand-over until held writes are answered, if the successor never shows. */
 const LONGEST_HOLD_MS = 250;
 const UNPAUSE_TO_CUT_MS = 50;
@@ -36,8 +39,23 @@ export function planFollow(turn: Turn): void {
   const { at, upstream } = turn.state.follow;
   const told = sameAddress(upstream, leading) && at !== null;
   if (told && waiterElapsedMs(at, turn.at) < BOUNCE_AFTER_MS) return;
+  if (!isOutlivedOnRecord(turn)) return;
   set(turn, { follow: { upstream: leading, at: turn.at, bounced: false } });
   role(turn, { kind: "follow", upstream: leading, bounce: false }, "follow");
+}
+
+/**
+ * A restarted AOF knows no replid: what it follows replaces its data, but its files only once they
+ * were written anew. Until then they must not pass for those of a copy that was with the others,
+ * should all end now. A volume that takes no record keeps nobody from reading.
+ */
+function isOutlivedOnRecord(turn: Turn): boolean {
+  const { data } = turn.state.redis;
+  const isOfDisk = data?.kind === "restored" || data?.kind === "exact";
+  if (turn.config.mode !== "aof" || !isOfDisk) return true;
+  const since = turn.state.redis.outlivedSince ?? turn.at;
+  setRedis(turn, { outlivedSince: since });
+  return ensureRecord(turn, { outlived: true }) || waiterElapsedMs(since, turn.at) >= UNRECORDED_MS;
 }
 
 /** Attached to the right one, but its link is down. */
@@ -60,7 +78,8 @@ function arriveBehindSource(turn: Turn): void {
   arrive(turn);
   if (data === null || info === null || data.kind === "live") return;
   const { replid, offset } = info;
-  setRedis(turn, { data: { ...data, replid, offset, kind: "live", position: null } });
+  const unsavedSync = turn.state.redis.unsavedSync || info.rewriting;
+  setRedis(turn, { unsavedSync, data: { ...data, replid, offset, kind: "live", position: null } });
 }
 
 function arrive(turn: Turn): void {

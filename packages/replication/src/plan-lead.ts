@@ -140,6 +140,7 @@ export function promoted(turn: Turn, answer: Promoted): void {
     redis: {
       ...redis,
       coldStart: false,
+      outlivedSince: null,
       data: { runId, replid: answer.replid, offset: answer.offset, kind: "live", position: null },
     },
     lead: { ...lead, phase: "publishing", replid: answer.replid },

@@ -20,6 +20,8 @@ export interface RecordNeed {
   readonly clean?: boolean;
   /** It says that this copy has data. */
   readonly filled?: boolean;
+  /** It says that what is on disk may be outlived. */
+  readonly outlived?: boolean;
 }
 
 /** True if the saved record has it; else a write is on its way (or follows the open one). */
@@ -42,6 +44,7 @@ function satisfies(record: MemberRecord, need: RecordNeed): boolean {
   if (need.promotes !== undefined && usable < need.promotes) return false;
   if (need.clean && !record.clean) return false;
   if (need.filled && (record.position === null || record.syncing)) return false;
+  if (need.outlived && !record.outlived) return false;
   const newest = need.lineage?.at(-1);
   if (newest && !record.lineage.some((one) => sameEntry(one, newest))) return false;
   const known = [...record.members, ...record.membersSent];
@@ -78,7 +81,7 @@ export function planRecord(turn: Turn): void {
     if (!known) return save(turn, {});
   }
   const isYoung = record.savedAt !== null && waiterElapsedMs(record.savedAt, turn.at) < EVERY_MS;
-  if (isYoung && !isFilledAnew(turn)) return;
+  if (isYoung && !isUrgent(turn)) return;
   // A process whose data says nothing yet must not make an empty member look like a known one.
   if (record.saved === null && turn.state.lineage.length === 0) return;
   const draft = recordDraft(turn);
@@ -86,11 +89,16 @@ export function planRecord(turn: Turn): void {
   save(turn, {});
 }
 
-/** What a sync has filled does not stay empty, or half, on record: the next process would be it. */
-function isFilledAnew({ state, config }: Turn): boolean {
+/**
+ * What a sync has filled does not stay empty, half or outlived on record: the next process would be
+ * it. Nor does the disk stay whole on record once its files are those of the time before a sync.
+ */
+function isUrgent({ state, config }: Turn): boolean {
   const { saved } = state.record;
   if (saved === null || ownPosition(state) === null) return false;
-  return saved.position === null || (saved.syncing && !isSyncUnsaved(state, config.mode));
+  if (saved.position === null) return true;
+  if (isSyncUnsaved(state, config.mode)) return !saved.syncing && !saved.outlived;
+  return saved.syncing || (saved.outlived && state.redis.data?.kind === "live");
 }
 
 export function observeRecord(

@@ -127,7 +127,7 @@ function isAskedAndBest(turn: Turn, lead: Lead): boolean {
   const own = ownPosition(turn.state);
   if (own === null) return emptyMayLead(turn, lead);
   const best = bestRival(turn.state, turn.config);
-  const isBetter = best !== null && isBetterThan(best, own, lead);
+  const isBetter = best !== null && isBetterThan(turn, best, own);
   if (isWorthWaiting(turn, lead, isBetter ? best.position : own)) return false;
   if (isBetter && mayDeferTo(turn, best)) {
     deferTo(turn, best);
@@ -146,9 +146,11 @@ function isWorthWaiting(turn: Turn, lead: Lead, chosen: Position | null): boolea
 }
 
 /** A judgement may have preferred a restarted copy that has all to a live one that has not. */
-function isBetterThan(other: MemberReport, own: Position, lead: Lead): boolean {
-  if (comparePositions(other.position, own) <= 0) return false;
-  return !lead.judged || !own.restored || isBehind(own, other.position);
+function isBetterThan(turn: Turn, other: MemberReport, own: Position): boolean {
+  const { lead } = turn.state;
+  if (!isPreferred(turn, other, own)) return false;
+  if (!lead?.judged || !own.restored || isBehind(own, other.position)) return true;
+  return isDoubt(other, own);
 }
 
 /** Once for each member until somebody was promoted: one that cannot act is not asked for ever. */
@@ -174,7 +176,7 @@ function emptyMayLead(turn: Turn, lead: Lead): boolean {
 function restartedMayLead(turn: Turn, lead: Lead): boolean {
   const own = ownPosition(turn.state);
   // A better copy whose API is away cannot take over now; it may when it is back.
-  if (reports(turn.state).some((one) => comparePositions(one.position, own) > 0)) return false;
+  if (reports(turn.state).some((one) => isPreferred(turn, one, own))) return false;
   // Who has not yet heard what the group moved in with has no position, and may have it all.
   const moved = turn.state.lineage.at(-1);
   const isMore = (one: MemberReport): boolean =>
@@ -188,6 +190,17 @@ function restartedMayLead(turn: Turn, lead: Lead): boolean {
   return !silentMembers(turn.state).some(
     (name) => name === lead.before.holder || mayBeAhead(turn.state, name),
   );
+}
+
+/** Its copy has more; or may have, and it may lead with it. */
+function isPreferred(turn: Turn, other: MemberReport, own: Position | null): boolean {
+  if (comparePositions(other.position, own) <= 0) return false;
+  return !isDoubt(other, own) || (other.ineligible === null && !isPaused(turn));
+}
+
+/** Both claim the same, and the own one may have been outlived. */
+function isDoubt({ position }: MemberReport, own: Position | null): boolean {
+  return own?.outlived === true && position?.restored === true && !isBehind(own, position);
 }
 
 /** How far the group's data reached: by the Lease, by the hand-over, and as this copy was seen. */

@@ -72,7 +72,7 @@ function observeInfo(turn: Turn, info: RedisInfo): void {
   if (info.loading) return;
   judgeData(turn, info);
   noteDropped(turn, before.info);
-  noteSync(turn, info);
+  noteSync(turn, before.info);
   notePeak(turn);
   sample(turn);
 }
@@ -80,10 +80,13 @@ function observeInfo(turn: Turn, info: RedisInfo): void {
 /** Another process answers: the older one is dead, and this one booted behind the gate. */
 function meetProcess(turn: Turn, info: RedisInfo): void {
   const { redis, permit, record } = turn.state;
+  const { saved } = record;
   const first = redis.process === null;
   const gated = info.role === "replica" && (!first || permit?.kind !== "lead");
   const known = gated ? "demoted" : "unknown";
-  const sameAsRecord = record.saved?.runId === info.runId;
+  const isSame = first && saved?.runId === info.runId;
+  // A process of the sidecar before may have let it follow.
+  const mayFollow = isSame && saved.outlived;
   setRedis(turn, {
     process: { runId: info.runId, pid: info.pid },
     // Bound by the guard's next word: its last one may be of a life before (pids repeat).
@@ -91,8 +94,9 @@ function meetProcess(turn: Turn, info: RedisInfo): void {
     dead: false,
     killed: null,
     data: null,
-    coldStart: !(first && sameAsRecord && !record.saved?.cold),
-    unsavedSync: first && sameAsRecord && redis.unsavedSync,
+    coldStart: !(isSame && !saved.cold),
+    unsavedSync: isSame && redis.unsavedSync,
+    outlivedSince: mayFollow ? turn.at : null,
     role: { known, unsettledSince: null, pending: [], demoteAt: null, doneAt: null },
     samples: [],
   });
@@ -121,7 +125,9 @@ function judgeData(turn: Turn, info: RedisInfo): void {
   if (data?.runId !== info.runId) {
     const trust = trustOf(turn, info, record.saved);
     const synced = trust.kind === "live" && info.linkUp;
-    setRedis(turn, { data: trust, coldStart: redis.coldStart && !synced });
+    // It came while no sidecar looked: what is written anew is not on disk yet.
+    const unsavedSync = redis.unsavedSync || (synced && redis.coldStart && info.rewriting);
+    setRedis(turn, { data: trust, unsavedSync, coldStart: redis.coldStart && !synced });
     return;
   }
   if (data.kind === "live" || info.syncing || positionOf(info, lineage) === null) return;
@@ -176,12 +182,23 @@ function noteDropped(turn: Turn, before: RedisInfo | null): void {
 }
 
 /** Until the AOF is written anew, a crash would bring back what the full sync replaced (F2). */
-function noteSync(turn: Turn, info: RedisInfo): void {
-  const { unsavedSync, data } = turn.state.redis;
-  const began = info.syncing || data?.kind === "half";
+function noteSync(turn: Turn, before: RedisInfo | null): void {
+  const { unsavedSync, data, info, outlivedSince } = turn.state.redis;
+  if (info === null) return;
+  const began = info.syncing || data?.kind === "half" || hasSyncedUnseen(turn, before);
   const over = !info.syncing && !info.rewriting && data?.kind !== "half";
   if (began && !unsavedSync) setRedis(turn, { unsavedSync: true });
-  if (unsavedSync && over) setRedis(turn, { unsavedSync: false });
+  if (!over) return;
+  if (unsavedSync) setRedis(turn, { unsavedSync: false });
+  if (outlivedSince !== null && data?.kind === "live") setRedis(turn, { outlivedSince: null });
+}
+
+/** A full sync may fit between two looks; only that its files are written anew is seen then. */
+function hasSyncedUnseen({ state }: Turn, before: RedisInfo | null): boolean {
+  const { data, info } = state.redis;
+  if (before === null || info === null || before.runId !== info.runId) return false;
+  const wasAway = !before.linkUp || before.loading;
+  return data?.kind === "live" && info.rewriting && !before.rewriting && wasAway && info.linkUp;
 }
 
 /** What a process that this sidecar has not judged yet brings (section 4.1; red-team U12). */
@@ -204,12 +221,24 @@ function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): Data
   const stillEmpty = info.keys === 0 && record.keys === 0 && !known;
   const isSnapshot = turn.config.mode === "rdb" && !stillEmpty;
   if (isSnapshot) return trust(record.clean ? "live" : "saved", null);
-  if (record.clean && record.position !== null) return trust("exact", record.position);
-  const { durablePosition: durable, position } = record;
-  if (durable !== null) return trust("restored", { ...durable, restored: true });
+  const { clean, outlived } = record;
+  if (clean && record.position !== null && !outlived) return trust("exact", record.position);
+  const { durablePosition, position } = record;
+  if (durablePosition !== null) return trust("restored", restoredAt(durablePosition, info, record));
   if (position === null) return trust("empty", null);
   // No fsync can be proven: below every other copy of that epoch.
-  return trust("restored", { ...position, offset: 0, restored: true });
+  return trust("restored", restoredAt({ ...position, offset: 0 }, info, record));
+}
+
+/** A lower bound of what is on this disk, which has been as it is for longer if it was outlived. */
+function restoredAt(
+  { epoch, offset, replid }: Position,
+  { runId }: RedisInfo,
+  record: MemberRecord,
+): Position {
+  // Of this very process the record tells what it brought, and what may have come since.
+  const outlived = record.runId === runId ? record.position?.outlived : record.outlived;
+  return { epoch, offset, replid, restored: true, ...(outlived ? { outlived } : {}) };
 }
 
 /** What a restored copy claims is a lower bound; what others may not be behind is this one. */

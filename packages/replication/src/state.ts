@@ -105,6 +105,11 @@ export interface RedisState {
   readonly data: DataTrust | null;
   /** A full sync is in memory, and on disk still what was there before it. */
   readonly unsavedSync: boolean;
+  /**
+   * Since it was about to follow with a copy that came from its disk: should it end before the disk
+   * has what memory has, that copy may have been outlived. Null: it is not, or no more.
+   */
+  readonly outlivedSince: Instant | null;
   /** Redis restarted since it last followed the holder or led. */
   readonly coldStart: boolean;
   readonly role: RoleState;

@@ -190,6 +190,7 @@ export function baseRecord(change: Partial<MemberRecord> = {}): MemberRecord {
     durablePosition: { ...position, offset: 900 },
     clean: false,
     syncing: false,
+    outlived: false,
     members,
     membersSent: members,
     holder: identityOf("r-0"),
