@@ -24,6 +24,7 @@ const POSITION = {
   replid: v.string(),
   restored: v.exactOptional(v.boolean()),
   outlived: v.exactOptional(v.boolean()),
+  led: v.exactOptional(v.object({ epoch: Epoch, offset: WholeNumber })),
 };
 
 export const PositionShape: v.GenericSchema<unknown, Position> = v.object(POSITION);

@@ -9,6 +9,7 @@ const RECORD: MemberRecord = {
   runId: "run",
   cold: false,
   outlived: true,
+  leads: false,
   mode: "aof",
   keys: 12,
   epoch: 7,

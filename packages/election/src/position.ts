@@ -1,7 +1,8 @@
 /**
  * Which copy of the data reaches further. Pure comparison: epoch of the last byte first, then a
  * live copy before one restored from disk, then the offset, then a copy that was with the others
- * before one that they may have outlived (docs/protocol.md, sections 1 and 4.1).
+ * before one that they may have outlived, then that of who led (docs/protocol.md, sections 1 and
+ * 4.1).
  */
 import type { Position } from "./record.ts";
 
@@ -11,8 +12,12 @@ export function comparePositions(a: Position | null, b: Position | null): number
   if (a.epoch !== b.epoch) return a.epoch - b.epoch;
   const restored = Number(b.restored === true) - Number(a.restored === true);
   if (restored !== 0) return restored;
-  if (a.offset !== b.offset) return a.offset - b.offset;
-  return Number(b.outlived === true) - Number(a.outlived === true);
+  // Without it both are what they claim.
+  const [ledA, ledB] = [a.led ?? a, b.led ?? b];
+  if (ledA.epoch !== ledB.epoch) return ledA.epoch - ledB.epoch;
+  if (ledA.offset !== ledB.offset) return ledA.offset - ledB.offset;
+  const outlived = Number(b.outlived === true) - Number(a.outlived === true);
+  return outlived || Number(a.led !== undefined) - Number(b.led !== undefined);
 }
 
 /**

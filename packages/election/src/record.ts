@@ -40,6 +40,11 @@ export interface Position {
    * on while nothing came to this disk. Below one that claims the same bytes.
    */
   readonly outlived?: boolean;
+  /**
+   * Restored, and this member led under this epoch when its record was last written, with its last
+   * byte here: of what anybody confirmed until then its disk lacks at most what a power loss took.
+   */
+  readonly led?: { readonly epoch: Epoch; readonly offset: Offset };
 }
 
 /** What the leader last knew of a member on the list. */

@@ -113,13 +113,22 @@ const position: Shape<Position> = (value) => {
   const replid = text(value["replid"]);
   if (epoch === null || offset === null || replid === null) return null;
   const { restored, outlived } = value;
+  const led = ledOf(value["led"]);
   return {
     epoch,
     offset,
     replid,
     ...(typeof restored === "boolean" ? { restored } : {}),
     ...(typeof outlived === "boolean" ? { outlived } : {}),
+    ...(led === null ? {} : { led }),
   };
+};
+
+const ledOf: Shape<NonNullable<Position["led"]>> = (value) => {
+  if (!isRecord(value)) return null;
+  const epoch = count(value["epoch"]);
+  const offset = count(value["offset"]);
+  return epoch === null || offset === null ? null : { epoch, offset };
 };
 
 const leaderPosition: Shape<LeaderPosition> = (value) => {

@@ -14,6 +14,7 @@ const position: fc.Arbitrary<Position> = fc.record(
     replid: word,
     restored: fc.boolean(),
     outlived: fc.boolean(),
+    led: fc.record({ epoch: integer, offset: integer }),
   },
   { requiredKeys: ["epoch", "offset", "replid"] },
 );

@@ -22,6 +22,7 @@ import {
   isOutdatedView,
   listedMembers,
   ordinalOf,
+  promotedHolder,
   reportFrom,
   reports,
   sameAddress,
@@ -129,6 +130,23 @@ function leaderPosition(state: MemberState): LeaderPosition | null {
   if (lead.phase !== "open" && lead.phase !== "publishing") return null;
   const position = ownPosition(state);
   return position === null ? null : { ...position, runId: redis.info.runId };
+}
+
+/** No Redis of this process has answered: what the one before left, cleanly, is still that. */
+function isAsFound({ redis, record }: MemberState): boolean {
+  return redis.data === null && record.saved?.clean === true;
+}
+
+/**
+ * An open primary whose bytes are on its disk. One that died is still what it was, until somebody
+ * else leads.
+ */
+function isOpen(state: MemberState): boolean {
+  const { redis, record } = state;
+  if (redis.data === null || redis.dead) {
+    return record.saved?.leads === true && promotedHolder(state) === null;
+  }
+  return leaderPosition(state) !== null && redis.info?.diskOk !== false;
 }
 
 /** The list of the next record. One name changes per PUT, the next after its confirmation (U8). */
@@ -255,9 +273,10 @@ export function recordDraft(turn: Turn): MemberRecord {
     lineage: state.lineage,
     position,
     durablePosition: lost ? null : durable,
-    clean: (state.stop?.ended ?? false) && state.stop?.position != null,
+    clean: isAsFound(state) || (state.stop?.ended === true && state.stop.position !== null),
     syncing: cutoverPosition(state) === null && isSyncUnsaved(state, config.mode),
     outlived: data === null ? (saved?.outlived ?? false) : isOutlived(state),
+    leads: isOpen(state),
     members: listed.length > 0 ? listed : (saved?.members ?? []),
     membersSent: inForce.length > 0 ? inForce : (saved?.membersSent ?? []),
     holder: state.election.holderSeen,

@@ -176,9 +176,11 @@ function betterPresent(
   const own = ownCopy(turn.state, turn.config);
   const all: readonly Copy[] = [own, ...able];
   const complete = required === null ? all : all.filter((one) => !isBehind(one.position, required));
-  const byBytes = released || able.every((one) => one.coldStart);
-  const compare = byBytes ? compareByBytes : compareCopies;
-  const best = (complete.length > 0 ? complete : all).toSorted(compare)[0];
+  const chosen = complete.length > 0 ? complete : all;
+  // Of one kind they are compared by that kind's own rules.
+  const areRestored = chosen.every((one) => one.position?.restored === true);
+  const byBytes = !areRestored && (released || able.every((one) => one.coldStart));
+  const best = chosen.toSorted(byBytes ? compareByBytes : compareCopies)[0];
   return best === undefined || best === own ? null : best.member;
 }
 

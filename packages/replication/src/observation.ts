@@ -217,6 +217,8 @@ export interface MemberRecord {
   readonly syncing: boolean;
   /** What is on disk may be from before a full sync, and others may have gone on since. */
   readonly outlived: boolean;
+  /** It was an open primary at `position`. */
+  readonly leads: boolean;
   /** The list as last seen in a confirmed record, and as sent in PUTs of unknown outcome. */
   readonly members: readonly MemberName[];
   readonly membersSent: readonly MemberName[];

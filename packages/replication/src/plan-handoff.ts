@@ -19,7 +19,7 @@ import { demoteSurely } from "./plan-fence.ts";
 import { askPeers, isFreshSince } from "./plan-poll.ts";
 
 import { GRACE_RESERVE_MS, waitsForProxies } from "./proxy-second.ts";
-import { mayBeWritable } from "./redis-view.ts";
+import { isBelowDisk, mayBeWritable } from "./redis-view.ts";
 import type { Handoff, MemberState } from "./state.ts";
 import { act, announce, podOf, right, role, set, type Turn } from "./turn.ts";
 
@@ -160,7 +160,11 @@ function chooseSuccessor(turn: Turn, handoff: Handoff): MemberReport | null {
   if (handoff.cause === "betterCopy") {
     return handoff.to === null ? null : reportFrom(state, handoff.to);
   }
-  if (handoff.cause === "redisDied" || state.redis.dead) return bestRival(state, config);
+  if (handoff.cause === "redisDied" || state.redis.dead) {
+    const best = bestRival(state, config);
+    // All died: what its own restart finds goes before it, if that comes (4.2).
+    return best !== null && isBelowDisk(state, best.position) ? null : best;
+  }
   const able = plannedSuccessors(state, config).filter(
     (report) => !handoff.tried.includes(report.member),
   );

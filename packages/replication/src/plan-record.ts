@@ -41,7 +41,8 @@ export function isRecorded(turn: Turn, need: RecordNeed): boolean {
 function satisfies(record: MemberRecord, need: RecordNeed): boolean {
   if (need.epoch !== undefined && record.epoch < need.epoch) return false;
   const usable = Math.max(record.epoch, record.reservedEpoch);
-  if (need.promotes !== undefined && usable < need.promotes) return false;
+  // Of one that is promoted the last end tells nothing any more.
+  if (need.promotes !== undefined && (usable < need.promotes || record.clean)) return false;
   if (need.clean && !record.clean) return false;
   if (need.filled && (record.position === null || record.syncing)) return false;
   if (need.outlived && !record.outlived) return false;

@@ -31,6 +31,7 @@ import { ownsMoved } from "./plan-cutover.ts";
 import { planSource } from "./plan-source.ts";
 import { releaseLease } from "./plan-stop.ts";
 import {
+  isBelowDisk,
   isReplicaForCertain,
   mayBeWritable,
   mayLackTail,
@@ -102,9 +103,21 @@ function planWithoutRedis(turn: Turn, lead: Lead): void {
   const onDisk = turn.state.record.saved?.durablePosition ?? null;
   const notWorse = best !== null && !isBehind(best.position, onDisk);
   if (best !== null && isWorthWaiting(turn, lead, best.position)) return;
+  if (best !== null && isBelowDisk(turn.state, best.position) && awaitsOwnDisk(turn, lead)) return;
   if (notWorse && mayDeferTo(turn, best)) return deferTo(turn, best);
   if (!redis.dead && redis.info?.loading) return;
   giveUpLate(turn, lead);
+}
+
+/**
+ * All ended at once, and this member led: its own load is waited for, as long as others would wait
+ * for a silent one. Who stops gives the Lease back, with what those are to wait for.
+ */
+function awaitsOwnDisk(turn: Turn, lead: Lead): boolean {
+  const { state, at, config } = turn;
+  if (waiterElapsedMs(lead.since, at) >= config.coldStartWaitMs) return false;
+  if (state.stop !== null) giveBack(turn, lead, "it stops before its Redis is there");
+  return true;
 }
 
 /**
@@ -198,9 +211,10 @@ function isPreferred(turn: Turn, other: MemberReport, own: Position | null): boo
   return !isDoubt(other, own) || (other.ineligible === null && !isPaused(turn));
 }
 
-/** Both claim the same, and the own one may have been outlived. */
+/** Nothing but that the own one may have been outlived puts it below. */
 function isDoubt({ position }: MemberReport, own: Position | null): boolean {
-  return own?.outlived === true && position?.restored === true && !isBehind(own, position);
+  if (own?.outlived !== true || position?.restored !== true) return false;
+  return comparePositions(position, { ...own, outlived: false }) === 0;
 }
 
 /** How far the group's data reached: by the Lease, by the hand-over, and as this copy was seen. */
@@ -222,6 +236,11 @@ function giveUp(turn: Turn, lead: Lead, why: string): void {
   const best = bestRival(state, turn.config);
   const notWorse = best !== null && comparePositions(best.position, ownPosition(state)) >= 0;
   if (notWorse && mayDeferTo(turn, best)) return deferTo(turn, best);
+  giveBack(turn, lead, why);
+}
+
+function giveBack(turn: Turn, lead: Lead, why: string): void {
+  const { state } = turn;
   // Whoever takes it must lack nothing of what this copy has, nor of what it lacks itself.
   const position = furthest(lastKnown(state, lead), ownPosition(state));
   const released = releaseLease(turn, { position, clean: false, reason: "releaseMissingCopy" });

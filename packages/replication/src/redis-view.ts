@@ -5,6 +5,7 @@
  * process, a newer guard or a newer run_id do (red-team U4, second review 3).
  */
 import {
+  comparePositions,
   isBehind,
   recordOf,
   waiterElapsedMs,
@@ -193,12 +194,15 @@ function noteSync(turn: Turn, before: RedisInfo | null): void {
   if (outlivedSince !== null && data?.kind === "live") setRedis(turn, { outlivedSince: null });
 }
 
-/** A full sync may fit between two looks; only that its files are written anew is seen then. */
+/**
+ * A full sync may fit between two looks; only that its files are written anew is seen then. It ends
+ * a rewrite that was under way, so that one at both looks says nothing else.
+ */
 function hasSyncedUnseen({ state }: Turn, before: RedisInfo | null): boolean {
   const { data, info } = state.redis;
   if (before === null || info === null || before.runId !== info.runId) return false;
   const wasAway = !before.linkUp || before.loading;
-  return data?.kind === "live" && info.rewriting && !before.rewriting && wasAway && info.linkUp;
+  return data?.kind === "live" && info.rewriting && wasAway && info.linkUp;
 }
 
 /** What a process that this sidecar has not judged yet brings (section 4.1; red-team U12). */
@@ -223,22 +227,35 @@ function trustOf(turn: Turn, info: RedisInfo, record: MemberRecord | null): Data
   if (isSnapshot) return trust(record.clean ? "live" : "saved", null);
   const { clean, outlived } = record;
   if (clean && record.position !== null && !outlived) return trust("exact", record.position);
-  const { durablePosition, position } = record;
-  if (durablePosition !== null) return trust("restored", restoredAt(durablePosition, info, record));
-  if (position === null) return trust("empty", null);
-  // No fsync can be proven: below every other copy of that epoch.
-  return trust("restored", restoredAt({ ...position, offset: 0 }, info, record));
+  const restored = restoredPosition(record, runId);
+  return restored === null ? trust("empty", null) : trust("restored", restored);
 }
 
-/** A lower bound of what is on this disk, which has been as it is for longer if it was outlived. */
-function restoredAt(
-  { epoch, offset, replid }: Position,
-  { runId }: RedisInfo,
-  record: MemberRecord,
-): Position {
+/**
+ * What a process that finds this AOF may claim: a lower bound of what is on this disk, which has
+ * been as it is for longer if it was outlived. Null: the record knows of none.
+ */
+function restoredPosition(record: MemberRecord, runId: string | null): Position | null {
+  const { durablePosition: durable, position } = record;
+  // No fsync can be proven: below every other copy of that epoch.
+  const bound = durable ?? (position === null ? null : { ...position, offset: 0 });
+  if (bound === null) return null;
+  const { epoch, offset, replid } = bound;
+  const restored = { epoch, offset, replid, restored: true };
   // Of this very process the record tells what it brought, and what may have come since.
-  const outlived = record.runId === runId ? record.position?.outlived : record.outlived;
-  return { epoch, offset, replid, restored: true, ...(outlived ? { outlived } : {}) };
+  const isSame = runId !== null && record.runId === runId;
+  if (isSame ? position?.outlived : record.outlived) return { ...restored, outlived: true };
+  const led = record.leads && durable !== null ? position : position?.led;
+  return led ? { ...restored, led: { epoch: led.epoch, offset: led.offset } } : restored;
+}
+
+/** This disk is that of who led, and the other copy ranks below what it will be found to be. */
+export function isBelowDisk({ record }: MemberState, other: Position | null): boolean {
+  const { saved } = record;
+  if (saved === null || saved.mode !== "aof" || saved.syncing || !other?.restored) return false;
+  if (saved.clean && !saved.outlived) return !isBehind(saved.position, other);
+  const found = restoredPosition(saved, null);
+  return found?.led !== undefined && comparePositions(other, found) < 0;
 }
 
 /** What a restored copy claims is a lower bound; what others may not be behind is this one. */

@@ -27,6 +27,7 @@ const Record: v.GenericSchema<unknown, MemberRecord> = v.object({
   runId: v.nullable(v.string()),
   cold: v.optional(v.boolean(), false),
   outlived: v.optional(v.boolean(), false),
+  leads: v.optional(v.boolean(), false),
   mode: v.picklist(["aof", "rdb", "none"]),
   keys: v.pipe(WholeNumber, v.minValue(0)),
   epoch: Epoch,

@@ -1,7 +1,9 @@
 /**
- * All processes of a group end at once while one of them has just come back (B18): its memory has
- * all, and its files are still those of the time before its full sync (ADR 0008).
+ * All processes of a group end at once (B18): while one has just come back, whose memory has all,
+ * and whose files are still those of the time before its full sync (ADR 0008); and while one has
+ * not yet what the leader and another one have.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { startGroup, type Group, type GroupMember } from "@leasehold/testkit/group";
 import { command, lastWords, whole } from "./bench.ts";
@@ -45,7 +47,7 @@ it("B18: a member that has just made a full sync does not win a tie by its older
   const first = await firstFollows();
   const leader = await whole(group, WHOLE_MS);
   await command(leader, "SET", "first", "1");
-  await new Promise((resolve) => setTimeout(resolve, CLAIMED_MS));
+  await sleep(CLAIMED_MS);
   await first.cutPower();
   first.powerOn({ samePod: true });
   await group.until("Redis takes commands", 5_000, () =>
@@ -58,8 +60,21 @@ it("B18: a member that has just made a full sync does not win a tie by its older
   expect(await isRewriting(first)).toBe(true);
   await command(leader, "SET", "total", "cut");
   expect(await command(leader, "WAIT", "2", "1000")).toBe(2);
+  expect(await valueAfterCut("total")).toBe("cut");
+});
+
+it("B18: of copies that claim the same that of the last leader leads", async () => {
+  const first = await firstFollows();
+  const leader = await whole(group, WHOLE_MS);
+  await sleep(CLAIMED_MS);
+  first.redis.signal("SIGSTOP");
+  await command(leader, "SET", "confirmed", "by one");
+  expect(await command(leader, "WAIT", "1", "1000")).toBe(1);
+  expect(await valueAfterCut("confirmed")).toBe("by one");
+});
+
+async function valueAfterCut(key: string): Promise<unknown> {
   await Promise.all(group.members.map((member) => member.cutPower()));
   for (const member of group.members) member.powerOn({ samePod: true });
-  const next = await whole(group, 2 * WHOLE_MS);
-  expect(await command(next, "GET", "total")).toBe("cut");
-});
+  return command(await whole(group, 2 * WHOLE_MS), "GET", key);
+}

@@ -191,6 +191,7 @@ export function baseRecord(change: Partial<MemberRecord> = {}): MemberRecord {
     clean: false,
     syncing: false,
     outlived: false,
+    leads: false,
     members,
     membersSent: members,
     holder: identityOf("r-0"),
