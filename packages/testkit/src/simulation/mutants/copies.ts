@@ -38,8 +38,10 @@ export const COPIES: readonly Mutant[] = [
     edits: [
       {
         file: REDIS,
-        find: 'if (durable !== null) return trust("restored", { ...durable, restored: true });',
-        replace: 'if (position !== null) return trust("exact", position);',
+        find: "  const restored = restoredPosition(record, runId);",
+        replace:
+          'if (record.position !== null) return trust("exact", record.position);\n' +
+          "  const restored = restoredPosition(record, runId);",
       },
     ],
   },
