@@ -1,8 +1,8 @@
 /**
  * Which copy of the data reaches further. Pure comparison: epoch of the last byte first, then a
- * live copy before one restored from disk, then the offset, then a copy that was with the others
- * before one that they may have outlived, then that of who led (docs/protocol.md, sections 1 and
- * 4.1).
+ * live copy before one restored from disk, then where it led, or else the offset, then a copy that
+ * was with the others before one that they may have outlived, then that of who led
+ * (docs/protocol.md, sections 1 and 4.1).
  */
 import type { Position } from "./record.ts";
 
@@ -12,7 +12,7 @@ export function comparePositions(a: Position | null, b: Position | null): number
   if (a.epoch !== b.epoch) return a.epoch - b.epoch;
   const restored = Number(b.restored === true) - Number(a.restored === true);
   if (restored !== 0) return restored;
-  // Without it both are what they claim.
+  // Who did not lead is what it claims.
   const [ledA, ledB] = [a.led ?? a, b.led ?? b];
   if (ledA.epoch !== ledB.epoch) return ledA.epoch - ledB.epoch;
   if (ledA.offset !== ledB.offset) return ledA.offset - ledB.offset;
