@@ -116,7 +116,9 @@ test("who has reason to doubt has it listed now, in place of a watch that may be
 
 test("doubts that bring nothing new ask less and less often", async () => {
   const api = await startApi();
-  const { provider } = follow(api);
+  const { provider, found } = follow(api);
+  // The first word of a leader is news.
+  await expect.poll(() => found.leader, { timeout: 3_000 }).toBe("orders-1");
   const doubt = setInterval(() => provider.requestCheck("noLeader"), 5);
   ends.push(() => clearInterval(doubt));
   await expect.poll(() => api.lists.length, { timeout: 8_000 }).toBe(4);
