@@ -7,6 +7,7 @@
  */
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import { PATIENCE_MS } from "./scripts/patience.ts";
 import { suiteReporter } from "./scripts/vitest-report.ts";
 
 // Vitest keeps a token in the user's data folder; nothing of ours is written outside the clone.
@@ -43,6 +44,9 @@ export default defineConfig(({ mode }) => {
     test: {
       ...SUITES[suite],
       hookTimeout: 60_000,
+      // A machine that starts nine suites at once may stand still for longer than Vitest's second.
+      expect: { poll: { timeout: PATIENCE_MS } },
+      setupFiles: [join(import.meta.dirname, "scripts/vitest-patience.ts")],
       teardownTimeout: 10_000,
       maxWorkers: 2,
       // A suite without tests must not pass for one whose tests passed.

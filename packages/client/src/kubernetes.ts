@@ -101,7 +101,9 @@ function createDoubt(stop: AbortSignal): Doubt {
         gapMs = Math.min(2 * gapMs, MOST_MS);
         current.abort();
       };
-      if (stop.aborted || timer !== undefined) return;
+      // The list that a doubt has just asked for comes after this one, too.
+      const isListing = timer !== undefined || current.signal.aborted;
+      if (stop.aborted || isListing) return;
       timer = setTimeout(end, Math.max(0, listedAtMs + gapMs - performance.now()));
       timer.unref();
     },

