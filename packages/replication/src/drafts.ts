@@ -274,7 +274,7 @@ export function recordDraft(turn: Turn): MemberRecord {
     position,
     durablePosition: lost ? null : durable,
     clean: isAsFound(state) || (state.stop?.ended === true && state.stop.position !== null),
-    syncing: cutoverPosition(state) === null && isSyncUnsaved(state, config.mode),
+    syncing: isSyncing(turn),
     outlived: data === null ? (saved?.outlived ?? false) : isOutlived(state),
     leads: isOpen(state),
     members: listed.length > 0 ? listed : (saved?.members ?? []),
@@ -294,6 +294,13 @@ function cutoverPosition({ cutover, redis }: MemberState): Position | null {
   const entry = cutover?.entry ?? null;
   if (entry === null || info === null || redis.dead || info.replid !== entry.replid) return null;
   return { epoch: entry.epoch, offset: info.offset, replid: info.replid };
+}
+
+/** What is on disk stays what it is while no Redis says what it brought. */
+function isSyncing({ state, config }: Turn): boolean {
+  if (cutoverPosition(state) !== null) return false;
+  const found = state.redis.data === null && state.record.saved?.syncing === true;
+  return found || isSyncUnsaved(state, config.mode);
 }
 
 /** Half a data set, or a whole one whose files are still those of the time before the sync. */
