@@ -38,10 +38,17 @@ const PHASES: readonly Phase[] = [
       ...SERIAL,
       "test:simulation",
       "test:simulation:migrations",
+      "test:simulation:ends",
       "test:simulation:random",
       "test:mutants",
     ],
-    suites: ["simulation", "simulation-migrations", "simulation-random", "mutants"],
+    suites: [
+      "simulation",
+      "simulation-migrations",
+      "simulation-ends",
+      "simulation-random",
+      "mutants",
+    ],
   },
   // One package at a time: they start real processes and measure what happens.
   {

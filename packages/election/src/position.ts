@@ -11,7 +11,16 @@ export function comparePositions(a: Position | null, b: Position | null): number
   if (a === null || b === null) return Number(a !== null) - Number(b !== null);
   if (a.epoch !== b.epoch) return a.epoch - b.epoch;
   const restored = Number(b.restored === true) - Number(a.restored === true);
-  if (restored !== 0) return restored;
+  return restored === 0 ? compareRanks(a, b) : restored;
+}
+
+/** Of copies that were all restored: under which epoch they led counts before what they claim. */
+export function compareRestored(a: Position | null, b: Position | null): number {
+  if (a === null || b === null) return comparePositions(a, b);
+  return compareRanks(a, b);
+}
+
+function compareRanks(a: Position, b: Position): number {
   // Who did not lead is what it claims.
   const [ledA, ledB] = [a.led ?? a, b.led ?? b];
   if (ledA.epoch !== ledB.epoch) return ledA.epoch - ledB.epoch;

@@ -17,7 +17,9 @@ import {
 } from "@leasehold/election";
 import {
   ableMembers,
-  compareCopies,
+  bestFirst,
+  comparisonAmong,
+  comparisonOf,
   type Copy,
   listedMembers,
   ordinalOf,
@@ -82,9 +84,10 @@ function heldBackMs({ state, at }: Turn): number {
 /** It may be without the API just now. */
 function betterRival(turn: Turn): MemberName | null {
   const own = ownCopy(turn.state, turn.config);
-  const best = ableMembers(turn.state).toSorted(compareCopies)[0];
+  const order = bestFirst(comparisonOf(turn.state));
+  const best = ableMembers(turn.state).toSorted(order)[0];
   if (best === undefined || best.position === null) return null;
-  return compareCopies(best, own) < 0 ? best.member : null;
+  return order(best, own) < 0 ? best.member : null;
 }
 
 /** Empty: only where nothing can be lost by it, and then the first name. */
@@ -180,7 +183,8 @@ function betterPresent(
   // Of one kind they are compared by that kind's own rules.
   const areRestored = chosen.every((one) => one.position?.restored === true);
   const byBytes = !areRestored && (released || able.every((one) => one.coldStart));
-  const best = chosen.toSorted(byBytes ? compareByBytes : compareCopies)[0];
+  const byKind = bestFirst(comparisonAmong(chosen.map(({ position }) => position)));
+  const best = chosen.toSorted(byBytes ? compareByBytes : byKind)[0];
   return best === undefined || best === own ? null : best.member;
 }
 
@@ -210,7 +214,7 @@ function fullerElsewhere(state: MemberState): MemberName | null {
 
 function compareByBytes(a: Copy, b: Copy): number {
   if (isBehind(a.position, b.position)) return 1;
-  return isBehind(b.position, a.position) ? -1 : compareCopies(a, b);
+  return isBehind(b.position, a.position) ? -1 : bestFirst(comparePositions)(a, b);
 }
 
 /** Listed members that have not said where their copy stands. */

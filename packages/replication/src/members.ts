@@ -4,6 +4,7 @@
  */
 import {
   comparePositions,
+  compareRestored,
   isOutdatedRecord,
   parseIdentity,
   recordOf,
@@ -215,12 +216,25 @@ export interface Copy {
   readonly priority: number;
 }
 
+export type Comparison = (a: Position | null, b: Position | null) => number;
+
+/** How those that are known are compared: by what they claim, unless all were restored. */
+export function comparisonOf(state: MemberState): Comparison {
+  const others = ableMembers(state).map(({ position }) => position);
+  return comparisonAmong([ownPosition(state), ...others]);
+}
+
+export function comparisonAmong(positions: readonly (Position | null)[]): Comparison {
+  const areRestored = positions.every((one) => one === null || one.restored === true);
+  return areRestored ? compareRestored : comparePositions;
+}
+
 /** Best first: position, then priority, then name (so all members agree). */
-export function compareCopies(a: Copy, b: Copy): number {
-  const byPosition = comparePositions(b.position, a.position);
-  if (byPosition !== 0) return byPosition;
-  if (a.priority !== b.priority) return b.priority - a.priority;
-  return ordinalOf(a.member) - ordinalOf(b.member);
+export function bestFirst(compare: Comparison): (a: Copy, b: Copy) => number {
+  return (a, b) =>
+    compare(b.position, a.position) ||
+    b.priority - a.priority ||
+    ordinalOf(a.member) - ordinalOf(b.member);
 }
 
 export function ownCopy(state: MemberState, config: MemberConfig): Copy {
@@ -252,5 +266,5 @@ function isStaying(state: MemberState, member: MemberName): boolean {
 /** Who should take over from a dead Redis: the best position of those that may lead. */
 export function bestRival(state: MemberState, config: MemberConfig): MemberReport | null {
   const able = rivals(state, config).filter((report) => report.position !== null);
-  return able.toSorted(compareCopies)[0] ?? null;
+  return able.toSorted(bestFirst(comparisonOf(state)))[0] ?? null;
 }

@@ -19,6 +19,7 @@ import {
   MAX_SKEW_MS,
   ableMembers,
   bestRival,
+  comparisonOf,
   clockSkewMs,
   ineligibility,
   reports,
@@ -155,7 +156,8 @@ function isAskedAndBest(turn: Turn, lead: Lead): boolean {
 /** A better copy than the chosen one answers, without the API: it gets a turn to come back. */
 function isWorthWaiting(turn: Turn, lead: Lead, chosen: Position | null): boolean {
   if (lead.judged || waiterElapsedMs(lead.since, turn.at) >= TURN_MS) return false;
-  return ableMembers(turn.state).some((one) => comparePositions(one.position, chosen) > 0);
+  const compare = comparisonOf(turn.state);
+  return ableMembers(turn.state).some((one) => compare(one.position, chosen) > 0);
 }
 
 /** A judgement may have preferred a restarted copy that has all to a live one that has not. */
@@ -207,7 +209,7 @@ function restartedMayLead(turn: Turn, lead: Lead): boolean {
 
 /** Its copy has more; or may have, and it may lead with it. */
 function isPreferred(turn: Turn, other: MemberReport, own: Position | null): boolean {
-  if (comparePositions(other.position, own) <= 0) return false;
+  if (comparisonOf(turn.state)(other.position, own) <= 0) return false;
   return !isDoubt(other, own) || (other.ineligible === null && !isPaused(turn));
 }
 
@@ -234,7 +236,8 @@ function giveUp(turn: Turn, lead: Lead, why: string): void {
   const { state } = turn;
   if (mayBeWritable(state) || isPaused(turn)) return;
   const best = bestRival(state, turn.config);
-  const notWorse = best !== null && comparePositions(best.position, ownPosition(state)) >= 0;
+  const compare = comparisonOf(state);
+  const notWorse = best !== null && compare(best.position, ownPosition(state)) >= 0;
   if (notWorse && mayDeferTo(turn, best)) return deferTo(turn, best);
   giveBack(turn, lead, why);
 }

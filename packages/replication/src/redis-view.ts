@@ -5,7 +5,7 @@
  * process, a newer guard or a newer run_id do (red-team U4, second review 3).
  */
 import {
-  comparePositions,
+  compareRestored,
   isBehind,
   recordOf,
   waiterElapsedMs,
@@ -245,7 +245,7 @@ function restoredPosition(record: MemberRecord, runId: string | null): Position 
   // Of this very process the record tells what it brought, and what may have come since.
   const isSame = runId !== null && record.runId === runId;
   if (isSame ? position?.outlived : record.outlived) return { ...restored, outlived: true };
-  const led = record.leads && durable !== null ? position : position?.led;
+  const led = record.leads ? position : position?.led;
   return led ? { ...restored, led: { epoch: led.epoch, offset: led.offset } } : restored;
 }
 
@@ -255,7 +255,7 @@ export function isBelowDisk({ record }: MemberState, other: Position | null): bo
   if (saved === null || saved.mode !== "aof" || saved.syncing || !other?.restored) return false;
   if (saved.clean && !saved.outlived) return !isBehind(saved.position, other);
   const found = restoredPosition(saved, null);
-  return found?.led !== undefined && comparePositions(other, found) < 0;
+  return found?.led !== undefined && compareRestored(other, found) < 0;
 }
 
 /** What a restored copy claims is a lower bound; what others may not be behind is this one. */

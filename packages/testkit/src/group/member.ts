@@ -63,8 +63,12 @@ export interface MemberProcesses {
   readonly logFiles: { readonly sidecar: string; readonly guard: string };
 }
 
-/** The processes inherit nothing else: what they are told, they are told by their files. */
-const SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/**
+ * The processes inherit nothing else: what they are told, they are told by their files. Where Redis
+ * came with the set-up of this repository, it is on our own path alone.
+ */
+// oxlint-disable-next-line node/no-process-env -- as every search for a program does
+const SEARCH_PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
 
 export function createMemberProcesses(plan: MemberPlan): MemberProcesses {
   const dataDirectory = join(plan.directory, "data");

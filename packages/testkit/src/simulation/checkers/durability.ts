@@ -3,8 +3,9 @@
  *
  * Guarantees checked: a planned change loses nothing; a write that `WAIT` confirmed survives the
  * loss of one member; nobody is promoted over a better copy that was well and in reach; a release
- * is not answered by a copy that is behind it. Not promised, so not checked: plain writes that had
- * reached nobody else when their primary was lost.
+ * is not answered by a copy that is behind it; where processes alone end, of however many members,
+ * what is in a file is not lost. Not promised, so not checked: plain writes that had reached nobody
+ * else when their primary was lost.
  */
 import type { LeaseRecord } from "@leasehold/election";
 import type { Action, MemberEvent } from "@leasehold/replication";
@@ -150,12 +151,23 @@ export class Durability extends Checker {
         return;
       }
     }
+    if (this.isOnDisk(write)) {
+      this.broken(`${leader.label} leads without ${describe(write)}, which is on a disk`);
+      return;
+    }
     const touched = this.touchedSince(write.acceptedMs);
     if (touched.length > (write.copies > 0 ? 1 : 0)) return;
     this.broken(
       `${describe(write)}, confirmed by ${write.copies}, is lost to ${leader.label}; ` +
         `only ${touched[0] ?? "nobody"} had a fault`,
     );
+  }
+
+  /** Processes alone have ended since, and a file still has it. */
+  private isOnDisk({ place, acceptedMs }: LedgerWrite): boolean {
+    const { faults, options } = this.world;
+    if (place === null || options.mode !== "aof" || !faults.keptFiles(acceptedMs)) return false;
+    return this.world.pods.some(({ volume }) => volume.data !== null && holds(volume.data, place));
   }
 
   /** It holds the write, and nothing has been wrong with it, its ways or the API for a while. */

@@ -256,6 +256,15 @@ export const DIRECTED_PROFILES: readonly Profile[] = [
     },
   },
   {
+    name: "ends-of-all",
+    weight: 0,
+    wish: { mode: "aof" },
+    faultsMs: [40_000, 60_000],
+    togetherMax: 3,
+    gapMs: 2_000,
+    faults: { "all-processes-end": 3, switchover: 4 },
+  },
+  {
     name: "cutover-losses",
     weight: 0,
     wish: { migrates: true },

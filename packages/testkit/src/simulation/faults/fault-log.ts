@@ -7,16 +7,21 @@ export interface Touch {
   readonly who: readonly string[];
   /** True if only processes and disks suffer: the ways to and from these members stay open. */
   readonly isLocal: boolean;
+  /** True if processes alone ended, and every disk has what was written to it. */
+  readonly keepsFiles: boolean;
   readonly fromMs: number;
   /** Infinity while it lasts. */
   toMs: number;
 }
 
+type Kind = Pick<Touch, "isLocal" | "keepsFiles">;
+
 export class FaultLog {
   private readonly touches: Touch[] = [];
 
-  begin(who: readonly string[], nowMs: number, isLocal = false): Touch {
-    const touch: Touch = { who, isLocal, fromMs: nowMs, toMs: Infinity };
+  begin(who: readonly string[], nowMs: number, kind: Partial<Kind> = {}): Touch {
+    const { isLocal = false, keepsFiles = false } = kind;
+    const touch: Touch = { who, isLocal, keepsFiles, fromMs: nowMs, toMs: Infinity };
     this.touches.push(touch);
     return touch;
   }
@@ -34,6 +39,13 @@ export class FaultLog {
   /** Of these, those to and from whom the ways were not open. */
   cutOff(sinceMs: number): string[] {
     return this.named((touch) => touch.toMs >= sinceMs && !touch.isLocal);
+  }
+
+  /** True if all that went wrong since `sinceMs` left every disk as it was. */
+  keptFiles(sinceMs: number): boolean {
+    return this.touches.every(
+      ({ who, toMs, keepsFiles }) => keepsFiles || who.length === 0 || toMs < sinceMs,
+    );
   }
 
   /** True if something went wrong anew after that instant. */

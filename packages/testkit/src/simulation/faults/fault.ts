@@ -9,6 +9,8 @@ export interface Effect {
   readonly words: string;
   /** True if only processes and disks suffer, and the network stays whole. */
   readonly isLocal?: boolean;
+  /** True if processes alone ended, and every disk has what was written to it. */
+  readonly keepsFiles?: boolean;
   end?(): void;
 }
 

@@ -141,6 +141,27 @@ const podCrashes = withPod("pod-oom", RESTART_MS, (pod, world, random) => {
   return `SIGKILL Redis and sidecar of ${pod.label}`;
 });
 
+/** Kernels end all processes, and keep what these had written. */
+const allProcessesEnd: Fault = {
+  name: "all-processes-end",
+  lengthMs: [0, 0],
+  aftermathMs: RESTART_MS,
+  begin: (world) => {
+    const pods = world.livePods().filter(({ machine }) => machine.powered && !machine.frozen);
+    for (const pod of pods) {
+      pod.sidecar?.end();
+      pod.guard?.end("kill");
+      pod.frozen = false;
+    }
+    for (const pod of pods) {
+      pod.sidecarEnded();
+      pod.guardEnded();
+    }
+    const who = pods.map(({ name }) => name);
+    return { who, isLocal: true, keepsFiles: true, words: "SIGKILL everything of all members" };
+  },
+};
+
 const clientsKilled = withPod("redis-client-kill", 1_000, (pod) => {
   if (!pod.redis?.isRunning()) return null;
   pod.redis.cutClients(null);
@@ -204,5 +225,6 @@ export const PROCESS_FAULTS: readonly Fault[] = [
   containerCrashes,
   containerFreezes,
   podCrashes,
+  allProcessesEnd,
   guardSkews,
 ];

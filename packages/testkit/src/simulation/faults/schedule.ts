@@ -59,7 +59,7 @@ export class Schedule {
     const effect = fault.begin(world, random);
     if (effect === null) return;
     world.log("fault", effect.words);
-    const touch = world.faults.begin(effect.who, world.clock.nowMs, effect.isLocal);
+    const touch = world.faults.begin(effect.who, world.clock.nowMs, effect);
     const end = (): void => {
       if (!this.open.delete(end)) return;
       world.faults.end(touch, world.clock.nowMs, fault.aftermathMs);

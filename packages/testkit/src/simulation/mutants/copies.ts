@@ -4,6 +4,8 @@ import type { Mutant } from "./mutant.ts";
 const WON = "replication/src/plan-won.ts";
 const REDIS = "replication/src/redis-view.ts";
 const JUDGE = "replication/src/judge.ts";
+const MEMBERS = "replication/src/members.ts";
+const DRAFTS = "replication/src/drafts.ts";
 
 export const COPIES: readonly Mutant[] = [
   {
@@ -42,6 +44,43 @@ export const COPIES: readonly Mutant[] = [
         replace:
           'if (record.position !== null) return trust("exact", record.position);\n' +
           "  const restored = restoredPosition(record, runId);",
+      },
+    ],
+  },
+  {
+    name: "who led last is no better than others",
+    rule: "4.1, ADR 0026",
+    profile: "ends-of-all",
+    isQuick: true,
+    edits: [
+      {
+        file: REDIS,
+        find: "  const led = record.leads ? position : position?.led;",
+        replace: "  const led = undefined;",
+      },
+    ],
+  },
+  {
+    name: "a claim of a newer epoch goes before who led under it",
+    rule: "4.1, ADR 0026",
+    profile: "ends-of-all",
+    edits: [
+      {
+        file: MEMBERS,
+        find: "return areRestored ? compareRestored : comparePositions;",
+        replace: "return comparePositions;",
+      },
+    ],
+  },
+  {
+    name: "half a data set is whole while the next Redis loads",
+    rule: "4.1, ADR 0008",
+    profile: "ends-of-all",
+    edits: [
+      {
+        file: DRAFTS,
+        find: "  return found || isSyncUnsaved(state, config.mode);",
+        replace: "  return isSyncUnsaved(state, config.mode);",
       },
     ],
   },
