@@ -83,6 +83,16 @@ test("kills a command that does not end within its grace, and descendants of oth
   await expect.poll(() => isAlive(left), { timeout: 10_000 }).toBe(false);
 });
 
+test("after a signal ends what has left the group and lost its parent, too", async () => {
+  const leaves = "setsid sh -c 'echo $$; exec sleep 30' &";
+  const child = superviseShell(`trap 'exit 0' INT; ${leaves} while :; do sleep 0.05; done`);
+  const left = Number(await firstLine(child));
+  const code = exitCode(child);
+  child.kill("SIGINT");
+  expect(await code).toBe(130);
+  await expect.poll(() => isAlive(left)).toBe(false);
+});
+
 test("does not take npm's echo of a signal for a second one", async () => {
   const script =
     "trap 'sleep 0.3; echo ended; exit 0' INT; echo ready; while :; do sleep 0.05; done";

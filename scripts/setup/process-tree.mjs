@@ -30,10 +30,27 @@ function childrenByParent() {
  * @returns {number | null} null if the process has ended meanwhile
  */
 function parentOf(pid) {
+  const parent = statOf(pid)?.[1];
+  return parent === undefined ? null : Number(parent);
+}
+
+/**
+ * @param {number} pid
+ * @returns {string | null} differs for another process of that number; null if there is none
+ */
+export function birthOf(pid) {
+  return statOf(pid)?.[19] ?? null;
+}
+
+/**
+ * @param {number | string} pid
+ * @returns {string[] | null} "state parent …" of proc(5); null if the process has ended meanwhile
+ */
+function statOf(pid) {
   try {
     // "pid (name) state parent …", where the name may hold anything.
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
     return null;
   }

@@ -3,8 +3,8 @@
  *
  * SIGINT, SIGTERM and SIGHUP go on to the whole group, which then has `graceMs` to end. The end of
  * that time, or a second signal, kills the group and all descendants, whatever group they chose.
- * What outlives the command in its group is ended too; what left the group and lost its parent by
- * then is out of reach.
+ * What outlives the command in its group is ended too. So is, after a signal, whatever descended from
+ * it when that came; what left the group and lost its parent before is out of reach.
  *
  * @typedef {NodeJS.Signals} Signal
  *
@@ -19,7 +19,7 @@
  */
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
-import { descendantsOf } from "./process-tree.mjs";
+import { birthOf, descendantsOf } from "./process-tree.mjs";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -59,6 +59,7 @@ export async function supervise(
   try {
     const exit = await exitOf(child);
     await endGroup(group);
+    relay.endDescendants();
     const signal = relay.received() ?? exit.signal;
     return signal ? 128 + constants.signals[signal] : (exit.code ?? 1);
   } finally {
@@ -87,6 +88,8 @@ function relaySignals(group, graceMs) {
   /** @type {Signal | null} */
   let received = null;
   let receivedAtMs = 0;
+  /** @type {ReadonlyMap<number, string | null>} */
+  let descendants = new Map();
   /** @type {NodeJS.Timeout | undefined} */
   let timer;
   const relay = (/** @type {Signal} */ signal) => {
@@ -96,6 +99,7 @@ function relaySignals(group, graceMs) {
     }
     received = signal;
     receivedAtMs = performance.now();
+    descendants = new Map(descendantsOf(process.pid).map((pid) => [pid, birthOf(pid)]));
     timer = setTimeout(() => killTree(group), graceMs);
     signalGroup(group, signal);
   };
@@ -105,6 +109,11 @@ function relaySignals(group, graceMs) {
   process.on("SIGWINCH", resized);
   return {
     received: () => received,
+    endDescendants() {
+      for (const [pid, birth] of descendants) {
+        if (birth !== null && birthOf(pid) === birth) sendSignal(pid, "SIGKILL");
+      }
+    },
     stop() {
       clearTimeout(timer);
       for (const signal of SIGNALS) process.off(signal, relay);
