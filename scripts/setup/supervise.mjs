@@ -3,8 +3,8 @@
  *
  * SIGINT, SIGTERM and SIGHUP go on to the whole group, which then has `graceMs` to end. The end of
  * that time, or a second signal, kills the group and all descendants, whatever group they chose.
- * What outlives the command in its group is ended too. So is, after a signal, whatever descended from
- * it when that came; what left the group and lost its parent before is out of reach.
+ * What outlives the command in its group is ended too. So is, after a signal, whatever descended
+ * from it when that came; what left the group and lost its parent before is out of reach.
  *
  * @typedef {NodeJS.Signals} Signal
  *

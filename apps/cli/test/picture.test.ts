@@ -31,6 +31,7 @@ const PICTURE: Picture = {
     gap: { lengthMs: 84, fromMs: 0 },
     gaps: [],
     sinceLastAckMs: 3,
+    undisturbedGapMs: 0,
     standstillMs: 0,
     failures: [],
     failureKinds: {},

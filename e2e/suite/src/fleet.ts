@@ -109,6 +109,7 @@ export function addStates(states: readonly WorkloadState[]): WorkloadState {
     confirmed: sum((state) => state.confirmed),
     failed: sum((state) => state.failed),
     gap: worst.gap,
+    undisturbedGapMs: Math.max(...states.map((state) => state.undisturbedGapMs)),
     // Of several clocks.
     gaps: [],
     sinceLastAckMs: Math.max(...states.map((state) => state.sinceLastAckMs)),

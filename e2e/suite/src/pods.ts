@@ -6,7 +6,8 @@ import { podAgent, type Agent } from "./agents.ts";
 import { AGENT_LABELS, agentManifests, bundleAgent } from "./manifests.ts";
 
 const NAMESPACE = "load";
-const READY_POLLS = 60;
+/** After an outage of the API kubelets and controllers take their time to say so. */
+const READY_POLLS = 240;
 const POLL_MS = 500;
 
 export async function deployAgents(cluster: Cluster): Promise<void> {
@@ -33,7 +34,7 @@ export async function podAgents(cluster: Cluster): Promise<readonly Agent[]> {
     }
     await sleep(POLL_MS);
   }
-  throw new Error(`the agents in namespace ${NAMESPACE} were not ready within 30 s`);
+  throw new Error(`the agents in namespace ${NAMESPACE} were not ready within 120 s`);
 }
 
 interface AgentPod {

@@ -11,6 +11,7 @@ function state(change: Partial<WorkloadState>): WorkloadState {
     gap: { lengthMs: 20, fromMs: 0 },
     gaps: [],
     sinceLastAckMs: 3,
+    undisturbedGapMs: 20,
     standstillMs: 2,
     failures: [],
     failureKinds: {},

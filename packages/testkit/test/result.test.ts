@@ -29,8 +29,14 @@ describe("one run", () => {
     expect(judge(measured({ writeGapMs: 99 }), BOUND)).toMatchObject({ held: true, boundMs: 100 });
   });
 
+  test("does not hold against the group that the clients stood still themselves", () => {
+    const gaps = { writeGapMs: 140, undisturbedGapMs: 100 };
+    expect(judge(measured(gaps), BOUND)).toMatchObject({ ...gaps, held: true });
+  });
+
   test.each([
     ["the gap is longer than the bound", { writeGapMs: 101 }],
+    ["it is longer without what the clients missed", { writeGapMs: 140, undisturbedGapMs: 101 }],
     ["one acknowledged write is lost", { lost: 1 }],
     ["two members were writable at once", { maxWritable: 2 }],
     ["nothing was acknowledged, so nothing was tested", { acknowledged: 0 }],
@@ -56,6 +62,8 @@ describe("several runs", () => {
     expect(summarise(rows, BOUND)).toMatchObject({ writeGapMs: 28, boundMs: 30, held: true });
     const slow = [run({ writeGapMs: 20 }), run({ writeGapMs: 40 }), run({ writeGapMs: 41 })];
     expect(summarise(slow, BOUND)).toMatchObject({ writeGapMs: 40, held: false });
+    const disturbed = slow.map((one) => ({ ...one, undisturbedGapMs: 10 }));
+    expect(summarise(disturbed, BOUND)).toMatchObject({ writeGapMs: 40, held: false });
   });
 
   test("do not hold when a single one did not", () => {

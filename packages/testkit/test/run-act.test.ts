@@ -24,6 +24,7 @@ function stageOf(world: World): { stage: ActStage; stopped: () => boolean } {
         gap: { lengthMs: 20, fromMs: 0 },
         gaps: [],
         sinceLastAckMs: 0,
+        undisturbedGapMs: 20,
         standstillMs: 2,
         failures: [],
         failureKinds: {},
@@ -68,6 +69,7 @@ describe("an act", () => {
       result: {
         name: "switchover",
         writeGapMs: 20,
+        undisturbedGapMs: 20,
         clientErrors: 4,
         acknowledged: 500,
         lost: 0,
@@ -97,7 +99,10 @@ describe("an act", () => {
 
   test("says so when the machine was too busy to measure", async () => {
     const { notes } = await run({ state: { standstillMs: 120 } });
-    expect(notes).toEqual(["this machine was busy: the clients stood still for up to 120 ms"]);
+    expect(notes).toEqual([
+      "this machine was busy: the clients stood still for up to 120 ms; " +
+        "without that the longest gap is 20 ms",
+    ]);
   });
 
   test("tells what clients failed with, where no failure is promised", async () => {

@@ -25,7 +25,7 @@ export const DRAINS: readonly Act[] = [
     name: "drain-two",
     handsOver: true,
     title: "the leader's node and another one are drained at the same time",
-    bound: "switchover",
+    bound: "switchoverAmongChanges",
     promised: "acknowledged",
     play: drainTwo,
   },

@@ -84,7 +84,8 @@ function measure(act: Promised, { state, writable, check }: Seen): Measured {
   const confirmedOnly = act.promised === "confirmed";
   return {
     name: act.name,
-    writeGapMs: Math.round(state.gap.lengthMs * 10) / 10,
+    writeGapMs: tenths(state.gap.lengthMs),
+    undisturbedGapMs: tenths(state.undisturbedGapMs),
     clientErrors: state.failed,
     acknowledged: confirmedOnly ? state.confirmed : state.acknowledged,
     lost: promisedLosses(act, check),
@@ -92,6 +93,8 @@ function measure(act: Promised, { state, writable, check }: Seen): Measured {
     ...(state.reads && { reads: measureReads(state.reads) }),
   };
 }
+
+const tenths = (ms: number): number => Math.round(ms * 10) / 10;
 
 function measureReads({ gapMs, errors, repeated, oldestMs }: Reads): ReadResult {
   return { gapMs: Math.round(gapMs), errors, repeated, oldestMs: Math.round(oldestMs) };
@@ -132,7 +135,8 @@ function findingsOf(act: Promised, { state, writable, check }: Seen): Findings {
   remarks.push(...unexpected(act, state.failures), ...kindsOf(state.failureKinds));
   if (state.standstillMs >= BUSY_MS) {
     remarks.push(
-      `this machine was busy: the clients stood still for up to ${formatMs(state.standstillMs)}`,
+      `this machine was busy: the clients stood still for up to ${formatMs(state.standstillMs)}; ` +
+        `without that the longest gap is ${formatMs(state.undisturbedGapMs)}`,
     );
   }
   return { broken, remarks };

@@ -5,7 +5,6 @@
  * Half of the writers, rounded up, ask for a replica's confirmation. All of them count for the
  * write gap, so that a slow confirmation is not taken for a closed door.
  */
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createFreshness, type Freshness } from "./freshness.ts";
 import { createFailureLog, type Failure, type FailureKinds, type FailureLog } from "./failures.ts";
@@ -13,6 +12,7 @@ import type { Ledger, LedgerCheck, LedgerCounts, LedgerList } from "./ledger.ts"
 import { startObserver } from "./observer.ts";
 import { createReadTally, startReader, type ReadState, type ReadTally } from "./reader.ts";
 import { connect, type Address, type Session } from "./session.ts";
+import { watchStandstills, type Standstills } from "./standstills.ts";
 import { mostWritableAtOnce, type Probe, type WritableFinding } from "./writable.ts";
 import { createGapMeter, type GapMeter, type WriteGap } from "./write-gap.ts";
 import { startWriter, type WriterOptions } from "./writer.ts";
@@ -54,14 +54,16 @@ export interface WorkloadState extends LedgerCounts {
   /** Of those since the fault began. */
   readonly failed: number;
   readonly gap: WriteGap;
+  /**
+   * Longest gap if that for which the clients' own thread stood still in it does not count: then
+   * they could not have been answered, whatever the group did.
+   */
+  readonly undisturbedGapMs: number;
   /** All gaps worth a look since the fault began. */
   readonly gaps: readonly WriteGap[];
   /** Milliseconds since the newest acknowledged write. */
   readonly sinceLastAckMs: number;
-  /**
-   * Longest time for which the clients' own thread stood still since the gap is measured: by so
-   * much a busy machine may have lengthened it.
-   */
+  /** Longest time for which the clients' own thread stood still since the gap is measured. */
   readonly standstillMs: number;
   /** The first few, also from before the fault. */
   readonly failures: readonly Failure[];
@@ -116,8 +118,7 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
     ...startReaders(options, lists, { tally, failures: readFailures }),
     ...startObservers(options, probes),
   ];
-  const standstill = monitorEventLoopDelay({ resolution: 5 });
-  standstill.enable();
+  const standstills = watchStandstills();
   let endedAtMs: number | null = null;
   let failedBeforeFault = 0;
   const nowMs = () => endedAtMs ?? performance.now();
@@ -138,7 +139,7 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
       failedBeforeFault = counts().failed;
       tally.restart(performance.now());
       readFailures.restart();
-      standstill.reset();
+      standstills.restart();
     },
     state: () => ({
       ...counts(),
@@ -146,7 +147,8 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
       gap: meter.longest(nowMs()),
       gaps: meter.long(),
       sinceLastAckMs: nowMs() - meter.lastAckMs(),
-      standstillMs: standstill.max / 1e6,
+      undisturbedGapMs: undisturbedGapMs(meter, standstills, nowMs()),
+      standstillMs: standstills.longestMs(),
       failures: failures.first(),
       failureKinds: failures.kinds(),
       ...(options.readAddress && {
@@ -156,10 +158,19 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
     writable: () => mostWritableAtOnce(probes),
     async stop() {
       endedAtMs ??= performance.now();
-      standstill.disable();
+      standstills.stop();
       await Promise.all(sessions.map((session) => session.stop()));
     },
   };
+}
+
+function undisturbedGapMs(meter: GapMeter, standstills: Standstills, nowMs: number): number {
+  const all = [...meter.long(), meter.longest(nowMs)];
+  const lengthsMs = all.map(
+    ({ fromMs, lengthMs }) => lengthMs - standstills.within(fromMs, fromMs + lengthMs),
+  );
+  // Of more gaps than it keeps the meter knows the longest alone.
+  return meter.isFull() ? meter.longest(nowMs).lengthMs : Math.max(...lengthsMs);
 }
 
 type Settled = WorkloadOptions & typeof DEFAULTS;

@@ -16,14 +16,16 @@ export interface GapMeter {
   restart(atMs: number): void;
   /** The one that is still open at `nowMs` counts too. */
   longest(nowMs: number): WriteGap;
-  /** Those that have ended and were worth a look, oldest first; the first few hundred. */
+  /** Those that have ended and were worth a look, oldest first; the first two thousand. */
   long(): readonly WriteGap[];
+  /** `long` has left some out. */
+  isFull(): boolean;
   /** Time of the newest acknowledgement. */
   lastAckMs(): number;
 }
 
 const LONG_MS = 25;
-const MOST_LONG = 500;
+const MOST_LONG = 2000;
 
 export function createGapMeter(startMs: number): GapMeter {
   let lastMs = startMs;
@@ -45,6 +47,7 @@ export function createGapMeter(startMs: number): GapMeter {
     },
     longest: atLeast,
     long: () => long,
+    isFull: () => long.length >= MOST_LONG,
     lastAckMs: () => lastMs,
   };
 }
