@@ -144,7 +144,9 @@ function isAsFound({ redis, record }: MemberState): boolean {
 function isOpen(state: MemberState): boolean {
   const { redis, record } = state;
   if (redis.data === null || redis.dead) {
-    return record.saved?.leads === true && promotedHolder(state) === null;
+    const { saved } = record;
+    const isLast = state.lineage.at(-1)?.epoch === saved?.lineage.at(-1)?.epoch;
+    return saved?.leads === true && isLast && promotedHolder(state) === null;
   }
   return leaderPosition(state) !== null && redis.info?.diskOk !== false;
 }

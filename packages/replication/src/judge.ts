@@ -4,7 +4,6 @@
  * sections 4.1, 4.2, 4.4, 5.7; red-team U5, U15; second review 13, 15, 16).
  */
 import {
-  comparePositions,
   isBehind,
   parseIdentity,
   lastLeader,
@@ -18,8 +17,8 @@ import {
 import {
   ableMembers,
   bestFirst,
-  comparisonAmong,
   comparisonOf,
+  type Comparison,
   type Copy,
   listedMembers,
   ordinalOf,
@@ -183,8 +182,9 @@ function betterPresent(
   // Of one kind they are compared by that kind's own rules.
   const areRestored = chosen.every((one) => one.position?.restored === true);
   const byBytes = !areRestored && (released || able.every((one) => one.coldStart));
-  const byKind = bestFirst(comparisonAmong(chosen.map(({ position }) => position)));
-  const best = chosen.toSorted(byBytes ? compareByBytes : byKind)[0];
+  const compare = comparisonOf(turn.state);
+  const order = byBytes ? byBytesFirst(compare) : bestFirst(compare);
+  const best = chosen.toSorted(order)[0];
   return best === undefined || best === own ? null : best.member;
 }
 
@@ -207,14 +207,16 @@ function fullerElsewhere(state: MemberState): MemberName | null {
   const isFuller = ({ position }: MemberReport): boolean => {
     // Whoever followed the first promotion without a byte of it has the same.
     const isSame = position?.epoch === first.epoch && position.offset <= own.offset;
-    return comparePositions(position, own) > 0 && !isSame;
+    return comparisonOf(state)(position, own) > 0 && !isSame;
   };
   return reports(state).find((one) => isFuller(one))?.member ?? null;
 }
 
-function compareByBytes(a: Copy, b: Copy): number {
-  if (isBehind(a.position, b.position)) return 1;
-  return isBehind(b.position, a.position) ? -1 : bestFirst(comparePositions)(a, b);
+function byBytesFirst(compare: Comparison): (a: Copy, b: Copy) => number {
+  return (a, b) => {
+    if (isBehind(a.position, b.position)) return 1;
+    return isBehind(b.position, a.position) ? -1 : bestFirst(compare)(a, b);
+  };
 }
 
 /** Listed members that have not said where their copy stands. */

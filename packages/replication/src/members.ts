@@ -17,7 +17,7 @@ import {
 import type { MemberConfig } from "./config.ts";
 import { isStale, lagBytes } from "./lag.ts";
 import type { MemberReport, RedisAddress } from "./observation.ts";
-import { isGate, ownPosition, redisIsUp } from "./redis-view.ts";
+import { isGate, ownPosition, redisIsUp, withoutOldLead } from "./redis-view.ts";
 import type { MemberState } from "./state.ts";
 import { podOf } from "./turn.ts";
 
@@ -218,15 +218,12 @@ export interface Copy {
 
 export type Comparison = (a: Position | null, b: Position | null) => number;
 
-/** How those that are known are compared: by what they claim, unless all were restored. */
+/** How those that answer are compared: by what they claim, unless all were restored. */
 export function comparisonOf(state: MemberState): Comparison {
-  const others = ableMembers(state).map(({ position }) => position);
-  return comparisonAmong([ownPosition(state), ...others]);
-}
-
-export function comparisonAmong(positions: readonly (Position | null)[]): Comparison {
-  const areRestored = positions.every((one) => one === null || one.restored === true);
-  return areRestored ? compareRestored : comparePositions;
+  const all = [ownPosition(state), ...reports(state).map(({ position }) => position)];
+  const areRestored = all.every((one) => one === null || one.restored === true);
+  const compare = areRestored ? compareRestored : comparePositions;
+  return (a, b) => compare(withoutOldLead(state, a), withoutOldLead(state, b));
 }
 
 /** Best first: position, then priority, then name (so all members agree). */

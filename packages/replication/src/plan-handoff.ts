@@ -13,7 +13,7 @@ import {
 } from "./handoff-steps.ts";
 import { waiterElapsedMs } from "@leasehold/election";
 import { TURN_MS } from "./judge.ts";
-import { bestRival, plannedSuccessors, reportFrom } from "./members.ts";
+import { bestRival, comparisonOf, plannedSuccessors, reportFrom } from "./members.ts";
 import type { MemberReport, RedisProcess } from "./observation.ts";
 import { demoteSurely } from "./plan-fence.ts";
 import { askPeers, isFreshSince } from "./plan-poll.ts";
@@ -163,7 +163,7 @@ function chooseSuccessor(turn: Turn, handoff: Handoff): MemberReport | null {
   if (handoff.cause === "redisDied" || state.redis.dead) {
     const best = bestRival(state, config);
     // All died: what its own restart finds goes before it, if that comes (4.2).
-    return best !== null && isBelowDisk(state, best.position) ? null : best;
+    return best !== null && isBelowDisk(state, best.position, comparisonOf(state)) ? null : best;
   }
   const able = plannedSuccessors(state, config).filter(
     (report) => !handoff.tried.includes(report.member),

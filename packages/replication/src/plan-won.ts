@@ -4,7 +4,7 @@
  * (docs/protocol.md, sections 3 and 4.2). A holder that can do neither lets others try.
  */
 import {
-  comparePositions,
+  compareRestored,
   isBehind,
   listsInForce,
   waiterElapsedMs,
@@ -32,6 +32,7 @@ import { ownsMoved } from "./plan-cutover.ts";
 import { planSource } from "./plan-source.ts";
 import { releaseLease } from "./plan-stop.ts";
 import {
+  foundOnDisk,
   isBelowDisk,
   isReplicaForCertain,
   mayBeWritable,
@@ -102,9 +103,14 @@ function planWithoutRedis(turn: Turn, lead: Lead): void {
   askAgain(turn, 2 * ASK_TIMEOUT_MS);
   const best = isFreshSince(turn, lead.since) ? bestRival(turn.state, turn.config) : null;
   const onDisk = turn.state.record.saved?.durablePosition ?? null;
-  const notWorse = best !== null && !isBehind(best.position, onDisk);
+  const compare = comparisonOf(turn.state);
+  const found = foundOnDisk(turn.state);
+  // Who led goes first also where it claims bytes of the epoch before.
+  const isAhead = best?.position?.led !== undefined && compare(best.position, found) > 0;
+  const notWorse = best !== null && (isAhead || !isBehind(best.position, onDisk));
   if (best !== null && isWorthWaiting(turn, lead, best.position)) return;
-  if (best !== null && isBelowDisk(turn.state, best.position) && awaitsOwnDisk(turn, lead)) return;
+  const isBelow = best !== null && isBelowDisk(turn.state, best.position, compare);
+  if (isBelow && awaitsOwnDisk(turn, lead)) return;
   if (notWorse && mayDeferTo(turn, best)) return deferTo(turn, best);
   if (!redis.dead && redis.info?.loading) return;
   giveUpLate(turn, lead);
@@ -148,6 +154,8 @@ function isAskedAndBest(turn: Turn, lead: Lead): boolean {
     return false;
   }
   if (!turn.state.redis.coldStart) return true;
+  // It was judged, and the better one has had its turn: else it would be waited for again and again.
+  if (lead.judged && best !== null && turn.state.deferred.includes(best.member)) return true;
   if (!isBetter && (lead.judged || restartedMayLead(turn, lead))) return true;
   giveUpLate(turn, lead);
   return false;
@@ -216,7 +224,7 @@ function isPreferred(turn: Turn, other: MemberReport, own: Position | null): boo
 /** Nothing but that the own one may have been outlived puts it below. */
 function isDoubt({ position }: MemberReport, own: Position | null): boolean {
   if (own?.outlived !== true || position?.restored !== true) return false;
-  return comparePositions(position, { ...own, outlived: false }) === 0;
+  return compareRestored(position, { ...own, outlived: false }) === 0;
 }
 
 /** How far the group's data reached: by the Lease, by the hand-over, and as this copy was seen. */

@@ -5,7 +5,6 @@
  * process, a newer guard or a newer run_id do (red-team U4, second review 3).
  */
 import {
-  compareRestored,
   isBehind,
   recordOf,
   waiterElapsedMs,
@@ -245,17 +244,45 @@ function restoredPosition(record: MemberRecord, runId: string | null): Position 
   // Of this very process the record tells what it brought, and what may have come since.
   const isSame = runId !== null && record.runId === runId;
   if (isSame ? position?.outlived : record.outlived) return { ...restored, outlived: true };
-  const led = record.leads ? position : position?.led;
-  return led ? { ...restored, led: { epoch: led.epoch, offset: led.offset } } : restored;
+  const led = record.leads && position !== null ? ledWith(record, position) : position?.led;
+  return led ? { ...restored, led } : restored;
+}
+
+/** The epoch that it led under may have no byte yet. */
+function ledWith({ lineage }: MemberRecord, { epoch, offset }: Position): Position["led"] {
+  return { epoch: Math.max(epoch, lineage.at(-1)?.epoch ?? 0), offset };
+}
+
+/** What a Redis that is not there yet will be believed, at least. */
+export function foundOnDisk(state: MemberState): Position | null {
+  const { saved } = state.record;
+  return saved === null ? null : withoutOldLead(state, restoredPosition(saved, null));
+}
+
+/**
+ * Who led counts for more while nobody led after it: a leader that was succeeded may have an
+ * abandoned tail, and its record says nothing of that.
+ */
+export function withoutOldLead(
+  { lineage }: MemberState,
+  position: Position | null,
+): Position | null {
+  if (position?.led === undefined) return position;
+  const { led, ...claimed } = position;
+  return led.epoch < (lineage.at(-1)?.epoch ?? 0) ? claimed : position;
 }
 
 /** This disk is that of who led, and the other copy ranks below what it will be found to be. */
-export function isBelowDisk({ record }: MemberState, other: Position | null): boolean {
-  const { saved } = record;
+export function isBelowDisk(
+  state: MemberState,
+  other: Position | null,
+  compare: (a: Position | null, b: Position | null) => number,
+): boolean {
+  const { saved } = state.record;
   if (saved === null || saved.mode !== "aof" || saved.syncing || !other?.restored) return false;
   if (saved.clean && !saved.outlived) return !isBehind(saved.position, other);
-  const found = restoredPosition(saved, null);
-  return found?.led !== undefined && compareRestored(other, found) < 0;
+  const found = foundOnDisk(state);
+  return found?.led !== undefined && compare(other, found) < 0;
 }
 
 /** What a restored copy claims is a lower bound; what others may not be behind is this one. */
@@ -320,8 +347,11 @@ function isOwnBranch(info: RedisInfo): boolean {
 
 /** What a restart after a power loss surely still has. Null: no more than was known before. */
 export function durablePosition(state: MemberState, at: Instant): Position | null {
-  if (state.redis.info?.diskOk === false) return null;
-  const old = state.redis.samples.filter((one) => waiterElapsedMs(one.at, at) >= FSYNC_MS);
+  const { info, infoAt, dead, samples } = state.redis;
+  if (info?.diskOk === false) return null;
+  // Nobody calls fsync for a process that has ended.
+  const until = dead && infoAt !== null ? infoAt : at;
+  const old = samples.filter((one) => waiterElapsedMs(one.at, until) >= FSYNC_MS);
   return old.at(-1)?.position ?? null;
 }
 

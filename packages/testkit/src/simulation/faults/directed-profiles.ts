@@ -256,6 +256,15 @@ export const DIRECTED_PROFILES: readonly Profile[] = [
     },
   },
   {
+    name: "powers-off",
+    weight: 0,
+    wish: { mode: "aof" },
+    faultsMs: [40_000, 60_000],
+    togetherMax: 2,
+    gapMs: 5_000,
+    faults: { "total-power-off": 3, switchover: 4 },
+  },
+  {
     name: "ends-of-all",
     weight: 0,
     wish: { mode: "aof" },

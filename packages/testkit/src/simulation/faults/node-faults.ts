@@ -185,24 +185,27 @@ const slowDisk: Fault = {
   },
 };
 
-const totalPowerLoss: Fault = {
-  name: "total-power-loss",
-  lengthMs: [300, 6_000],
-  aftermathMs: REJOIN_MS,
-  begin: (world, random) => {
-    const machines = world.machines.filter((machine) => machine.powered && !machine.frozen);
-    for (const machine of machines) world.kubelet.powerOff(machine);
-    return {
-      who: world.livePods().map((pod) => pod.name),
-      words: "power loss of every node",
-      end: () => {
-        for (const machine of machines) {
-          world.clock.after(random.between(0, 4_000), () => world.kubelet.powerOn(machine));
-        }
-      },
-    };
-  },
-};
+function totalPowerLoss(name: string, keepsFiles: boolean): Fault {
+  return {
+    name,
+    lengthMs: [300, 6_000],
+    aftermathMs: REJOIN_MS,
+    begin: (world, random) => {
+      const machines = world.machines.filter((machine) => machine.powered && !machine.frozen);
+      for (const machine of machines) world.kubelet.powerOff(machine, keepsFiles);
+      return {
+        who: world.livePods().map((pod) => pod.name),
+        keepsFiles,
+        words: `power loss of every node${keepsFiles ? ", files kept" : ""}`,
+        end: () => {
+          for (const machine of machines) {
+            world.clock.after(random.between(0, 4_000), () => world.kubelet.powerOn(machine));
+          }
+        },
+      };
+    },
+  };
+}
 
 export const NODE_FAULTS: readonly Fault[] = [
   powerLoss("node-power", "nothing"),
@@ -216,5 +219,6 @@ export const NODE_FAULTS: readonly Fault[] = [
   slowLink,
   packetLoss,
   slowDisk,
-  totalPowerLoss,
+  totalPowerLoss("total-power-loss", false),
+  totalPowerLoss("total-power-off", true),
 ];

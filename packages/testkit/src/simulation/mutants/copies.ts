@@ -55,8 +55,8 @@ export const COPIES: readonly Mutant[] = [
     edits: [
       {
         file: REDIS,
-        find: "  const led = record.leads ? position : position?.led;",
-        replace: "  const led = undefined;",
+        find: "  return led ? { ...restored, led } : restored;",
+        replace: "  return restored;",
       },
     ],
   },
@@ -67,8 +67,8 @@ export const COPIES: readonly Mutant[] = [
     edits: [
       {
         file: MEMBERS,
-        find: "return areRestored ? compareRestored : comparePositions;",
-        replace: "return comparePositions;",
+        find: "  const compare = areRestored ? compareRestored : comparePositions;",
+        replace: "  const compare = comparePositions;",
       },
     ],
   },

@@ -99,11 +99,12 @@ export class Kubelet {
     });
   }
 
-  powerOff(machine: Machine): void {
+  /** `keepsFiles`: all that was written had reached its disk. */
+  powerOff(machine: Machine, keepsFiles = false): void {
     machine.powerOff();
     for (const pod of this.world.podsOn(machine)) {
       pod.end("power");
-      pod.volume.losePower(this.world.clock.nowMs, this.world.random);
+      if (!keepsFiles) pod.volume.losePower(this.world.clock.nowMs, this.world.random);
     }
   }
 
