@@ -154,7 +154,7 @@ function isAskedAndBest(turn: Turn, lead: Lead): boolean {
     return false;
   }
   if (!turn.state.redis.coldStart) return true;
-  // It was judged, and the better one has had its turn: else it would be waited for again and again.
+  // Judged, and the better one has had its turn: else that would be waited for again and again.
   if (lead.judged && best !== null && turn.state.deferred.includes(best.member)) return true;
   if (!isBetter && (lead.judged || restartedMayLead(turn, lead))) return true;
   giveUpLate(turn, lead);
