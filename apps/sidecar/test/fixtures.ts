@@ -25,7 +25,7 @@ export const CONFIG: MemberConfig = {
   minReplicasToWrite: 0,
   mode: "aof",
   priority: 100,
-  deletionGraceForProxyMs: 1_100,
+  deletionGraceForProxyMs: 1_500,
 };
 
 export const START: StartFacts = {

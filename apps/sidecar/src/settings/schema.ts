@@ -146,7 +146,7 @@ const Switchover = v.strictObject({
   maxPauseMs: described(v.optional(milliseconds, 500), "Longest pause of writes"),
   settleMs: described(v.optional(milliseconds, 2_000), "Late clients are cut that long"),
   deletionGraceForProxyMs: described(
-    v.optional(count, 1_100),
+    v.optional(count, 1_500),
     "Writes stay open that long after a deletion was seen, and the pod lives on that long: kube-proxy's second",
   ),
 });
