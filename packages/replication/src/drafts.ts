@@ -28,7 +28,7 @@ import {
   sameAddress,
 } from "./members.ts";
 import type { MemberRecord, MemberReport, PersistenceMode } from "./observation.ts";
-import { durablePosition, ownPosition } from "./redis-view.ts";
+import { durablePosition, isGate, ownPosition } from "./redis-view.ts";
 import { awaitsSource, followsSource, sharesCopy } from "./source-view.ts";
 import type { MemberState } from "./state.ts";
 import { otherPeers, type Turn } from "./turn.ts";
@@ -143,12 +143,20 @@ function isAsFound({ redis, record }: MemberState): boolean {
  */
 function isOpen(state: MemberState): boolean {
   const { redis, record } = state;
-  if (redis.data === null || redis.dead) {
-    const { saved } = record;
-    const isLast = state.lineage.at(-1)?.epoch === saved?.lineage.at(-1)?.epoch;
-    return saved?.leads === true && isLast && promotedHolder(state) === null;
-  }
-  return leaderPosition(state) !== null && redis.info?.diskOk !== false;
+  const { saved } = record;
+  const { info } = redis;
+  if (leaderPosition(state) !== null) return info?.diskOk !== false;
+  const isLast = state.lineage.at(-1)?.replid === saved?.lineage.at(-1)?.replid;
+  if (saved?.leads !== true || !isLast || promotedHolder(state) !== null) return false;
+  if (redis.data === null || redis.dead) return true;
+  // Fenced, or its sidecar restarted: this very process led, and follows nobody.
+  const follows = info?.upstream != null && !isGate(info.upstream);
+  return (
+    info?.runId === saved.runId &&
+    info.replid === state.lineage.at(-1)?.replid &&
+    !follows &&
+    info.diskOk
+  );
 }
 
 /** The list of the next record. One name changes per PUT, the next after its confirmation (U8). */

@@ -190,8 +190,13 @@ function betterPresent(
 
 /** Who answers and has what was released (it stops, or is not ready) while this copy has not. */
 function wholeElsewhere(state: MemberState, required: Position | null): MemberName | null {
-  if (required === null || !isBehind(ownPosition(state), required)) return null;
-  const holds = (one: MemberReport): boolean => !isBehind(one.position, required);
+  const own = ownPosition(state);
+  const lacks = required !== null && isBehind(own, required);
+  const isLive = (one: MemberReport): boolean =>
+    one.position !== null && one.position.restored !== true;
+  const holds = (one: MemberReport): boolean =>
+    (lacks && !isBehind(one.position, required)) ||
+    (own?.restored === true && isLive(one) && isBehind(own, one.position));
   return reports(state).find((one) => one.ineligible !== null && holds(one))?.member ?? null;
 }
 

@@ -261,7 +261,13 @@ function isStaying(state: MemberState, member: MemberName): boolean {
 }
 
 /** Who should take over from a dead Redis: the best position of those that may lead. */
-export function bestRival(state: MemberState, config: MemberConfig): MemberReport | null {
-  const able = rivals(state, config).filter((report) => report.position !== null);
+export function bestRival(
+  state: MemberState,
+  config: MemberConfig,
+  but: readonly MemberName[] = [],
+): MemberReport | null {
+  const able = rivals(state, config).filter(
+    (report) => report.position !== null && !but.includes(report.member),
+  );
   return able.toSorted(bestFirst(comparisonOf(state)))[0] ?? null;
 }

@@ -4,7 +4,6 @@
  * (docs/protocol.md, sections 3 and 4.2). A holder that can do neither lets others try.
  */
 import {
-  compareRestored,
   isBehind,
   listsInForce,
   waiterElapsedMs,
@@ -154,8 +153,13 @@ function isAskedAndBest(turn: Turn, lead: Lead): boolean {
     return false;
   }
   if (!turn.state.redis.coldStart) return true;
-  // Judged, and the better one has had its turn: else that would be waited for again and again.
-  if (lead.judged && best !== null && turn.state.deferred.includes(best.member)) return true;
+  // Judged, and every better one has had its turn: else they would be waited for again and again.
+  if (lead.judged && isBetter && !isPaused(turn)) {
+    const next = bestRival(turn.state, turn.config, turn.state.deferred);
+    if (next === null || !isBetterThan(turn, next, own)) return true;
+    deferTo(turn, next);
+    return false;
+  }
   if (!isBetter && (lead.judged || restartedMayLead(turn, lead))) return true;
   giveUpLate(turn, lead);
   return false;
@@ -173,7 +177,7 @@ function isBetterThan(turn: Turn, other: MemberReport, own: Position): boolean {
   const { lead } = turn.state;
   if (!isPreferred(turn, other, own)) return false;
   if (!lead?.judged || !own.restored || isBehind(own, other.position)) return true;
-  return isDoubt(other, own);
+  return isDoubt(turn, other, own);
 }
 
 /** Once for each member until somebody was promoted: one that cannot act is not asked for ever. */
@@ -218,13 +222,13 @@ function restartedMayLead(turn: Turn, lead: Lead): boolean {
 /** Its copy has more; or may have, and it may lead with it. */
 function isPreferred(turn: Turn, other: MemberReport, own: Position | null): boolean {
   if (comparisonOf(turn.state)(other.position, own) <= 0) return false;
-  return !isDoubt(other, own) || (other.ineligible === null && !isPaused(turn));
+  return !isDoubt(turn, other, own) || (other.ineligible === null && !isPaused(turn));
 }
 
 /** Nothing but that the own one may have been outlived puts it below. */
-function isDoubt({ position }: MemberReport, own: Position | null): boolean {
+function isDoubt(turn: Turn, { position }: MemberReport, own: Position | null): boolean {
   if (own?.outlived !== true || position?.restored !== true) return false;
-  return compareRestored(position, { ...own, outlived: false }) === 0;
+  return comparisonOf(turn.state)(position, { ...own, outlived: false }) === 0;
 }
 
 /** How far the group's data reached: by the Lease, by the hand-over, and as this copy was seen. */

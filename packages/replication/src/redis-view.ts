@@ -256,7 +256,9 @@ function ledWith({ lineage }: MemberRecord, { epoch, offset }: Position): Positi
 /** What a Redis that is not there yet will be believed, at least. */
 export function foundOnDisk(state: MemberState): Position | null {
   const { saved } = state.record;
-  return saved === null ? null : withoutOldLead(state, restoredPosition(saved, null));
+  if (saved === null) return null;
+  if (saved.clean && !saved.outlived && saved.position !== null) return saved.position;
+  return withoutOldLead(state, restoredPosition(saved, null));
 }
 
 /**
@@ -269,7 +271,10 @@ export function withoutOldLead(
 ): Position | null {
   if (position?.led === undefined) return position;
   const { led, ...claimed } = position;
-  return led.epoch < (lineage.at(-1)?.epoch ?? 0) ? claimed : position;
+  // A leader that took a newer epoch goes on under its replid.
+  const replid = lineage.find(({ epoch }) => epoch === led.epoch)?.replid;
+  const isOld = lineage.some((one) => one.epoch > led.epoch && one.replid !== replid);
+  return isOld ? claimed : position;
 }
 
 /** This disk is that of who led, and the other copy ranks below what it will be found to be. */
@@ -347,10 +352,10 @@ function isOwnBranch(info: RedisInfo): boolean {
 
 /** What a restart after a power loss surely still has. Null: no more than was known before. */
 export function durablePosition(state: MemberState, at: Instant): Position | null {
-  const { info, infoAt, dead, samples } = state.redis;
+  const { info, infoAt, samples } = state.redis;
   if (info?.diskOk === false) return null;
   // Nobody calls fsync for a process that has ended.
-  const until = dead && infoAt !== null ? infoAt : at;
+  const until = infoAt ?? at;
   const old = samples.filter((one) => waiterElapsedMs(one.at, until) >= FSYNC_MS);
   return old.at(-1)?.position ?? null;
 }

@@ -39,6 +39,9 @@ export class Lineage extends Checker {
       return;
     }
     this.replidOf.set(epoch, replid);
+    // Frozen with its guard between promotion and publication: for a second its old connections
+    // may be served, and that tail is dropped (protocol 9).
+    if (this.world.exemptUntil(server) > this.world.clock.nowMs) return;
     if (!this.isKnown(replid, this.world.podOf(server).name)) {
       this.broken(`${server.site.label} accepts writes under ${replid}, which nobody knows`);
     }
