@@ -1,7 +1,7 @@
 /**
  * `npm run sim`: seeds in, broken promises out. Exit code 1 if any promise was broken.
  *
- *   --seeds N       seeds to run (default 200), from --from S (default 1) or from --random one
+ *   --seeds N       seeds to run (default 200; 1000 with --mutants), from --from S (default 1) or from --random one
  *   --seed S        one seed with its whole timeline; --trace MS adds every decision from then on
  *   --profile NAME  only this kind of trouble     --members N   only this size
  *   --jobs N        workers (default: all cores)  --stop-after N broken seeds (default 5)
@@ -21,7 +21,7 @@ import { runBatch, type RunSummary } from "./workers.ts";
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: "string", default: "200" },
+    seeds: { type: "string" },
     from: { type: "string", default: "1" },
     seed: { type: "string" },
     trace: { type: "string" },
@@ -53,7 +53,7 @@ async function mutants(): Promise<number> {
   const plan = {
     subset: values.subset,
     only: values.only ?? null,
-    seeds: wholeNumber("seeds", values.seeds),
+    seeds: wholeNumber("seeds", values.seeds ?? "1000"),
     jobs: wholeNumber("jobs", values.jobs),
   };
   const results = await runMutants(plan, ({ mutant, caught, error }) => {
@@ -87,7 +87,10 @@ function replay(seed: number): number {
 async function many(): Promise<number> {
   const from = values.random ? randomInt(2 ** 32) : wholeNumber("from", values.from);
   if (values.random) print(`random seeds from ${from}`);
-  const seeds = Array.from({ length: wholeNumber("seeds", values.seeds) }, (_, i) => from + i);
+  const seeds = Array.from(
+    { length: wholeNumber("seeds", values.seeds ?? "200") },
+    (_, i) => from + i,
+  );
   const jobs = wholeNumber("jobs", values.jobs);
   const stopAfter = wholeNumber("stop-after", values["stop-after"]);
   const startedMs = performance.now();

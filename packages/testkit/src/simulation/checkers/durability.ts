@@ -163,11 +163,13 @@ export class Durability extends Checker {
     );
   }
 
-  /** Processes alone have ended since, and a file still has it. */
+  /** Processes alone have ended since, and files that their records call whole still have it. */
   private isOnDisk({ place, acceptedMs }: LedgerWrite): boolean {
     const { faults, options } = this.world;
     if (place === null || options.mode !== "aof" || !faults.keptFiles(acceptedMs)) return false;
-    return this.world.pods.some(({ volume }) => volume.data !== null && holds(volume.data, place));
+    const volumes = this.world.pods.map(({ volume }) => volume);
+    const holding = volumes.filter(({ data }) => data !== null && holds(data, place));
+    return holding.length > 0 && holding.every(({ record }) => !record?.syncing);
   }
 
   /** It holds the write, and nothing has been wrong with it, its ways or the API for a while. */
