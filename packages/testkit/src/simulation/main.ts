@@ -1,7 +1,8 @@
 /**
  * `npm run sim`: seeds in, broken promises out. Exit code 1 if any promise was broken.
  *
- *   --seeds N       seeds to run (default 200; 1000 with --mutants), from --from S (default 1) or from --random one
+ *   --seeds N       seeds to run (default 200, and 1000 with --mutants), from --from S (default 1)
+ *                   or from --random one
  *   --seed S        one seed with its whole timeline; --trace MS adds every decision from then on
  *   --profile NAME  only this kind of trouble     --members N   only this size
  *   --jobs N        workers (default: all cores)  --stop-after N broken seeds (default 5)
