@@ -188,7 +188,10 @@ function betterPresent(
   return best === undefined || best === own ? null : best.member;
 }
 
-/** Who answers and has what was released (it stops, or is not ready) while this copy has not. */
+/**
+ * Who answers, may not lead just now (it stops, or is not ready), and has what was released while
+ * this copy has not, or lives on with more than this one, restored, claims.
+ */
 function wholeElsewhere(state: MemberState, required: Position | null): MemberName | null {
   const own = ownPosition(state);
   const lacks = required !== null && isBehind(own, required);

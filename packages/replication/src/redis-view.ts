@@ -354,7 +354,7 @@ function isOwnBranch(info: RedisInfo): boolean {
 export function durablePosition(state: MemberState, at: Instant): Position | null {
   const { info, infoAt, samples } = state.redis;
   if (info?.diskOk === false) return null;
-  // Nobody calls fsync for a process that has ended.
+  // A process that has ended, or stands still, calls fsync no more.
   const until = infoAt ?? at;
   const old = samples.filter((one) => waiterElapsedMs(one.at, until) >= FSYNC_MS);
   return old.at(-1)?.position ?? null;
