@@ -19,6 +19,7 @@ import {
 import { isPaused } from "./control.ts";
 import type { SliceWrite } from "./action.ts";
 import {
+  betterUnlisted,
   isOutdatedView,
   listedMembers,
   ordinalOf,
@@ -163,7 +164,7 @@ function isOpen(state: MemberState): boolean {
 export function memberNotes(turn: Turn): Readonly<Record<MemberName, MemberNote>> {
   const { state } = turn;
   const listed = listInForce(state);
-  if (state.lead?.phase !== "open" && !gathers(turn)) return listed;
+  if (state.lead?.phase !== "open" && !gathers(turn) && !callsUnlisted(turn)) return listed;
   const names = nextNames(turn, Object.keys(listed));
   return Object.fromEntries(names.map((name) => [name, noteOf(state, name, listed[name])]));
 }
@@ -184,7 +185,7 @@ function listInForce(state: MemberState): Readonly<Record<MemberName, MemberNote
 function nextNames(turn: Turn, listed: readonly MemberName[]): readonly MemberName[] {
   const { state } = turn;
   if (state.election.tries.length > 0) return listed;
-  const leaving = listed.find((name) => isLeaving(state, name));
+  const leaving = callsUnlisted(turn) ? undefined : listed.find((name) => isLeaving(state, name));
   if (leaving !== undefined) return listed.filter((name) => name !== leaving);
   const joining = joiningMember(turn, listed);
   return joining !== null && isDurable(state, joining) ? [...listed, joining] : listed;
@@ -193,6 +194,13 @@ function nextNames(turn: Turn, listed: readonly MemberName[]): readonly MemberNa
 /** Follows a source, and those who follow with it. */
 function gathers({ state, config }: Turn): boolean {
   return state.lead !== null && awaitsSource(state, config);
+}
+
+/** A holder that lacks what somebody has who is not on the list: that one joins, and may lead. */
+export function callsUnlisted(turn: Turn): boolean {
+  const { state, config } = turn;
+  if (state.lead?.phase !== "won" || gathers(turn)) return false;
+  return betterUnlisted(state, config) !== null;
 }
 
 /**
@@ -204,6 +212,10 @@ export function joiningMember(turn: Turn, listed: readonly MemberName[]): Member
   const { state, config } = turn;
   const me = state.start.member;
   if (gathers(turn) && mayJoin(state, listed, me)) return me;
+  if (callsUnlisted(turn)) {
+    const better = betterUnlisted(state, config)?.member ?? null;
+    return better !== null && mayJoin(state, listed, better) ? better : null;
+  }
   const isWhole = followsSource(state, config);
   const joins = (report: MemberReport): boolean =>
     report.inSync || (isWhole && sharesCopy(state, report));

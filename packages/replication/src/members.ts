@@ -101,11 +101,19 @@ export function ineligibility(
   config: MemberConfig,
   at: Instant,
 ): string | null {
-  const { start, stop, redis } = state;
   if (state.broken.length > 0) return `an invariant is broken: ${state.broken[0]}`;
   if (config.priority === 0) return "priority 0: never leader";
-  const unlisted = whyUnlisted(state);
-  if (unlisted !== null) return unlisted;
+  return whyUnlisted(state) ?? whyUnable(state, config, at);
+}
+
+/** It could lead, were it on the list: a holder that lacks what it has puts it there (4.5). */
+export function lacksListOnly(state: MemberState, config: MemberConfig, at: Instant): boolean {
+  if (state.broken.length > 0 || config.priority === 0) return false;
+  return whyUnlisted(state) !== null && whyUnable(state, config, at) === null;
+}
+
+function whyUnable(state: MemberState, config: MemberConfig, at: Instant): string | null {
+  const { start, stop, redis } = state;
   // A copy of a source is made anew if it was cut: it is not what the holder is to lead with.
   const isCopy = config.source !== null && state.lineage.length === 0;
   if (isCopy && isFollowedElsewhere(state)) return "another member follows the source";
@@ -239,17 +247,23 @@ export function ownCopy(state: MemberState, config: MemberConfig): Copy {
   return { member, position: ownPosition(state), priority: config.priority };
 }
 
-/** Successor of a planned switchover: in sync is enough, the drain makes all equal (5.1). */
+/**
+ * Successor of a planned switchover: in sync is enough, the drain makes all equal (5.1). One whose
+ * files are still those of before its full sync comes last: should all processes end now, it would
+ * be half a copy, and whoever led before it has handed over.
+ */
 export function plannedSuccessors(
   state: MemberState,
   config: MemberConfig,
 ): readonly MemberReport[] {
   const newest = state.pods?.updateRevision ?? null;
   const isNewest = (report: MemberReport): number => Number(report.revision === newest);
+  const isSaved = (report: MemberReport): number => Number(report.unsaved !== true);
   return rivals(state, config)
     .filter((report) => report.inSync && !report.terminating && isStaying(state, report.member))
     .toSorted(
       (a, b) =>
+        isSaved(b) - isSaved(a) ||
         isNewest(b) - isNewest(a) ||
         b.priority - a.priority ||
         ordinalOf(a.member) - ordinalOf(b.member),
@@ -270,4 +284,22 @@ export function bestRival(
     (report) => report.position !== null && !but.includes(report.member),
   );
   return able.toSorted(bestFirst(comparisonOf(state)))[0] ?? null;
+}
+
+/**
+ * Whom the list alone keeps from leading, and whose live copy has more than that of this member and
+ * of everybody who may lead.
+ */
+export function betterUnlisted(state: MemberState, config: MemberConfig): MemberReport | null {
+  const silentMs = silenceMs(config.renewIntervalMs);
+  const isLive = ({ position, coldStart }: MemberReport): boolean =>
+    position !== null && position.restored !== true && !coldStart;
+  const compare = comparisonOf(state);
+  const [best] = reports(state)
+    .filter((one) => one.unlisted === true && one.apiAgeMs <= silentMs && isLive(one))
+    .filter((one) => isStaying(state, one.member))
+    .toSorted(bestFirst(compare));
+  if (best === undefined) return null;
+  const able = [ownPosition(state), ...ableMembers(state).map(({ position }) => position)];
+  return able.every((one) => compare(best.position, one) > 0) ? best : null;
 }

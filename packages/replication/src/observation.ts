@@ -125,6 +125,10 @@ export interface MemberReport {
   readonly priority: number;
   /** Revision of its pod template, to prefer the newer one in a rollout. */
   readonly revision: string;
+  /** The list alone stands against it. Absent: no, or unknown. */
+  readonly unlisted?: boolean;
+  /** Its files do not have what a full sync brought, not yet. Absent: they do, or unknown. */
+  readonly unsaved?: boolean;
   /** Readers of its status stream: whether it has somebody to tell. Absent: none, or unknown. */
   readonly listeners?: number;
 }

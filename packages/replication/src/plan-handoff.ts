@@ -118,6 +118,9 @@ function planChoosing(turn: Turn): void {
   }
   const chosen = chooseSuccessor(turn, handoff);
   if (chosen === null) return planNoSuccessor(turn, handoff);
+  if (chosen.unsaved === true && mayWaitForFiles(turn, handoff)) {
+    return waitForFiles(turn, handoff, chosen);
+  }
   choose(turn, handoff, chosen);
 }
 
@@ -193,6 +196,24 @@ function planNoSuccessor(turn: Turn, handoff: Handoff): void {
   set(turn, { lead: null });
   updateHandoff(turn, { phase: "leaving", to: null });
   role(turn, { kind: "demote", cutClients: true }, "stopping");
+}
+
+/**
+ * Until its files have what its full sync brought, an end of all processes would leave half a copy
+ * of the new leader. Writes are open meanwhile; a rewrite that takes longer is not waited for.
+ */
+function waitForFiles(turn: Turn, handoff: Handoff, { member }: MemberReport): void {
+  const reason = handoff.cause === "stop" ? "stopping" : "switchoverRequested";
+  const words = `waits for ${member}: what its full sync brought is not in its files yet`;
+  if (handoff.askAgainAt === null) announce(turn, reason, { words });
+  chooseLater(turn);
+}
+
+function mayWaitForFiles(turn: Turn, handoff: Handoff): boolean {
+  if (turn.state.lead?.phase !== "open" || turn.state.redis.dead) return false;
+  if (handoff.cause === "stop") return mayStillCome(turn, handoff);
+  const isAsked = handoff.cause === "request";
+  return isAsked && waiterElapsedMs(handoff.since, turn.at) < turn.config.switchoverTimeoutMs;
 }
 
 function chooseLater(turn: Turn, inMs = ASK_AGAIN_MS): void {

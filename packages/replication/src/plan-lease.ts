@@ -25,7 +25,7 @@ import {
   type LineageEntry,
 } from "@leasehold/election";
 import { forcedHere, isPaused } from "./control.ts";
-import { acquisition, listWillChange, renewal, wantsNewEpoch } from "./drafts.ts";
+import { acquisition, callsUnlisted, listWillChange, renewal, wantsNewEpoch } from "./drafts.ts";
 import { judgeCopies } from "./judge.ts";
 import { allOrdinals, ineligibility, reports } from "./members.ts";
 import type { ControlRequest } from "./observation.ts";
@@ -106,7 +106,7 @@ function hasNews(turn: Turn): boolean {
   if (awaitsSource(turn.state, turn.config)) return listWillChange(turn);
   const isBehind = record.lineage.at(-1)?.epoch !== lineage.at(-1)?.epoch;
   if (isBehind && lead.replid !== null) return !isAboutToPublish(turn);
-  return lead.phase === "open" && listWillChange(turn);
+  return (lead.phase === "open" || callsUnlisted(turn)) && listWillChange(turn);
 }
 
 /** The address waits for its PUT alone; one of the Lease beside it tells of all that is new. */

@@ -11,6 +11,7 @@ import {
   type Position,
 } from "@leasehold/election";
 import { isPaused } from "./control.ts";
+import { callsUnlisted } from "./drafts.ts";
 import { beginHandoff } from "./handoff.ts";
 import { TURN_MS, judgeEmpty, lacksEverything, mayBeAhead, silentMembers } from "./judge.ts";
 import { furthest, positionOf } from "./lineage.ts";
@@ -28,7 +29,7 @@ import { demoteSurely, killRedis, planLeadPermit } from "./plan-fence.ts";
 import { askAgain, askPeers, isFreshSince } from "./plan-poll.ts";
 import { ensureRecord } from "./plan-record.ts";
 import { ownsMoved } from "./plan-cutover.ts";
-import { planSource } from "./plan-source.ts";
+import { letJoin, planSource } from "./plan-source.ts";
 import { releaseLease } from "./plan-stop.ts";
 import {
   foundOnDisk,
@@ -100,7 +101,9 @@ function planWithoutRedis(turn: Turn, lead: Lead): void {
   // The first look at the own Redis comes within one probe: nothing is given away before it.
   if (!redis.seen && !redis.dead) return giveUpLate(turn, lead);
   askAgain(turn, 2 * ASK_TIMEOUT_MS);
-  const best = isFreshSince(turn, lead.since) ? bestRival(turn.state, turn.config) : null;
+  const isAsked = isFreshSince(turn, lead.since);
+  if (isAsked && awaitsUnlisted(turn, lead)) return;
+  const best = isAsked ? bestRival(turn.state, turn.config) : null;
   const onDisk = turn.state.record.saved?.durablePosition ?? null;
   const compare = comparisonOf(turn.state);
   const found = foundOnDisk(turn.state);
@@ -143,6 +146,7 @@ function isAskedAndBest(turn: Turn, lead: Lead): boolean {
     return false;
   }
   askAgain(turn, 2 * ASK_TIMEOUT_MS);
+  if (awaitsUnlisted(turn, lead)) return false;
   const own = ownPosition(turn.state);
   if (own === null) return emptyMayLead(turn, lead);
   const best = bestRival(turn.state, turn.config);
@@ -163,6 +167,14 @@ function isAskedAndBest(turn: Turn, lead: Lead): boolean {
   if (!isBetter && (lead.judged || restartedMayLead(turn, lead))) return true;
   giveUpLate(turn, lead);
   return false;
+}
+
+/** Its first sync is so young that no renewal has listed it yet: it is listed, and then offered. */
+function awaitsUnlisted(turn: Turn, lead: Lead): boolean {
+  if (isPaused(turn) || waiterElapsedMs(lead.since, turn.at) >= TURN_MS) return false;
+  if (!callsUnlisted(turn)) return false;
+  letJoin(turn);
+  return true;
 }
 
 /** A better copy than the chosen one answers, without the API: it gets a turn to come back. */

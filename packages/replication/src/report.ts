@@ -8,7 +8,8 @@ import {
   type Instant,
 } from "@leasehold/election";
 import type { MemberConfig } from "./config.ts";
-import { ineligibility, isInSync } from "./members.ts";
+import { isSyncUnsaved } from "./drafts.ts";
+import { ineligibility, isInSync, lacksListOnly } from "./members.ts";
 import type { MemberReport, RedisInfo, SliceObservation } from "./observation.ts";
 import {
   isGate,
@@ -59,6 +60,8 @@ export function reportOf(state: MemberState, at: Instant, config: MemberConfig):
     terminating: stop !== null || (podOf(state, start.member)?.terminating ?? false),
     priority: config.priority,
     revision: start.revision,
+    unlisted: lacksListOnly(state, config, at),
+    unsaved: isSyncUnsaved(state, config.mode),
   };
 }
 

@@ -52,6 +52,8 @@ const Report: v.GenericSchema<unknown, MemberReport> = v.object({
   terminating: v.boolean(),
   priority: WholeNumber,
   revision: v.string(),
+  unlisted: v.exactOptional(v.boolean()),
+  unsaved: v.exactOptional(v.boolean()),
   listeners: v.exactOptional(WholeNumber),
 });
 
