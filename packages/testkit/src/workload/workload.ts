@@ -12,7 +12,8 @@ import type { Ledger, LedgerCheck, LedgerCounts, LedgerList } from "./ledger.ts"
 import { startObserver } from "./observer.ts";
 import { createReadTally, startReader, type ReadState, type ReadTally } from "./reader.ts";
 import { connect, type Address, type Session } from "./session.ts";
-import { watchStandstills, type Standstills } from "./standstills.ts";
+import { watchStandstills } from "./standstills.ts";
+import { undisturbedGapMs } from "./undisturbed-gap.ts";
 import { mostWritableAtOnce, type Probe, type WritableFinding } from "./writable.ts";
 import { createGapMeter, type GapMeter, type WriteGap } from "./write-gap.ts";
 import { startWriter, type WriterOptions } from "./writer.ts";
@@ -162,15 +163,6 @@ export function startWorkload(input: WorkloadOptions, ledger: Ledger): Workload 
       await Promise.all(sessions.map((session) => session.stop()));
     },
   };
-}
-
-function undisturbedGapMs(meter: GapMeter, standstills: Standstills, nowMs: number): number {
-  const all = [...meter.long(), meter.longest(nowMs)];
-  const lengthsMs = all.map(
-    ({ fromMs, lengthMs }) => lengthMs - standstills.within(fromMs, fromMs + lengthMs),
-  );
-  // Of more gaps than it keeps the meter knows the longest alone.
-  return meter.isFull() ? meter.longest(nowMs).lengthMs : Math.max(...lengthsMs);
 }
 
 type Settled = WorkloadOptions & typeof DEFAULTS;
