@@ -17,6 +17,7 @@ import {
 import {
   ableMembers,
   bestFirst,
+  betterUnlisted,
   comparisonOf,
   type Comparison,
   type Copy,
@@ -54,7 +55,12 @@ export function judgeCopies(turn: Turn, claim: Ready): Verdict {
     if (record !== null) return GO;
     if (position === null) return judgeFirst(state);
   }
-  if (position === null) return judgeEmpty(state, turn.config.mode === "none");
+  if (position === null) {
+    if (mayCallUnlisted(turn)) return GO;
+    const { mode, onMissing, coldStartWaitMs } = turn.config;
+    const waited = onMissing === "best" && coldWaitedMs(turn) >= coldStartWaitMs;
+    return judgeEmpty(state, { mayBegin: mode === "none", waited });
+  }
   const released = claim.way === "released" ? record?.released : undefined;
   const lacks = released?.position ?? null;
   const isWhole = !mayLackTail(state) && !isBehind(position, lacks);
@@ -89,14 +95,34 @@ function betterRival(turn: Turn): MemberName | null {
   return order(best, own) < 0 ? best.member : null;
 }
 
+/**
+ * Whoever has data is not on the list yet, and may not take the Lease: an empty member that is on
+ * it takes it, lists that one and hands over. It leads nothing meanwhile.
+ */
+function mayCallUnlisted({ state, config }: Turn): boolean {
+  const better = betterUnlisted(state, config);
+  if (better === null || silentMembers(state).length > 0) return false;
+  const compare = comparisonOf(state);
+  return reports(state).every((one) => compare(better.position, one.position) >= 0);
+}
+
+/** What is asked of one that has no data. */
+interface EmptyQuestion {
+  /** It may begin anew: persistence is `none`, or there was nothing to lose. */
+  readonly mayBegin: boolean;
+  /** Who is not on the list was waited for, and the user wants the best of those present. */
+  readonly waited: boolean;
+}
+
 /** Empty: only where nothing can be lost by it, and then the first name. */
-export function judgeEmpty(state: MemberState, modeNone: boolean): Verdict {
+export function judgeEmpty(state: MemberState, { mayBegin, waited }: EmptyQuestion): Verdict {
   const { kind } = state.redis.data ?? { kind: "half" };
   if (kind !== "empty") return no("its data is half, or of a lineage that the group does not know");
   const virgin =
     state.lineage.length === 0 && (recordOf(state.election.view)?.lineage.length ?? 0) === 0;
-  const lost = state.election.view.kind === "missing" || modeNone || virgin;
-  const missing = silentMembers(state)[0];
+  const lost = state.election.view.kind === "missing" || mayBegin || virgin;
+  const unlisted = waited ? [] : silentUnlisted(state);
+  const missing = [...silentMembers(state), ...unlisted][0];
   if (missing !== undefined) return no(`empty, and ${missing}, which may have data, is silent`);
   const full = reports(state).find((report) => !report.empty);
   if (full !== undefined) return no(`empty, and ${full.member} is not known to be empty`);
@@ -134,11 +160,11 @@ export function lacksEverything({ state, config }: Turn, required: Position | nu
 
 /** This Redis restarted since it last followed the holder (4.4), or lacks what was released. */
 function judgeCold(turn: Turn, required: Position | null): Verdict {
-  const { state, config, at } = turn;
+  const { state, config } = turn;
   const leading = reports(state).find((report) => report.leads || report.boundUntilMs > 0);
   if (leading !== undefined) return no(`${leading.member} leads or is bound by a promise`);
   const ahead = silentMembers(state).filter((name) => mayBeAhead(state, name));
-  const waitedMs = state.holdBack === null ? 0 : waiterElapsedMs(state.holdBack.since, at);
+  const waitedMs = coldWaitedMs(turn);
   const waited = waitedMs >= config.coldStartWaitMs;
   if (ahead.length > 0 && !waited) {
     return no(`waits for ${ahead.join(", ")}, which may have a better copy`);
@@ -227,13 +253,29 @@ function byBytesFirst(compare: Comparison): (a: Copy, b: Copy) => number {
   };
 }
 
+function coldWaitedMs({ state, at }: Turn): number {
+  return state.holdBack === null ? 0 : waiterElapsedMs(state.holdBack.since, at);
+}
+
 /** Listed members that have not said where their copy stands. */
 export function silentMembers(state: MemberState): readonly MemberName[] {
-  return listedMembers(state).filter((name) => {
-    if (name === state.start.member) return false;
-    const report = reportFrom(state, name);
-    return report === null || report.redis === "loading" || report.redis === "down";
-  });
+  return listedMembers(state).filter((name) => isSilent(state, name));
+}
+
+/** The same of pods that run and are on no list: their first sync may have ended a moment ago. */
+function silentUnlisted(state: MemberState): readonly MemberName[] {
+  const listed = listedMembers(state);
+  const pods = state.pods?.pods ?? [];
+  return pods
+    .filter(({ member, address }) => address !== null && !listed.includes(member))
+    .map(({ member }) => member)
+    .filter((name) => isSilent(state, name));
+}
+
+function isSilent(state: MemberState, name: MemberName): boolean {
+  if (name === state.start.member) return false;
+  const report = reportFrom(state, name);
+  return report === null || report.redis === "loading" || report.redis === "down";
 }
 
 /** A silent member that was attached, or noted above this copy; the last holder always (4.2). */
