@@ -19,7 +19,6 @@ import {
 import { isPaused } from "./control.ts";
 import type { SliceWrite } from "./action.ts";
 import {
-  betterUnlisted,
   isOutdatedView,
   listedMembers,
   ordinalOf,
@@ -33,6 +32,7 @@ import { durablePosition, isGate, ownPosition } from "./redis-view.ts";
 import { awaitsSource, followsSource, sharesCopy } from "./source-view.ts";
 import type { MemberState } from "./state.ts";
 import { otherPeers, type Turn } from "./turn.ts";
+import { betterUnlisted } from "./unlisted.ts";
 
 /** A hand-over takes one epoch; somebody may have used another one in between. */
 const RESERVED_EPOCHS = 3;
@@ -164,9 +164,13 @@ function isOpen(state: MemberState): boolean {
 export function memberNotes(turn: Turn): Readonly<Record<MemberName, MemberNote>> {
   const { state } = turn;
   const listed = listInForce(state);
-  if (state.lead?.phase !== "open" && !gathers(turn) && !callsUnlisted(turn)) return listed;
+  const isMeasure = state.lead?.phase === "open" || gathers(turn);
+  if (!isMeasure && !callsUnlisted(turn)) return listed;
   const names = nextNames(turn, Object.keys(listed));
-  return Object.fromEntries(names.map((name) => [name, noteOf(state, name, listed[name])]));
+  // Only where this member has all that there is can it say what others have at most.
+  const note = (name: MemberName): MemberNote =>
+    (isMeasure ? undefined : listed[name]) ?? noteOf(state, name, listed[name]);
+  return Object.fromEntries(names.map((name) => [name, note(name)]));
 }
 
 /**

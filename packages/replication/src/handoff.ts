@@ -25,6 +25,7 @@ export function beginHandoff(turn: Turn, wish: HandoffWish): void {
     accepted: null,
     awaiting: null,
     askAgainAt: null,
+    waitsFor: null,
     tried: [],
     trySeq: null,
     pausedAt: null,

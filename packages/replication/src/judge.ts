@@ -17,21 +17,21 @@ import {
 import {
   ableMembers,
   bestFirst,
-  betterUnlisted,
   comparisonOf,
   type Comparison,
   type Copy,
   listedMembers,
   ordinalOf,
   ownCopy,
-  reportFrom,
   reports,
 } from "./members.ts";
 import type { MemberReport } from "./observation.ts";
 import { mayLackTail, ownPosition } from "./redis-view.ts";
 import { awaitsSource } from "./source-view.ts";
+import { silentMembers, silentUnlisted } from "./silent.ts";
 import type { MemberState } from "./state.ts";
 import type { Turn } from "./turn.ts";
+import { mayCallUnlisted } from "./unlisted.ts";
 
 /** A better copy that does not act for this long loses its turn. */
 export const TURN_MS = 1000;
@@ -93,17 +93,6 @@ function betterRival(turn: Turn): MemberName | null {
   const best = ableMembers(turn.state).toSorted(order)[0];
   if (best === undefined || best.position === null) return null;
   return order(best, own) < 0 ? best.member : null;
-}
-
-/**
- * Whoever has data is not on the list yet, and may not take the Lease: an empty member that is on
- * it takes it, lists that one and hands over. It leads nothing meanwhile.
- */
-function mayCallUnlisted({ state, config }: Turn): boolean {
-  const better = betterUnlisted(state, config);
-  if (better === null || silentMembers(state).length > 0) return false;
-  const compare = comparisonOf(state);
-  return reports(state).every((one) => compare(better.position, one.position) >= 0);
 }
 
 /** What is asked of one that has no data. */
@@ -255,27 +244,6 @@ function byBytesFirst(compare: Comparison): (a: Copy, b: Copy) => number {
 
 function coldWaitedMs({ state, at }: Turn): number {
   return state.holdBack === null ? 0 : waiterElapsedMs(state.holdBack.since, at);
-}
-
-/** Listed members that have not said where their copy stands. */
-export function silentMembers(state: MemberState): readonly MemberName[] {
-  return listedMembers(state).filter((name) => isSilent(state, name));
-}
-
-/** The same of pods that run and are on no list: their first sync may have ended a moment ago. */
-function silentUnlisted(state: MemberState): readonly MemberName[] {
-  const listed = listedMembers(state);
-  const pods = state.pods?.pods ?? [];
-  return pods
-    .filter(({ member, address }) => address !== null && !listed.includes(member))
-    .map(({ member }) => member)
-    .filter((name) => isSilent(state, name));
-}
-
-function isSilent(state: MemberState, name: MemberName): boolean {
-  if (name === state.start.member) return false;
-  const report = reportFrom(state, name);
-  return report === null || report.redis === "loading" || report.redis === "down";
 }
 
 /** A silent member that was attached, or noted above this copy; the last holder always (4.2). */

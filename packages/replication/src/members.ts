@@ -248,9 +248,9 @@ export function ownCopy(state: MemberState, config: MemberConfig): Copy {
 }
 
 /**
- * Successor of a planned switchover: in sync is enough, the drain makes all equal (5.1). One whose
- * files are still those of before its full sync comes last: should all processes end now, it would
- * be half a copy, and whoever led before it has handed over.
+ * Successor of a planned switchover: in sync is enough, the drain makes all equal (5.1). Of one
+ * revision, one whose files are still those of before its full sync comes last: should all processes
+ * end now, it would be half a copy, and whoever led before it has handed over.
  */
 export function plannedSuccessors(
   state: MemberState,
@@ -263,14 +263,14 @@ export function plannedSuccessors(
     .filter((report) => report.inSync && !report.terminating && isStaying(state, report.member))
     .toSorted(
       (a, b) =>
-        isSaved(b) - isSaved(a) ||
         isNewest(b) - isNewest(a) ||
+        isSaved(b) - isSaved(a) ||
         b.priority - a.priority ||
         ordinalOf(a.member) - ordinalOf(b.member),
     );
 }
 
-function isStaying(state: MemberState, member: MemberName): boolean {
+export function isStaying(state: MemberState, member: MemberName): boolean {
   return state.pods === null || ordinalOf(member) < state.pods.replicas;
 }
 
@@ -284,22 +284,4 @@ export function bestRival(
     (report) => report.position !== null && !but.includes(report.member),
   );
   return able.toSorted(bestFirst(comparisonOf(state)))[0] ?? null;
-}
-
-/**
- * Whom the list alone keeps from leading, and whose live copy has more than that of this member and
- * of everybody who may lead.
- */
-export function betterUnlisted(state: MemberState, config: MemberConfig): MemberReport | null {
-  const silentMs = silenceMs(config.renewIntervalMs);
-  const isLive = ({ position, coldStart }: MemberReport): boolean =>
-    position !== null && position.restored !== true && !coldStart;
-  const compare = comparisonOf(state);
-  const [best] = reports(state)
-    .filter((one) => one.unlisted === true && one.apiAgeMs <= silentMs && isLive(one))
-    .filter((one) => isStaying(state, one.member))
-    .toSorted(bestFirst(compare));
-  if (best === undefined) return null;
-  const able = [ownPosition(state), ...ableMembers(state).map(({ position }) => position)];
-  return able.every((one) => compare(best.position, one) > 0) ? best : null;
 }

@@ -27,6 +27,8 @@ const ASK_TIMEOUT_MS = 150;
 const ASK_AGAIN_MS = 200;
 /** Clients were told of the pause, and hold their writes back for as long as it was to last. */
 const PAUSE_AGAIN_MS = 1000;
+/** Files are not waited for so near the end: a pause may be refused, and tried again. */
+const HAND_OVER_MS = 3000;
 
 export function planHandoff(turn: Turn): void {
   begin(turn);
@@ -54,12 +56,19 @@ function begin(turn: Turn): void {
   if (redis.process !== null && redis.dead && diesNow(turn.state)) {
     return leaveDead(turn, redis.process);
   }
-  if (handoff !== null) return;
+  if (handoff !== null && stop !== null) dropWaiting(turn, handoff);
+  if (turn.state.handoff !== null) return;
   const stops = stop !== null && right(turn) > 0;
   if (stops && (lead === null || lead.phase === "open")) {
     return beginHandoff(turn, { cause: "stop", to: null, request: null });
   }
   if (lead?.phase === "open") beginRequested(turn);
+}
+
+/** Who stops has less time, and hands over to whoever is ready. */
+function dropWaiting(turn: Turn, { phase, request, waitsFor }: Handoff): void {
+  if (phase !== "choosing" || request === null || waitsFor === null) return;
+  refuse(turn, request.id, `its pod stops, and ${waitsFor} was waited for`);
 }
 
 /** The Redis that led is gone: whoever has the best copy takes over at once. */
@@ -171,8 +180,10 @@ function chooseSuccessor(turn: Turn, handoff: Handoff): MemberReport | null {
   const able = plannedSuccessors(state, config).filter(
     (report) => !handoff.tried.includes(report.member),
   );
-  if (handoff.to === null) return able[0] ?? null;
-  return able.find((report) => report.member === handoff.to) ?? null;
+  if (handoff.to !== null) return able.find(({ member }) => member === handoff.to) ?? null;
+  const best = able[0] ?? null;
+  if (best?.unsaved !== true || mayWaitForFiles(turn, handoff)) return best;
+  return able.find(({ unsaved }) => unsaved !== true) ?? best;
 }
 
 function planNoSuccessor(turn: Turn, handoff: Handoff): void {
@@ -205,13 +216,14 @@ function planNoSuccessor(turn: Turn, handoff: Handoff): void {
 function waitForFiles(turn: Turn, handoff: Handoff, { member }: MemberReport): void {
   const reason = handoff.cause === "stop" ? "stopping" : "switchoverRequested";
   const words = `waits for ${member}: what its full sync brought is not in its files yet`;
-  if (handoff.askAgainAt === null) announce(turn, reason, { words });
+  if (handoff.waitsFor !== member) announce(turn, reason, { words });
+  updateHandoff(turn, { waitsFor: member });
   chooseLater(turn);
 }
 
 function mayWaitForFiles(turn: Turn, handoff: Handoff): boolean {
   if (turn.state.lead?.phase !== "open" || turn.state.redis.dead) return false;
-  if (handoff.cause === "stop") return mayStillCome(turn, handoff);
+  if (handoff.cause === "stop") return mayStillCome(turn, handoff, HAND_OVER_MS);
   const isAsked = handoff.cause === "request";
   return isAsked && waiterElapsedMs(handoff.since, turn.at) < turn.config.switchoverTimeoutMs;
 }
@@ -233,7 +245,7 @@ export function pauseFailed(turn: Turn, message: string): void {
 }
 
 /** A candidate is waited for as long as the grace period allows, and while there is anybody. */
-function mayStillCome(turn: Turn, handoff: Handoff): boolean {
+function mayStillCome(turn: Turn, handoff: Handoff, reserveMs = 0): boolean {
   const { pods, start, lead, stop } = turn.state;
   // Writes are stopped and everybody was tried: the sooner the Lease is free, the better.
   if (lead === null && handoff.tried.length > 0) return false;
@@ -241,5 +253,5 @@ function mayStillCome(turn: Turn, handoff: Handoff): boolean {
   if (pods !== null && others.length === 0) return false;
   const graceMs = podOf(turn.state, start.member)?.graceMs ?? Infinity;
   const limitMs = Math.min(turn.config.switchoverTimeoutMs, graceMs - GRACE_RESERVE_MS);
-  return waiterElapsedMs(stop?.since ?? handoff.since, turn.at) < limitMs;
+  return waiterElapsedMs(stop?.since ?? handoff.since, turn.at) < limitMs - reserveMs;
 }

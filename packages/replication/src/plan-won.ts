@@ -13,7 +13,7 @@ import {
 import { isPaused } from "./control.ts";
 import { callsUnlisted } from "./drafts.ts";
 import { beginHandoff } from "./handoff.ts";
-import { TURN_MS, judgeEmpty, lacksEverything, mayBeAhead, silentMembers } from "./judge.ts";
+import { TURN_MS, judgeEmpty, lacksEverything, mayBeAhead } from "./judge.ts";
 import { furthest, positionOf } from "./lineage.ts";
 import {
   MAX_SKEW_MS,
@@ -40,6 +40,7 @@ import {
   ownPosition,
   redisIsUp,
 } from "./redis-view.ts";
+import { silentMembers } from "./silent.ts";
 import { awaitsSource } from "./source-view.ts";
 import type { Lead, MemberState } from "./state.ts";
 import { announce, right, role, set, type Turn } from "./turn.ts";

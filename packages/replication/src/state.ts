@@ -281,6 +281,8 @@ export interface Handoff {
   /** Id of the awaited offset. */
   readonly awaiting: number | null;
   readonly askAgainAt: Instant | null;
+  /** Whose files lack what a full sync brought. */
+  readonly waitsFor: MemberName | null;
   readonly tried: readonly MemberName[];
   /** seq of the transfer that was sent. */
   readonly trySeq: number | null;

@@ -58,6 +58,8 @@ interface Happening {
   readonly paused: boolean;
   /** A pause that ends by itself. */
   readonly pausedFor: { readonly id: string; readonly forMs: number };
+  /** Names that people take from the list. */
+  readonly forgotten: readonly string[];
   /** The source outside the group answers what it was asked last. */
   readonly source: SourceOutcome;
   /** The holder asks this member whether it accepts a hand-over before it is in the Lease. */
@@ -161,6 +163,7 @@ const PLAYS: Plays = {
   },
   withdrawn: (world) => changeControl(world, { request: null }),
   paused: (world, paused) => changeControl(world, { paused, pauseSpan: null }),
+  forgotten: (world, forgotten) => changeControl(world, { forgotten }),
   pausedFor: (world, pauseSpan) => changeControl(world, { paused: true, pauseSpan }),
   source: (world, outcome) => {
     const asked = world.performed.findLast((action) => action.type === "askSource");
