@@ -249,8 +249,8 @@ export function ownCopy(state: MemberState, config: MemberConfig): Copy {
 
 /**
  * Successor of a planned switchover: in sync is enough, the drain makes all equal (5.1). Of one
- * revision, one whose files are still those of before its full sync comes last: should all processes
- * end now, it would be half a copy, and whoever led before it has handed over.
+ * revision, one whose files are still those of before its full sync comes last: should all
+ * processes end now, it would be half a copy, and whoever led before it has handed over.
  */
 export function plannedSuccessors(
   state: MemberState,

@@ -11,7 +11,7 @@ import { silentMembers, silentUnlisted } from "./silent.ts";
 import type { MemberState } from "./state.ts";
 import type { Turn } from "./turn.ts";
 
-/** Its live copy has more than that of this member and of everybody who may lead; null: nobody's. */
+/** Its live copy has more than that of this member and of all who may lead; null: nobody's has. */
 export function betterUnlisted(state: MemberState, config: MemberConfig): MemberReport | null {
   const compare = comparisonOf(state);
   const told = mustBeReached(state);

@@ -142,7 +142,10 @@ const Election = v.strictObject({
 });
 
 const Switchover = v.strictObject({
-  timeoutMs: described(v.optional(milliseconds, 10_000), "Longest wait for a successor, or for its files after a full sync"),
+  timeoutMs: described(
+    v.optional(milliseconds, 10_000),
+    "Longest wait for a successor, or for its files after a full sync",
+  ),
   maxPauseMs: described(v.optional(milliseconds, 500), "Longest pause of writes"),
   settleMs: described(v.optional(milliseconds, 2_000), "Late clients are cut that long"),
   deletionGraceForProxyMs: described(
