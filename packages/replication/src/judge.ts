@@ -36,7 +36,13 @@ import { mayCallUnlisted } from "./unlisted.ts";
 /** A better copy that does not act for this long loses its turn. */
 export const TURN_MS = 1000;
 
-export type Verdict = { readonly go: true } | { readonly go: false; readonly why: string };
+export type Verdict =
+  | {
+      readonly go: true;
+      /** Only to list somebody else, and to hand over: the own copy was not judged. */
+      readonly calls?: true;
+    }
+  | { readonly go: false; readonly why: string };
 const GO: Verdict = { go: true };
 const ALL_EMPTY = "every copy is empty although the group had data: an operator must decide";
 
@@ -56,7 +62,7 @@ export function judgeCopies(turn: Turn, claim: Ready): Verdict {
     if (position === null) return judgeFirst(state);
   }
   if (position === null) {
-    if (mayCallUnlisted(turn)) return GO;
+    if (mayCallUnlisted(turn)) return { go: true, calls: true };
     const { mode, onMissing, coldStartWaitMs } = turn.config;
     const waited = onMissing === "best" && coldWaitedMs(turn) >= coldStartWaitMs;
     return judgeEmpty(state, { mayBegin: mode === "none", waited });
@@ -110,6 +116,7 @@ export function judgeEmpty(state: MemberState, { mayBegin, waited }: EmptyQuesti
   const virgin =
     state.lineage.length === 0 && (recordOf(state.election.view)?.lineage.length ?? 0) === 0;
   const lost = state.election.view.kind === "missing" || mayBegin || virgin;
+  if (state.pods === null && !waited) return no("empty, and the pods were not read yet");
   const unlisted = waited ? [] : silentUnlisted(state);
   const missing = [...silentMembers(state), ...unlisted][0];
   if (missing !== undefined) return no(`empty, and ${missing}, which may have data, is silent`);

@@ -179,7 +179,9 @@ export function planClaim(turn: Turn): void {
   if (why !== null) return hold(turn, `may not lead: ${why}`);
   if (!isFresh(turn, REPORT_AGE_MS)) return askAgain(turn, ASK_TIMEOUT_MS);
   const verdict = judgeCopies(turn, claim);
-  if (verdict.go) return take(turn, claim.way, { judged: true, forced: null });
+  if (verdict.go) {
+    return take(turn, claim.way, { judged: verdict.calls !== true, forced: null });
+  }
   hold(turn, verdict.why);
   askAgain(turn, ASK_TIMEOUT_MS);
 }

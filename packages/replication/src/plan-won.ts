@@ -205,7 +205,8 @@ function deferTo(turn: Turn, better: MemberReport): void {
 
 function emptyMayLead(turn: Turn, lead: Lead): boolean {
   const first = lead.way === "missing" || lead.before.virgin || turn.config.mode === "none";
-  if (judgeEmpty(turn.state, { mayBegin: first, waited: lead.judged }).go) return true;
+  const waited = lead.judged && turn.config.onMissing === "best";
+  if (judgeEmpty(turn.state, { mayBegin: first, waited }).go) return true;
   const best = bestRival(turn.state, turn.config);
   if (best !== null && mayDeferTo(turn, best)) deferTo(turn, best);
   else giveUpLate(turn, lead);

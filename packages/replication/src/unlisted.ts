@@ -4,7 +4,14 @@
  */
 import { isBehind, recordOf, silenceMs, type Position } from "@leasehold/election";
 import type { MemberConfig } from "./config.ts";
-import { ableMembers, bestFirst, comparisonOf, isStaying, reports } from "./members.ts";
+import {
+  ableMembers,
+  bestFirst,
+  comparisonOf,
+  isStaying,
+  listedMembers,
+  reports,
+} from "./members.ts";
 import type { MemberReport } from "./observation.ts";
 import { ownPosition } from "./redis-view.ts";
 import { silentMembers, silentUnlisted } from "./silent.ts";
@@ -35,18 +42,22 @@ function mayBeOffered(state: MemberState, config: MemberConfig, report: MemberRe
 /**
  * A live holder leads with less if nobody is listed. One that restarted waits for who has all that
  * is known of, and does not give that away for a copy that lacks some; an empty one that hears
- * everybody waits for nobody.
+ * everybody takes the best of what there is.
  */
 function mustBeReached(state: MemberState): readonly (Position | null)[] {
   const { coldStart, peak, data } = state.redis;
   if (ownPosition(state) !== null && !coldStart) return [];
   const movedIn = state.lineage.some(({ moved }) => moved === true);
-  if (data?.kind === "empty" && !movedIn && hearsAll(state)) return [];
-  const told = recordOf(state.election.view)?.position ?? null;
-  return [told, peak, state.record.saved?.durablePosition ?? null];
+  if (data?.kind === "empty" && !movedIn && hearsAll(state)) {
+    return reports(state).map(({ position }) => position);
+  }
+  const record = recordOf(state.election.view);
+  const told = [record?.position ?? null, record?.released?.position ?? null];
+  return [...told, peak, state.record.saved?.durablePosition ?? null];
 }
 
 function hearsAll(state: MemberState): boolean {
+  if (state.pods === null) return false;
   return silentMembers(state).length === 0 && silentUnlisted(state).length === 0;
 }
 
@@ -56,7 +67,10 @@ function hearsAll(state: MemberState): boolean {
  */
 export function mayCallUnlisted({ state, config }: Turn): boolean {
   const better = betterUnlisted(state, config);
-  if (better === null || !hearsAll(state)) return false;
+  if (better === null || listedMembers(state).includes(better.member)) return false;
+  const answers = reports(state);
+  const isLed = answers.some((one) => one.leads || one.boundUntilMs > 0);
+  if (isLed || silentMembers(state).length > 0) return false;
   const compare = comparisonOf(state);
-  return reports(state).every((one) => compare(better.position, one.position) >= 0);
+  return answers.every((one) => compare(better.position, one.position) >= 0);
 }
