@@ -291,8 +291,7 @@ export function recordDraft(turn: Turn): MemberRecord {
     runId: data === null ? (saved?.runId ?? null) : (info?.runId ?? null),
     cold: data === null ? (saved?.cold ?? true) : state.redis.coldStart,
     mode: config.mode,
-    // What was lost stays on record until a sync: an empty member must not forget that it is one.
-    keys: data === null || lost ? (saved?.keys ?? 0) : (info?.keys ?? 0),
+    keys: knowsKeys(state) ? (info?.keys ?? 0) : (saved?.keys ?? 0),
     epoch,
     // Who stops promotes nothing any more, so nothing stays reserved.
     reservedEpoch: state.stop === null ? epoch + RESERVED_EPOCHS : epoch,
@@ -309,6 +308,16 @@ export function recordDraft(turn: Turn): MemberRecord {
     leaderPosition: view?.position ?? saved?.leaderPosition ?? null,
     addresses: knownAddresses(state),
   };
+}
+
+/**
+ * What was lost stays on record until a sync: an empty member must not forget that it is one. A
+ * replica that loads what a full sync brought has dropped its keys, and none of the new ones yet.
+ */
+function knowsKeys({ redis }: MemberState): boolean {
+  const { info, data } = redis;
+  if (data === null || data.kind === "empty" || data.kind === "half") return false;
+  return info !== null && !info.loading;
 }
 
 /**

@@ -1,5 +1,6 @@
 /**
- * `npm run sim`: seeds in, broken promises out. Exit code 1 if any promise was broken.
+ * `npm run sim`: seeds in, broken promises out. Exit code 1 if any promise was broken, 2 for wrong
+ * usage.
  *
  *   --seeds N       seeds to run (default 200, and 1000 with --mutants), from --from S (default 1)
  *                   or from --random one
@@ -15,40 +16,59 @@ import { randomInt } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { profileNamed } from "./faults/profiles.ts";
 import { runMutants } from "./mutation-run.ts";
 import { runSeed } from "./run.ts";
 import { lineText } from "./timeline.ts";
 import { runBatch, type RunSummary } from "./workers.ts";
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: "string" },
-    from: { type: "string", default: "1" },
-    seed: { type: "string" },
-    trace: { type: "string" },
-    profile: { type: "string" },
-    members: { type: "string" },
-    jobs: { type: "string", default: String(availableParallelism()) },
-    "stop-after": { type: "string", default: "5" },
-    random: { type: "boolean", default: false },
-    report: { type: "string" },
-    mutants: { type: "boolean", default: false },
-    subset: { type: "boolean", default: false },
-    only: { type: "string" },
-    brief: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
-  },
-});
+const { values } = readFlags();
 
 // A reader that has seen enough (`| head`) ends the run.
 process.stdout.on("error", () => process.exit(1));
 
 const profile = values.profile ?? null;
+if (profile !== null) orExplain(() => profileNamed(profile));
 const members = values.members === undefined ? null : wholeNumber("members", values.members);
 
 if (values.mutants) process.exitCode = await mutants();
 else if (values.seed !== undefined) process.exitCode = replay(wholeNumber("seed", values.seed));
 else process.exitCode = await many();
+
+function readFlags() {
+  return orExplain(() =>
+    parseArgs({
+      options: {
+        seeds: { type: "string" },
+        from: { type: "string", default: "1" },
+        seed: { type: "string" },
+        trace: { type: "string" },
+        profile: { type: "string" },
+        members: { type: "string" },
+        jobs: { type: "string", default: String(availableParallelism()) },
+        "stop-after": { type: "string", default: "5" },
+        random: { type: "boolean", default: false },
+        report: { type: "string" },
+        mutants: { type: "boolean", default: false },
+        subset: { type: "boolean", default: false },
+        only: { type: "string" },
+        brief: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+      },
+    }),
+  );
+}
+
+/** Wrong usage ends with a sentence: a stack of calls tells whoever typed it nothing. */
+function orExplain<Value>(read: () => Value): Value {
+  try {
+    return read();
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`${words}\nAll flags are listed at the top of ${import.meta.filename}\n`);
+    process.exit(2);
+  }
+}
 
 async function mutants(): Promise<number> {
   const plan = {
@@ -150,9 +170,11 @@ function report(passed: number, failed: number): void {
 }
 
 function wholeNumber(name: string, text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  throw new Error(`--${name} must be a whole number, not "${text}"`);
+  return orExplain(() => {
+    const value = Number(text);
+    if (Number.isSafeInteger(value) && value >= 0) return value;
+    throw new Error(`--${name} must be a whole number, not "${text}"`);
+  });
 }
 
 function print(text: string): void {
