@@ -11,6 +11,7 @@ import { renderJsonRows, renderTable, summarise, type Result } from "@leasehold/
 import { boundOf } from "./acts/act.ts";
 import { ACTS, type Act } from "./acts/index.ts";
 import { startNoise } from "./noise-objects.ts";
+import { claimNamespaces } from "./own-namespaces.ts";
 import { openPlay } from "./play.ts";
 
 interface Options {
@@ -60,6 +61,11 @@ const chosen = ACTS.filter(
     (!options.core || act.isCore === true),
 );
 const cluster = await Cluster.up({ progress: (line) => say(`cluster: ${line}`) });
+const release = await claimNamespaces(cluster).catch(async (error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  await cluster.down();
+  process.exit(2);
+});
 const noise = options.busy ? await startNoise(cluster) : null;
 try {
   const able = chosen.filter((act) => cluster.canInjectFaults || !act.needsFaults);
@@ -72,6 +78,7 @@ try {
   process.exitCode = results.every(({ held }) => held) ? 0 : 1;
 } finally {
   await noise?.end();
+  await release();
   await cluster.down();
 }
 

@@ -9,6 +9,7 @@ import { Cluster, clusterSupport } from "@leasehold/cluster";
 import { renderTable, type Bound, type Result } from "@leasehold/testkit/result";
 import { boundOf } from "../../src/acts/act.ts";
 import { ACTS } from "../../src/acts/index.ts";
+import { claimNamespaces } from "../../src/own-namespaces.ts";
 import { openPlay, type Play } from "../../src/play.ts";
 
 /** Cold, all binaries are built. */
@@ -20,11 +21,13 @@ const support = await clusterSupport();
 const results: Result[] = [];
 let cluster: Cluster | null = null;
 let play: Play;
+let release = async (): Promise<void> => {};
 
 beforeAll(async () => {
   if (!support.ok) return;
   const say = (line: string): void => console.log(line);
   cluster = await Cluster.up({ progress: say });
+  release = await claimNamespaces(cluster);
   play = await openPlay(cluster, { say });
 }, UP_MS);
 
@@ -36,8 +39,9 @@ function generous({ medianMs, p99Ms }: Bound): Bound {
   return { medianMs: medianMs * GENEROSITY, p99Ms: p99Ms * GENEROSITY };
 }
 
-afterAll(() => {
+afterAll(async () => {
   if (results.length > 0) console.log(renderTable(results));
+  await release();
 });
 
 test("the chart's own tests pass: writes, reads", { timeout: ACT_MS }, async () => {
