@@ -22,7 +22,17 @@ const UNRECORDED_MS = 2000;
 /** From the end of a hand-over until held writes are answered, if the successor never shows. */
 const LONGEST_HOLD_MS = 250;
 const UNPAUSE_TO_CUT_MS = 50;
-const CUTS_AT_MS = [50, 150, 350, 750, 1500];
+/**
+ * All clients at first, and once more when most proxies know; in between only who wrote: a reader
+ * that came back by the read Service may be in its handshake still, and did nothing wrong.
+ */
+const CUTS = [
+  { atMs: UNPAUSE_TO_CUT_MS, kind: "cutClients" },
+  { atMs: 150, kind: "cutWriters" },
+  { atMs: 350, kind: "cutWriters" },
+  { atMs: 750, kind: "cutWriters" },
+  { atMs: 1500, kind: "cutClients" },
+] as const;
 
 export function planFollow(turn: Turn): void {
   planCutter(turn);
@@ -104,9 +114,9 @@ function planCutter(turn: Turn): void {
     return set(turn, { cutter: { ...cutter, since: turn.at, unpaused: true } });
   }
   if (sinceMs > turn.config.settleMs) return set(turn, { cutter: null });
-  const next = CUTS_AT_MS[cutter.cuts];
-  if (next === undefined || sinceMs < next || sinceMs < UNPAUSE_TO_CUT_MS) return;
-  role(turn, { kind: "cutClients" }, "transferSwitchover");
+  const next = CUTS[cutter.cuts];
+  if (next === undefined || sinceMs < next.atMs) return;
+  role(turn, { kind: next.kind }, "transferSwitchover");
   set(turn, { cutter: { ...cutter, cuts: cutter.cuts + 1 } });
 }
 
@@ -117,6 +127,6 @@ export function cutterDueMs(turn: Turn): number {
   if (!cutter.unpaused) {
     return Math.max(0, LONGEST_HOLD_MS - waiterElapsedMs(cutter.since, turn.at));
   }
-  const next = CUTS_AT_MS[cutter.cuts] ?? turn.config.settleMs;
-  return Math.max(1, next - waiterElapsedMs(cutter.since, turn.at));
+  const dueMs = CUTS[cutter.cuts]?.atMs ?? turn.config.settleMs;
+  return Math.max(1, dueMs - waiterElapsedMs(cutter.since, turn.at));
 }
