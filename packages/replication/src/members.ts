@@ -260,7 +260,9 @@ export function plannedSuccessors(
   const isNewest = (report: MemberReport): number => Number(report.revision === newest);
   const isSaved = (report: MemberReport): number => Number(report.unsaved !== true);
   return rivals(state, config)
-    .filter((report) => report.inSync && !report.terminating && isStaying(state, report.member))
+    .filter(
+      (report) => report.inSync && !isEnding(state, report) && isStaying(state, report.member),
+    )
     .toSorted(
       (a, b) =>
         isNewest(b) - isNewest(a) ||
@@ -268,6 +270,12 @@ export function plannedSuccessors(
         b.priority - a.priority ||
         ordinalOf(a.member) - ordinalOf(b.member),
     );
+}
+
+/** By its own word, or by what is known here of its pod: that one's watch may be the later one. */
+function isEnding(state: MemberState, { member, podUid, terminating }: MemberReport): boolean {
+  const pod = podOf(state, member);
+  return terminating || (pod !== null && pod.uid === podUid && pod.terminating);
 }
 
 export function isStaying(state: MemberState, member: MemberName): boolean {

@@ -31,6 +31,7 @@ import { allOrdinals, ineligibility, reports } from "./members.ts";
 import type { ControlRequest } from "./observation.ts";
 import { askAgain, isFresh } from "./plan-poll.ts";
 import { ensureRecord } from "./plan-record.ts";
+import { givesBack } from "./plan-stop.ts";
 import type { Reason } from "./reason.ts";
 import { mayBeWritable, redisIsUp } from "./redis-view.ts";
 import { awaitsSource } from "./source-view.ts";
@@ -78,6 +79,7 @@ export function mayRenew(turn: Turn): boolean {
   const { election, handoff, lead, broken } = turn.state;
   const { term, view } = election;
   if (term === null || broken.length > 0 || isReleasing(election, turn.at)) return false;
+  if (givesBack(turn)) return false;
   // Never read, it could only be created: that proves nothing of a transfer that was sent, whose
   // Lease may have been there, taken over, and deleted since.
   if (view.kind === "unread") return false;

@@ -6,6 +6,8 @@
 import {
   awaitsAnswer,
   recordOf,
+  tryDueInMs,
+  viewIsInDoubt,
   waiterElapsedMs,
   type LeaderPosition,
   type Position,
@@ -43,6 +45,7 @@ export function requestStop(turn: Turn): void {
     since: turn.at,
     terminatedAt: null,
     reported: false,
+    released: false,
     ended: false,
     position: null,
     podRead: seq,
@@ -120,17 +123,23 @@ function noteEnd(turn: Turn): void {
 }
 
 function releaseAtEnd(turn: Turn): void {
-  const { stop, redis, handoff, election } = turn.state;
-  if (stop === null || election.term === null || mayBeWritable(turn.state)) return;
-  const isOver = redis.dead && (stop.ended || !mayStillEndCleanly(turn, stop));
-  const leaves = handoff?.phase === "leaving" && isOver;
-  // Once the hook has let Redis go its end is near: the guard's word on it is worth the wait.
-  const waits = stop.reported && mayStillEndCleanly(turn, stop);
-  const goes = stop.terminatedAt !== null && (isOver || (!redis.dead && !waits));
-  if (!leaves && !goes) return;
+  const { stop, redis } = turn.state;
+  if (stop === null || !givesBack(turn)) return;
   // Where a copy that restarted stands is not known, however cleanly it ended.
   const clean = redis.dead && isClean(stop) && stop.position?.restored !== true;
-  releaseLease(turn, { position: lastPosition(turn.state), clean, reason: "release" });
+  const wish = { position: lastPosition(turn.state), clean, reason: "release" } as const;
+  if (releaseLease(turn, wish)) update(turn, { released: true });
+}
+
+/** Redis is over, or this process is: the Lease is to go back, and no renewal comes before that. */
+export function givesBack(turn: Turn): boolean {
+  const { stop, redis, handoff, election } = turn.state;
+  if (stop === null || election.term === null || mayBeWritable(turn.state)) return false;
+  const isOver = redis.dead && (stop.ended || !mayStillEndCleanly(turn, stop));
+  const leaves = (handoff?.phase === "leaving" || stop.released) && isOver;
+  // Once the hook has let Redis go its end is near: the guard's word on it is worth the wait.
+  const waits = stop.reported && mayStillEndCleanly(turn, stop);
+  return leaves || (stop.terminatedAt !== null && (isOver || (!redis.dead && !waits)));
 }
 
 /** Redis ended by itself after a demotion that told where it stood. */
@@ -167,16 +176,34 @@ export interface ReleaseWish {
 /** False: not now. An own try is under way, or nothing proves that Redis is not writable. */
 export function releaseLease(turn: Turn, wish: ReleaseWish): boolean {
   const { election } = turn.state;
-  if (right(turn) <= 0 || election.term === null || mayBeWritable(turn.state)) return false;
+  const again = owesRelease(turn);
+  if (election.term === null || mayBeWritable(turn.state)) return false;
+  if (again ? !isDueAgain(turn) : right(turn) <= 0) return false;
   if (awaitsAnswer(election, turn.at)) return false;
   emptySlice(turn);
   writePermit(turn, { kind: "follow", nonce: turn.state.start.nonce }, wish.reason);
   finishRequest(turn, { done: false, refused: false, words: "the Lease was given back meanwhile" });
   const released = { by: election.me, position: wish.position, clean: wish.clean };
   writeLease(turn, release(turn, released), wish.reason);
-  announce(turn, wish.reason, { words: "released the Lease" });
+  if (!again) announce(turn, wish.reason, { words: "released the Lease" });
   set(turn, { lead: null, handoff: null });
   return true;
+}
+
+/**
+ * Its release was refused, or got no answer, and the Lease still names this member. The right ended
+ * with the first send; but nobody wants the Lease here any more, and who has taken it meanwhile has
+ * made another version of it.
+ */
+function owesRelease({ state }: Turn): boolean {
+  const { stop, election } = state;
+  const gave = election.term !== null && election.term.gaveSeq !== null;
+  return gave && stop?.released === true && recordOf(election.view)?.holder === election.me;
+}
+
+function isDueAgain({ state, config, at }: Turn): boolean {
+  if (viewIsInDoubt(state.election)) return false;
+  return tryDueInMs(state.election, config.renewIntervalMs, at) === 0;
 }
 
 /** The last holder may empty the address while the Lease still names it. */
@@ -192,9 +219,9 @@ function emptySlice(turn: Turn): void {
 }
 
 function exitAtEnd(turn: Turn): void {
-  const { stop, election } = turn.state;
+  const { stop } = turn.state;
   if (stop === null || stop.terminatedAt === null) return;
-  const waiting = election.tries.some((one) => one.purpose === "release" && one.open);
+  const waiting = !mayBeWritable(turn.state) && (right(turn) > 0 || owesRelease(turn));
   const unsaved = isClean(stop) && turn.state.record.saved?.clean !== true;
   const unsaid = !stop.ended && mayStillEndCleanly(turn, stop);
   const longestMs = unsaved ? LAST_RECORD_MS : LAST_WORD_MS;
