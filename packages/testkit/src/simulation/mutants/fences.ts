@@ -75,13 +75,13 @@ export const FENCES: readonly Mutant[] = [
     edits: [
       {
         file: STOP,
-        find: "if (stop === null || election.term === null || mayBeWritable(turn.state)) return;",
-        replace: "if (stop === null || election.term === null) return;",
+        find: "if (stop === null || election.term === null || mayBeWritable(turn.state)) return false;",
+        replace: "if (stop === null || election.term === null) return false;",
       },
       {
         file: STOP,
-        find: "if (right(turn) <= 0 || election.term === null || mayBeWritable(turn.state)) return false;",
-        replace: "if (right(turn) <= 0 || election.term === null) return false;",
+        find: "if (election.term === null || mayBeWritable(turn.state)) return false;",
+        replace: "if (election.term === null) return false;",
       },
     ],
   },
