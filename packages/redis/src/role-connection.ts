@@ -172,7 +172,7 @@ interface Performer extends Session {
 async function perform(performer: Performer, command: RoleCommand): Promise<RoleOutcome> {
   const { connection, process } = performer;
   if (command.kind === "verifyDemoted") return verifyDemoted(connection, process);
-  if (command.kind === "cutWriters") return cutWriters(connection, process);
+  if (command.kind === "cutWriters") return cutWriters(performer, command.scripts);
   const answer = await connection.ask(wireCommands(command));
   if (answer.closed) return closed(answer);
   const outcome = readOutcome(process, answer.replies);
@@ -237,7 +237,10 @@ async function look(connection: Connection, process: RedisProcess): Promise<Look
 }
 
 /** No promotion comes in between: it would wait behind this command. */
-async function cutWriters(connection: Connection, process: RedisProcess): Promise<RoleOutcome> {
+async function cutWriters(
+  { connection, process }: Session,
+  scripts: boolean,
+): Promise<RoleOutcome> {
   const listed = await connection.ask([["CLIENT", "LIST", "TYPE", "normal"], WHAT_IS_IT]);
   if (listed.closed) return closed(listed);
   const outcome = readOutcome(process, listed.replies);
@@ -248,7 +251,7 @@ async function cutWriters(connection: Connection, process: RedisProcess): Promis
   if (told.closed) return closed(told);
   const [reply] = told.replies;
   if (reply?.ok !== true) return readOutcome(process, told.replies);
-  const ids = strayWriters(clients, writingCommands(reply.value));
+  const ids = strayWriters(clients, writingCommands(reply.value), scripts);
   // Who has left meanwhile is no failure.
   const cut = await connection.ask([...ids.map(cutOff), WHAT_IS_IT]);
   return cut.closed ? closed(cut) : readOutcome(process, cut.replies.slice(-1));

@@ -5,9 +5,9 @@
  * Guarantees: who ran nothing but reads last is never chosen. Whether a command writes is what the
  * server itself says of it (`COMMAND INFO`), so that modules and engines have theirs; what it does
  * not know writes nothing. Who asks last for a replica's confirmation has written. A script or a
- * transaction may have written, or not: who ran one last is chosen only when no plain writer
- * explains the refusals. Does not see who writes and reads in turn while it reads: the next look
- * may; nor who sends each write in one piece with a read behind it.
+ * transaction may have written, or not: who ran one last is chosen if that is wanted, else only
+ * when no plain writer explains the refusals. Does not see who writes and reads in turn while it
+ * reads: the next look may; nor who sends each write in one piece with a read behind it.
  */
 import type { Command } from "./connection.ts";
 
@@ -57,8 +57,10 @@ export function writingCommands(reply: unknown): ReadonlySet<string> {
 export function strayWriters(
   clients: readonly ListedClient[],
   writing: ReadonlySet<string>,
+  scripts = false,
 ): readonly number[] {
   const plain = clients.filter(({ command }) => writing.has(command) || CONFIRMS.has(command));
-  const chosen = plain.length > 0 ? plain : clients.filter(({ command }) => MAY_WRITE.has(command));
+  const possible = clients.filter(({ command }) => MAY_WRITE.has(command));
+  const chosen = scripts || plain.length === 0 ? [...plain, ...possible] : plain;
   return chosen.slice(0, MAX_CUT).map(({ id }) => id);
 }

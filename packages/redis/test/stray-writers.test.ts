@@ -35,6 +35,7 @@ describe("stray writers", () => {
   it("are whoever ran a script or a transaction only where no plain write explains a refusal", () => {
     expect(strayWriters(listOf("get", "eval", "exec", "eval_ro"), WRITING)).toEqual([2, 3]);
     expect(strayWriters(listOf("get", "eval", "exec", "set"), WRITING)).toEqual([4]);
+    expect(strayWriters(listOf("get", "eval", "exec", "set"), WRITING, true)).toEqual([4, 2, 3]);
   });
 
   it("are never our own connection, and a bounded number at a time", () => {

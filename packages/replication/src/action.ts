@@ -120,10 +120,11 @@ export type RoleCommand =
   | { readonly kind: "unpause" }
   | { readonly kind: "cutClients" }
   /**
-   * Of a replica: CLIENT KILL of those normal clients whose last command was a write; if there is
-   * none, of those that ran a script or a transaction. Nobody else's, and none of a primary.
+   * Of a replica: CLIENT KILL of those normal clients whose last command was a write; of those that
+   * ran a script or a transaction with `scripts`, else only if there is no plain writer. Nobody
+   * else's, and none of a primary.
    */
-  | { readonly kind: "cutWriters" }
+  | { readonly kind: "cutWriters"; readonly scripts: boolean }
   | { readonly kind: "minReplicas"; readonly count: number };
 
 export interface SliceWrite {

@@ -273,9 +273,8 @@ export function plannedSuccessors(
 }
 
 /** By its own word, or by what is known here of its pod: that one's watch may be the later one. */
-function isEnding(state: MemberState, { member, podUid, terminating }: MemberReport): boolean {
-  const pod = podOf(state, member);
-  return terminating || (pod !== null && pod.uid === podUid && pod.terminating);
+function isEnding(state: MemberState, { member, terminating }: MemberReport): boolean {
+  return terminating || podOf(state, member)?.terminating === true;
 }
 
 export function isStaying(state: MemberState, member: MemberName): boolean {

@@ -22,16 +22,17 @@ const UNRECORDED_MS = 2000;
 /** From the end of a hand-over until held writes are answered, if the successor never shows. */
 const LONGEST_HOLD_MS = 250;
 const UNPAUSE_TO_CUT_MS = 50;
+const ALL = { kind: "cutClients" } as const;
+const WRITERS = { kind: "cutWriters", scripts: true } as const;
 /**
- * All clients at first, and once more when most proxies know; in between only who wrote: a reader
- * that came back by the read Service may be in its handshake still, and did nothing wrong.
+ * All clients at first, and once more when the settle time is over; in between only who wrote: a
+ * reader that came back by the read Service may be in its handshake still, and did nothing wrong.
  */
 const CUTS = [
-  { atMs: UNPAUSE_TO_CUT_MS, kind: "cutClients" },
-  { atMs: 150, kind: "cutWriters" },
-  { atMs: 350, kind: "cutWriters" },
-  { atMs: 750, kind: "cutWriters" },
-  { atMs: 1500, kind: "cutClients" },
+  { atMs: UNPAUSE_TO_CUT_MS, command: ALL },
+  { atMs: 150, command: WRITERS },
+  { atMs: 350, command: WRITERS },
+  { atMs: 750, command: WRITERS },
 ] as const;
 
 export function planFollow(turn: Turn): void {
@@ -113,10 +114,13 @@ function planCutter(turn: Turn): void {
     role(turn, { kind: "unpause" }, "transferSwitchover");
     return set(turn, { cutter: { ...cutter, since: turn.at, unpaused: true } });
   }
-  if (sinceMs > turn.config.settleMs) return set(turn, { cutter: null });
+  if (sinceMs >= turn.config.settleMs) {
+    role(turn, ALL, "transferSwitchover");
+    return set(turn, { cutter: null });
+  }
   const next = CUTS[cutter.cuts];
   if (next === undefined || sinceMs < next.atMs) return;
-  role(turn, { kind: next.kind }, "transferSwitchover");
+  role(turn, next.command, "transferSwitchover");
   set(turn, { cutter: { ...cutter, cuts: cutter.cuts + 1 } });
 }
 
@@ -127,6 +131,6 @@ export function cutterDueMs(turn: Turn): number {
   if (!cutter.unpaused) {
     return Math.max(0, LONGEST_HOLD_MS - waiterElapsedMs(cutter.since, turn.at));
   }
-  const dueMs = CUTS[cutter.cuts]?.atMs ?? turn.config.settleMs;
+  const dueMs = Math.min(CUTS[cutter.cuts]?.atMs ?? Infinity, turn.config.settleMs);
   return Math.max(1, dueMs - waiterElapsedMs(cutter.since, turn.at));
 }

@@ -45,7 +45,7 @@ export function requestStop(turn: Turn): void {
     since: turn.at,
     terminatedAt: null,
     reported: false,
-    released: false,
+    releaseSeq: null,
     ended: false,
     position: null,
     podRead: seq,
@@ -128,15 +128,19 @@ function releaseAtEnd(turn: Turn): void {
   // Where a copy that restarted stands is not known, however cleanly it ended.
   const clean = redis.dead && isClean(stop) && stop.position?.restored !== true;
   const wish = { position: lastPosition(turn.state), clean, reason: "release" } as const;
-  if (releaseLease(turn, wish)) update(turn, { released: true });
+  if (releaseLease(turn, wish)) update(turn, { releaseSeq: turn.state.election.seq });
 }
 
 /** Redis is over, or this process is: the Lease is to go back, and no renewal comes before that. */
 export function givesBack(turn: Turn): boolean {
   const { stop, redis, handoff, election } = turn.state;
   if (stop === null || election.term === null || mayBeWritable(turn.state)) return false;
+  // One that is gone is created anew by a renewal: a release compares with nothing there.
+  if (election.view.kind !== "present") return false;
+  const owes = owesRelease(turn);
+  if (right(turn) <= 0 && !owes) return false;
   const isOver = redis.dead && (stop.ended || !mayStillEndCleanly(turn, stop));
-  const leaves = (handoff?.phase === "leaving" || stop.released) && isOver;
+  const leaves = (handoff?.phase === "leaving" || owes) && isOver;
   // Once the hook has let Redis go its end is near: the guard's word on it is worth the wait.
   const waits = stop.reported && mayStillEndCleanly(turn, stop);
   return leaves || (stop.terminatedAt !== null && (isOver || (!redis.dead && !waits)));
@@ -197,8 +201,9 @@ export function releaseLease(turn: Turn, wish: ReleaseWish): boolean {
  */
 function owesRelease({ state }: Turn): boolean {
   const { stop, election } = state;
-  const gave = election.term !== null && election.term.gaveSeq !== null;
-  return gave && stop?.released === true && recordOf(election.view)?.holder === election.me;
+  const gaveSeq = election.term?.gaveSeq ?? null;
+  if (gaveSeq === null || gaveSeq !== stop?.releaseSeq) return false;
+  return recordOf(election.view)?.holder === election.me;
 }
 
 function isDueAgain({ state, config, at }: Turn): boolean {
@@ -219,9 +224,11 @@ function emptySlice(turn: Turn): void {
 }
 
 function exitAtEnd(turn: Turn): void {
-  const { stop } = turn.state;
+  const { stop, election } = turn.state;
   if (stop === null || stop.terminatedAt === null) return;
-  const waiting = !mayBeWritable(turn.state) && (right(turn) > 0 || owesRelease(turn));
+  const isSaid = election.tries.some((one) => one.purpose === "release" && one.open);
+  const isOwed = !mayBeWritable(turn.state) && (right(turn) > 0 || owesRelease(turn));
+  const waiting = isSaid || isOwed;
   const unsaved = isClean(stop) && turn.state.record.saved?.clean !== true;
   const unsaid = !stop.ended && mayStillEndCleanly(turn, stop);
   const longestMs = unsaved ? LAST_RECORD_MS : LAST_WORD_MS;

@@ -29,10 +29,10 @@ export function planStrays(turn: Turn): void {
   const { lookedAt } = refusals;
   if (lookedAt !== null && waiterElapsedMs(lookedAt, turn.at) < LOOK_EVERY_MS) return;
   set(turn, { refusals: { runId, count, lookedAt: turn.at } });
-  role(turn, { kind: "cutWriters" }, "strayWriters");
+  role(turn, { kind: "cutWriters", scripts: false }, "strayWriters");
 }
 
-/** In a hand-over and after one all are cut. Whom the address names has them back at once. */
+/** After a hand-over plan-follow.ts cuts. Whom the address names has them back at once. */
 function mayCut({ state }: Turn): boolean {
   const { lead, handoff, cutter, redis, slice, start } = state;
   if (lead !== null || handoff !== null || cutter !== null) return false;

@@ -330,8 +330,8 @@ export interface StopState {
   /** When SIGTERM to the sidecar came. */
   readonly terminatedAt: Instant | null;
   readonly reported: boolean;
-  /** The Lease was given back at the end, whatever became of that. */
-  readonly released: boolean;
+  /** The try by which the Lease was given back at the end, whatever became of it. */
+  readonly releaseSeq: number | null;
   /** Redis ended after a confirmed demotion and our report. */
   readonly ended: boolean;
   /** Where the copy stood at that demotion: its death does not take that away. */

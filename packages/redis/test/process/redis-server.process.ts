@@ -231,7 +231,7 @@ describe("authentication", () => {
       { kind: "unpause" },
       { kind: "minReplicas", count: 0 },
       { kind: "cutClients" },
-      { kind: "cutWriters" },
+      { kind: "cutWriters", scripts: true },
       { kind: "demote", cutClients: true },
       { kind: "follow", upstream, bounce: true },
     ] as const) {

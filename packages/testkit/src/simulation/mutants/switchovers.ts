@@ -108,7 +108,7 @@ export const SWITCHOVERS: readonly Mutant[] = [
     edits: [
       {
         file: "replication/src/plan-strays.ts",
-        find: '  role(turn, { kind: "cutWriters" }, "strayWriters");\n',
+        find: '  role(turn, { kind: "cutWriters", scripts: false }, "strayWriters");\n',
         replace: "",
       },
     ],
