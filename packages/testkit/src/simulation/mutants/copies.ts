@@ -5,6 +5,7 @@ const WON = "replication/src/plan-won.ts";
 const REDIS = "replication/src/redis-view.ts";
 const JUDGE = "replication/src/judge.ts";
 const MEMBERS = "replication/src/members.ts";
+const HANDOFF = "replication/src/plan-handoff.ts";
 const DRAFTS = "replication/src/drafts.ts";
 
 export const COPIES: readonly Mutant[] = [
@@ -81,6 +82,18 @@ export const COPIES: readonly Mutant[] = [
         file: DRAFTS,
         find: "  return found || isSyncUnsaved(state, config.mode);",
         replace: "  return isSyncUnsaved(state, config.mode);",
+      },
+      // By itself it shows no more since hand-overs wait for whole files (ADR 0027).
+      {
+        file: MEMBERS,
+        find: "  const isSaved = (report: MemberReport): number => Number(report.unsaved !== true);",
+        replace:
+          "  const isSaved = (report: MemberReport): number => Number(report.member !== null);",
+      },
+      {
+        file: HANDOFF,
+        find: "  if (chosen.unsaved === true && mayWaitForFiles(turn, handoff)) {",
+        replace: '  if (chosen.unsaved === true && chosen.member === "") {',
       },
     ],
   },
