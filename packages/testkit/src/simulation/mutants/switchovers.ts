@@ -7,6 +7,7 @@ const WRITE = "election/src/write.ts";
 const STEPS = "replication/src/handoff-steps.ts";
 const WON = "replication/src/plan-won.ts";
 const STOP = "replication/src/plan-stop.ts";
+const ACCEPTS = "replication/src/plan-acceptance.ts";
 const DRAFTS = "replication/src/drafts.ts";
 const JUDGE = "replication/src/judge.ts";
 
@@ -20,6 +21,12 @@ export const SWITCHOVERS: readonly Mutant[] = [
         file: DRAFTS,
         find: "    handover: null,\n    released: null,\n    paused:",
         replace: "    handover: before?.handover ?? null,\n    released: null,\n    paused:",
+      },
+      // Whoever accepts in advance has a whole D all the same (ADR 0021).
+      {
+        file: ACCEPTS,
+        find: "const accepted = isFree && mayLead ?",
+        replace: "const accepted = isFree && mayLead && question.epoch < 0 ?",
       },
     ],
   },
