@@ -9,6 +9,7 @@ import { isInSync, promotedHolder, sameAddress } from "./members.ts";
 import { ensureRecord } from "./plan-record.ts";
 import { mayBeWritable, redisIsUp, setRedis } from "./redis-view.ts";
 import { hasRelayedCopy, relayingHolder } from "./source-view.ts";
+import type { MemberState } from "./state.ts";
 import { right, role, set, type Turn } from "./turn.ts";
 
 /**
@@ -114,7 +115,7 @@ function planCutter(turn: Turn): void {
     role(turn, { kind: "unpause" }, "transferSwitchover");
     return set(turn, { cutter: { ...cutter, since: turn.at, unpaused: true } });
   }
-  if (sinceMs >= turn.config.settleMs) {
+  if (sinceMs >= lastCutMs(turn)) {
     role(turn, ALL, "transferSwitchover");
     return set(turn, { cutter: null });
   }
@@ -124,6 +125,16 @@ function planCutter(turn: Turn): void {
   set(turn, { cutter: { ...cutter, cuts: cutter.cuts + 1 } });
 }
 
+/** Held writes are answered before, however short the settle time is. */
+function lastCutMs({ config }: Turn): number {
+  return Math.max(UNPAUSE_TO_CUT_MS, config.settleMs);
+}
+
+/** Who writes is still cut from time to time, whether or not anybody was refused. */
+export function cutsWriters({ cutter }: MemberState): boolean {
+  return cutter !== null && cutter.cuts < CUTS.length;
+}
+
 /** The next instant at which the cutter has work, in milliseconds from now. */
 export function cutterDueMs(turn: Turn): number {
   const { cutter } = turn.state;
@@ -131,6 +142,6 @@ export function cutterDueMs(turn: Turn): number {
   if (!cutter.unpaused) {
     return Math.max(0, LONGEST_HOLD_MS - waiterElapsedMs(cutter.since, turn.at));
   }
-  const dueMs = Math.min(CUTS[cutter.cuts]?.atMs ?? Infinity, turn.config.settleMs);
+  const dueMs = Math.min(CUTS[cutter.cuts]?.atMs ?? Infinity, lastCutMs(turn));
   return Math.max(1, dueMs - waiterElapsedMs(cutter.since, turn.at));
 }

@@ -135,7 +135,6 @@ function releaseAtEnd(turn: Turn): void {
 export function givesBack(turn: Turn): boolean {
   const { stop, redis, handoff, election } = turn.state;
   if (stop === null || election.term === null || mayBeWritable(turn.state)) return false;
-  // One that is gone is created anew by a renewal: a release compares with nothing there.
   if (election.view.kind !== "present") return false;
   const owes = owesRelease(turn);
   if (right(turn) <= 0 && !owes) return false;
@@ -182,6 +181,8 @@ export function releaseLease(turn: Turn, wish: ReleaseWish): boolean {
   const { election } = turn.state;
   const again = owesRelease(turn);
   if (election.term === null || mayBeWritable(turn.state)) return false;
+  // One that is gone is created anew by a renewal: a release would compare with nothing.
+  if (election.view.kind !== "present") return false;
   if (again ? !isDueAgain(turn) : right(turn) <= 0) return false;
   if (awaitsAnswer(election, turn.at)) return false;
   emptySlice(turn);
@@ -227,7 +228,9 @@ function exitAtEnd(turn: Turn): void {
   const { stop, election } = turn.state;
   if (stop === null || stop.terminatedAt === null) return;
   const isSaid = election.tries.some((one) => one.purpose === "release" && one.open);
-  const isOwed = !mayBeWritable(turn.state) && (right(turn) > 0 || owesRelease(turn));
+  // Also without a right: the renewal that wins it back may be under way.
+  const holds = election.term !== null && election.term.gaveSeq === null;
+  const isOwed = !mayBeWritable(turn.state) && (holds || owesRelease(turn));
   const waiting = isSaid || isOwed;
   const unsaved = isClean(stop) && turn.state.record.saved?.clean !== true;
   const unsaid = !stop.ended && mayStillEndCleanly(turn, stop);

@@ -11,6 +11,7 @@
 import { waiterElapsedMs } from "@leasehold/election";
 import { sameAddress } from "./members.ts";
 import type { RedisAddress } from "./observation.ts";
+import { cutsWriters } from "./plan-follow.ts";
 import { isReplicaForCertain } from "./redis-view.ts";
 import { role, set, type Turn } from "./turn.ts";
 
@@ -32,10 +33,10 @@ export function planStrays(turn: Turn): void {
   role(turn, { kind: "cutWriters", scripts: false }, "strayWriters");
 }
 
-/** After a hand-over plan-follow.ts cuts. Whom the address names has them back at once. */
+/** Soon after a hand-over plan-follow.ts cuts. Whom the address names has them back at once. */
 function mayCut({ state }: Turn): boolean {
-  const { lead, handoff, cutter, redis, slice, start } = state;
-  if (lead !== null || handoff !== null || cutter !== null) return false;
+  const { lead, handoff, redis, slice, start } = state;
+  if (lead !== null || handoff !== null || cutsWriters(state)) return false;
   if (!isReplicaForCertain(redis.role) || redis.role.pending.length > 0) return false;
   const address = slice.seen?.address ?? null;
   return address !== null && !sameAddress(address, start.address);
